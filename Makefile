@@ -1,0 +1,49 @@
+# Every target makes .venv first where it is missing; nothing is installed outside of it.
+.PHONY: demo test test-all lint bench docs gpu-test clean
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+demo: .venv/.user
+	$(BIN)/huashi train dates
+
+test: .venv/.dev
+	$(BIN)/pytest
+
+test-all: .venv/.dev
+	$(BIN)/pytest -m "not gpu"
+
+gpu-test: .venv/.dev
+	$(BIN)/pytest -m gpu
+
+lint: .venv/.dev
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/pyright
+
+bench: .venv/.dev
+	$(BIN)/python -m benchmarks.entmax
+
+docs: .venv/.docs
+	$(BIN)/python docs/pictures.py
+	$(BIN)/mkdocs build --strict
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+	$(PIP) --upgrade pip
+
+# What is installed is kept up with pyproject.toml and constraints.txt.
+.venv/.user: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) --editable .
+	touch $@
+
+.venv/.dev: .venv/.user
+	$(PIP) --group dev
+	touch $@
+
+.venv/.docs: .venv/.user
+	$(PIP) --group docs
+	touch $@
+
+clean:
+	rm -rf .venv site

@@ -1,0 +1,4 @@
+from huashi._operator import implementation
+
+__version__ = "0.1.0"
+__all__ = ["implementation"]

@@ -1,0 +1,234 @@
+"""The command line: ``huashi recipes``, ``train``, ``evaluate``, ``predict``.
+
+Every command is a function below; tyro makes options, types and help texts from its signature and
+docstring. A wrong input is one line on standard error and exit code 2.
+"""
+
+import contextlib
+import functools
+import importlib
+import io
+import pkgutil
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from tyro import conf
+from tyro.extras import SubcommandApp
+
+import huashi.recipes
+from huashi._checks import check_positive
+from huashi._files import atomic_file
+from huashi._lines import as_they_come
+from huashi.run import Run
+
+_RUN = Annotated[Path, conf.arg(metavar="RUN")]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit: with 0, with 2 for a wrong input, with 130 after Ctrl-C."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        command = _parse(arguments)
+        command()
+    except (ValueError, OSError) as error:
+        sys.exit(_say(str(error)))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def recipes() -> None:
+    """List the recipes: experiments that train, test and report from one file each."""
+    table = Table("recipe", "what it does", box=None)
+    for name in _recipe_names():
+        table.add_row(name, _first_line(_recipe(name)))
+    Console().print(table)
+
+
+def train(recipe: ModuleType, config: Any) -> None:
+    """Train a recipe; the same command goes on with a run that was interrupted."""
+    run = recipe.train(config)
+    _print_tables(recipe.tables(run.results))
+    print(f"report: {run.path('report.html')}")
+
+
+def evaluate(run: _RUN, /, *, data: Path | None = None, beam: int = 5) -> None:
+    """Score a run: on its recipe's own test, or on pairs of yours.
+
+    Args:
+        run: folder of a finished run.
+        data: pairs of source and target, .tsv or .jsonl, also .gz or .zst; - for standard input.
+        beam: hypotheses kept alive, with --data; 1 is greedy search.
+    """
+    opened = Run(run)
+    if data is None:
+        recipe = _recipe(opened.recipe)
+        _print_tables(recipe.tables(recipe.evaluate(opened)))
+        return
+    from huashi.seq2seq.corpus import read_pairs
+    from huashi.seq2seq.metrics import text_scores
+    from huashi.seq2seq.translator import Translator
+
+    pairs = list(read_pairs(data))
+    found = Translator.load(opened).translate([pair.source for pair in pairs], beam=beam)
+    scores = text_scores(found, [pair.target for pair in pairs])
+    _print_tables([[{"measure": name, "value": value} for name, value in scores.items()]])
+
+
+def predict(
+    run: _RUN,
+    input: Annotated[Path, conf.arg(metavar="[INPUT]")] = Path("-"),
+    /,
+    *,
+    output: Path | None = None,
+    beam: int = 5,
+    nbest: int = 1,
+    scores: bool = False,
+    length_penalty: float = 1.0,
+    device: str = "cpu",
+) -> None:
+    """Translate lines of text, in order, as they come.
+
+    A line out is the translation; with --scores its score and a tab stand before it, and with
+    --nbest above 1 the number of the line it belongs to and a tab before that.
+
+    Args:
+        run: folder of a finished run.
+        input: a text file, a source a line, also .gz or .zst; - for standard input.
+        output: write here instead of standard output; the file appears once it is complete.
+        beam: hypotheses kept alive; 1 is greedy search.
+        nbest: translations of each line, at most the beam.
+        scores: write the score, a mean log-probability, before each translation.
+        length_penalty: exponent of the length that a score is divided by.
+        device: where to compute, such as cpu or cuda.
+    """
+    from huashi.seq2seq.corpus import read_lines
+    from huashi.seq2seq.translator import Translator
+
+    check_positive("beam", beam)
+    if not 1 <= nbest <= beam:
+        raise ValueError(f"nbest must be from 1 to beam ({beam}), got {nbest}")
+    translator = Translator.load(run, device=device)
+    options = {"beam": beam, "nbest": nbest, "length_penalty": length_penalty}
+    number = 0
+    with atomic_file(output) if output else contextlib.nullcontext(sys.stdout.buffer) as file:
+        for lines in _with_progress(as_they_come(read_lines(input), at_most=256)):
+            for translations in translator.search(lines, **options):
+                number += 1
+                for one in translations:
+                    cells = [str(number)] if nbest > 1 else []
+                    cells += [f"{one.score:.4f}"] if scores else []
+                    file.write("\t".join([*cells, one.text]).encode() + b"\n")
+            file.flush()
+
+
+def _parse(arguments: list[str]) -> Callable[[], None]:
+    """The command that ``arguments`` ask for, with everything it needs.
+
+    Raises:
+        ValueError: in one line, what is wrong with them.
+    """
+    app, training = SubcommandApp(), SubcommandApp()
+    for name in _recipe_names():
+        training.command(name=name)(_training(_recipe(name)))
+    app.command(_deferred(recipes))
+    app.command(training, name="train", help="Train a recipe, or go on with an interrupted run.")
+    app.command(_deferred(evaluate))
+    app.command(_deferred(predict))
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return app.cli(prog="huashi", args=arguments, config=(conf.FlagCreatePairsOff,))
+    except SystemExit as stop:
+        if stop.code:
+            raise ValueError(_one_line(complaint.getvalue())) from None
+        raise
+
+
+def _deferred(command: Callable[..., None]) -> Callable[..., Callable[[], None]]:
+    """``command`` for tyro: called, it only remembers its arguments."""
+
+    @functools.wraps(command)
+    def remember(*args: Any, **kwargs: Any) -> Callable[[], None]:
+        return functools.partial(command, *args, **kwargs)
+
+    return remember
+
+
+def _training(recipe: ModuleType) -> Callable[..., Callable[[], None]]:
+    """The command ``huashi train NAME``, whose options are the fields of the recipe's Config."""
+
+    def command(config: Any) -> Callable[[], None]:
+        return functools.partial(train, recipe, config)
+
+    command.__annotations__["config"] = Annotated[recipe.Config, conf.arg(name="")]
+    command.__doc__ = _first_line(recipe)
+    return command
+
+
+def _one_line(complaint: str) -> str:
+    """Tyro's boxed complaint in one line, with what it suggests."""
+    lines = [line.strip(" │") for line in complaint.splitlines() if line.startswith("│")]
+    first, *others = re.split(r"\s*─{3,}\s*", " ".join(lines))
+    for other in others:
+        if other.startswith("Available subcommands"):
+            return f"{first}. {other}"
+        if suggested := re.match(r"Perhaps you meant:? +(--[\w-]+)", other):
+            return f"{first}. Perhaps you meant: {suggested[1]}"
+    return first
+
+
+def _say(problem: str) -> int:
+    print(f"huashi: {' '.join(problem.split())}", file=sys.stderr)
+    return 2
+
+
+def _recipe_names() -> list[str]:
+    """The modules in the folder of recipes; the folder is the only registry."""
+    modules = pkgutil.iter_modules(huashi.recipes.__path__)
+    return [module.name for module in modules if not module.name.startswith("_")]
+
+
+def _recipe(name: str) -> ModuleType:
+    if name not in _recipe_names():
+        raise ValueError(
+            f"there is no recipe {name!r} here; there are {', '.join(_recipe_names())}"
+        )
+    return importlib.import_module(f"huashi.recipes.{name}")
+
+
+def _first_line(module: ModuleType) -> str:
+    return (module.__doc__ or "").strip().splitlines()[0]
+
+
+def _print_tables(tables: Sequence[Sequence[Mapping[str, Any]]]) -> None:
+    console = Console()
+    for rows in tables:
+        table = Table(*rows[0], box=None, pad_edge=False)
+        for row in rows:
+            table.add_row(*map(str, row.values()))
+        console.print(table, "")
+
+
+def _with_progress(groups: Iterator[list[str]]) -> Iterator[list[str]]:
+    """``groups``, counted on standard error where that is a terminal apart from the output."""
+    console = Console(stderr=True)
+    if not console.is_terminal or sys.stdout.isatty():
+        yield from groups
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.completed:,} lines"), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("", total=None)
+        for group in groups:
+            yield group
+            progress.advance(task, len(group))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""Argument checks: each error says which argument, which rule, and what was given.
+
+``ValueError`` for values and shapes, ``TypeError`` for kinds. Only metadata is read, never the
+values of a tensor: a check neither waits for a GPU nor breaks a compiled graph.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+
+def check_floating(name: str, x: Tensor) -> None:
+    """Raise unless ``x`` is a tensor of real floating-point numbers."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name} must be a tensor, got {type(x).__name__}")
+    if not torch.is_floating_point(x):
+        raise TypeError(f"{name} must be a floating-point tensor, got {x.dtype}")
+
+
+def check_ndim(name: str, x: Tensor, layout: str) -> None:
+    """``check_ndim("x", x, "N C H W")`` raises unless ``x`` has four dimensions."""
+    if x.ndim != len(layout.split()):
+        raise ValueError(
+            f"{name} must have shape ({layout.replace(' ', ', ')}), got {tuple(x.shape)}"
+        )
+
+
+def check_dim(name: str, dim: int, x: Tensor) -> None:
+    """Raise unless ``dim`` names a dimension of ``x``, counted from either end."""
+    if isinstance(dim, bool) or not isinstance(dim, int):
+        raise TypeError(f"{name} must be an int, got {dim!r}")
+    if x.ndim == 0:
+        raise ValueError(f"{name} must name a dimension, got {dim} for a tensor that has none")
+    if not -x.ndim <= dim < x.ndim:
+        raise ValueError(
+            f"{name} must be in [{-x.ndim}, {x.ndim - 1}], got {dim} for shape {tuple(x.shape)}"
+        )
+
+
+def check_positive(name: str, value: float) -> None:
+    """Raise unless ``value`` is greater than zero (NaN is not)."""
+    if not value > 0:
+        raise ValueError(f"{name} must be > 0, got {value}")
+
+
+def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
+    """Raise unless ``value`` is one of ``choices``; the error suggests the nearest of them.
+
+    >>> check_choice("mode", "sofmax", ["softmax", "entmax"])
+    Traceback (most recent call last):
+    ValueError: mode must be one of 'softmax', 'entmax', got 'sofmax'; did you mean 'softmax'?
+    """
+    choices = list(choices)
+    if value in choices:
+        return
+    nearest = difflib.get_close_matches(str(value), choices, n=1)
+    raise ValueError(
+        f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}"
+        + (f"; did you mean {nearest[0]!r}?" if nearest else "")
+    )

@@ -1,0 +1,105 @@
+"""What the CPU kernels share: how they are compiled, and how many threads run them.
+
+Numba's cache on disk sees a change of the kernel's own file only: after a change here, delete it.
+"""
+
+import functools
+import os
+import threading
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import torch
+from numba.core import config
+from numba.extending import intrinsic
+from numba.np.ufunc.parallel import get_num_threads, set_num_threads, threading_layer
+
+SERIAL_BELOW = 8192  # elements; two threads took 5 us to start, the time of 3,000 to 16,000
+
+# Sums may be reordered, which lets them run in vector lanes; NaN and infinity keep their meaning.
+_OPTIONS: dict[str, Any] = {
+    "nogil": True,
+    "error_model": "numpy",
+    "fastmath": {"reassoc", "contract", "nsz", "arcp"},
+}
+_one_at_a_time = threading.Lock()
+_threads_lost = False  # in a forked child whose parent had started Numba's threads
+
+
+def compiled(function: Callable, *, parallel: bool = False) -> Callable:
+    """Compile at the first call; keep the machine code on disk where a folder can be written."""
+    try:
+        return numba.njit(cache=True, parallel=parallel, **_OPTIONS)(function)
+    except RuntimeError:  # no folder for the cache can be written
+        return numba.njit(parallel=parallel, **_OPTIONS)(function)
+
+
+def threaded(function: Callable) -> Callable[..., None]:
+    """Compile a loop over ``numba.prange`` twice, and choose at each call.
+
+    Small work (the size of the first array) runs serially; so does all work in a forked child,
+    where GNU OpenMP would end the process. Else as many threads run as torch is set to use.
+    """
+    serial, parallel = compiled(function), compiled(_renamed(function), parallel=True)
+
+    @functools.wraps(function)
+    def launch(*arrays: Any) -> None:
+        most = config.NUMBA_NUM_THREADS  # pyright: ignore[reportAttributeAccessIssue]
+        threads = min(torch.get_num_threads(), most)
+        if threads == 1 or arrays[0].size < SERIAL_BELOW or _threads_lost:
+            serial(*arrays)
+            return
+        before = get_num_threads()
+        set_num_threads(threads)  # of this Python thread
+        try:
+            if threading_layer() == "workqueue":  # fails when entered by two Python threads
+                with _one_at_a_time:
+                    parallel(*arrays)
+            else:
+                parallel(*arrays)
+        finally:
+            set_num_threads(before)
+
+    return launch
+
+
+def _renamed(function: Callable) -> Callable:
+    """Give the function a second name: Numba's cache tells functions apart by name only."""
+    twin = types.FunctionType(function.__code__, function.__globals__, function.__name__)
+    twin.__qualname__ = f"{function.__qualname__}_parallel"
+    twin.__module__ = function.__module__
+    return twin
+
+
+def _after_fork() -> None:
+    global _threads_lost
+    try:
+        threading_layer()
+    except ValueError:  # no threads were started: this process may start its own
+        return
+    _threads_lost = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _choose(order: str) -> Any:
+    unordered = ("nnan", "nsz")  # the compiler need not think of NaN and the sign of zero
+
+    @intrinsic
+    def choose(context: Any, a: Any, b: Any) -> Any:
+        def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            first = builder.fcmp_ordered(order, *arguments, flags=unordered)
+            return builder.select(first, *arguments, flags=unordered)
+
+        return a(a, a), build
+
+    return choose
+
+
+# The larger and the smaller of two floats of one dtype; where one is NaN, either of them. A loop
+# of these runs in vector lanes, 14 times as fast as one of Python's max, which has to heed NaN.
+larger, smaller = _choose(">"), _choose("<")

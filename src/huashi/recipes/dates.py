@@ -1,0 +1,347 @@
+"""Dates in fifty locales, as the CLDR writes them, to ISO 8601.
+
+    huashi train dates
+    echo "Donnerstag, 3. Mai 1979" | huashi predict runs/dates      # 1979-05-03
+
+A character-level recurrent encoder-decoder with attention. The data are made here, from the locale
+data that Babel carries: dates of 1900-2099 in four styles, in a locale's own digits and by its own
+calendar where it has them. Half of the sources begin with the tag of their locale (``<es>``), since
+3/5/1979 means two things. Test dates are unseen, and five locales are never trained on.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import torch
+from lightning_fabric import Fabric
+from torch.nn import functional as F
+
+from huashi import report
+from huashi.recipes._cldr import Writing, ambiguous, write, writings
+from huashi.run import Clock, Progress, Run, interruptible
+from huashi.seq2seq.corpus import Pair, collate, shuffled_batches
+from huashi.seq2seq.models import describe
+from huashi.seq2seq.rnn import RNN, rnn
+from huashi.seq2seq.tokenizer import PAD, train_tokenizer
+from huashi.seq2seq.translator import Translator
+
+# fmt: off
+LOCALES = (  # BCP 47
+    "ar-EG", "bg", "bn", "ca", "cs", "da", "de", "el", "en-GB", "en-US", "es", "et", "eu", "fa",
+    "fi", "fr", "ga", "he", "hi", "hr", "hu", "id", "is", "it", "ja", "ko", "lt", "lv", "mr",
+    "nl", "pl", "pt-BR", "ro", "ru", "sl", "sr", "sv", "sw", "ta", "th", "tr", "uk", "vi", "zh",
+    "zh-Hant",
+)
+# fmt: on
+HELD_OUT = ("gl", "mk", "ms", "nb", "sk")
+YEARS = (1900, 2099)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Train the date normaliser."""
+
+    folder: Path = Path("runs/dates")
+    """The run folder; one that was interrupted is resumed."""
+    seed: int = 0
+    """Seed of the data, the weights and the order of training."""
+    locales: tuple[str, ...] = LOCALES
+    """Locales to train on, as BCP 47 tags."""
+    held_out: tuple[str, ...] = HELD_OUT
+    """Locales to test on only."""
+    examples: int = 200_000
+    """Dates written for training."""
+    calendar_weight: float = 6.0
+    """How many times its share a date in a calendar of the locale's own has in training: there the
+    year is not copied but worked out."""
+    test_examples: int = 4000
+    """Dates written for the test, and a quarter as many in locales that were held out."""
+
+    embedding_size: int = 64
+    """Features of a character."""
+    hidden_size: int = 160
+    """Units of the decoder; a direction of the encoder has half as many."""
+    layers: int = 1
+    """Recurrent layers."""
+    cell: Literal["gru", "lstm"] = "gru"
+    """Kind of recurrence."""
+    score: Literal["dot", "general", "additive"] = "dot"
+    """Score of the attention."""
+    mapping: Literal["softmax", "entmax15"] = "softmax"
+    """From scores to attention weights."""
+    attend: Literal["after", "before"] = "after"
+    """Attend after the recurrence (Luong) or before it (Bahdanau)."""
+    input_feeding: bool = True
+    """Feed the last attentional state to the next step."""
+    dropout: float = 0.0
+    """Probability of dropping a feature."""
+
+    steps: int = 4500
+    """Optimiser steps."""
+    batch_tokens: int = 1100
+    """Positions of a batch on either side, padding counted."""
+    lr: float = 3e-3
+    """Highest learning rate; it rises for 100 steps and falls to 0 in a straight line."""
+    clip: float = 1.0
+    """Greatest norm of the gradient."""
+    validate_every: int = 1000
+    """Steps from one validation, on 1,000 dates, to the next."""
+    save_every: int = 500
+    """Steps from one checkpoint to the next."""
+
+    accelerator: str = "auto"
+    """Where to train: auto, cpu, cuda, mps."""
+    threads: int = 1
+    """Threads on the CPU: for so small a model more of them wait for one another more than they
+    work, most of all on a busy machine."""
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    """Arithmetic of the training."""
+
+
+class Example(NamedTuple):
+    """A written date."""
+
+    pair: Pair
+    writing: Writing
+    tagged: bool
+    ambiguous: bool
+    """Another locale writes another date just so, and no tag tells which is meant."""
+
+
+def train(config: Config) -> Run:
+    """Train, test, and write the report; go on where an interrupted run stopped."""
+    shape = RNN(
+        cell=config.cell,
+        embedding_size=config.embedding_size,
+        hidden_size=config.hidden_size,
+        layers=config.layers,
+        score=config.score,
+        mapping=config.mapping,
+        attend=config.attend,
+        input_feeding=config.input_feeding,
+        dropout=config.dropout,
+    )
+    run = Run.start(config.folder, "dates", config, describe(shape))
+    if run.results is not None:
+        return run
+
+    fabric = Fabric(accelerator=config.accelerator, devices=1, precision=config.precision)
+    torch.set_num_threads(config.threads)
+    torch.manual_seed(config.seed)
+    data = corpus(config)
+    tokenizer = train_tokenizer(
+        (text for example in data["train"] for text in example.pair),
+        "character",
+        tags=[f"<{locale}>" for locale in config.locales],
+    )
+    tokenizer.save(run.path("tokenizer.json"))
+    sources, targets = (
+        tokenizer.encode_batch(side) for side in zip(*(e.pair for e in data["train"]), strict=True)
+    )
+    lengths = [(len(s) + 1, len(t) + 1) for s, t in zip(sources, targets, strict=True)]
+
+    model = rnn(shape, len(tokenizer))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=config.lr)
+    network, optimizer = fabric.setup(model, optimizer)
+    step, best = run.resume(model, optimizer)
+    clock = Clock(run)
+    batches = shuffled_batches(lengths, config.batch_tokens, seed=config.seed, skip=step)
+    with Progress("train dates", config.steps, step) as progress, interruptible() as interrupted:
+        while step < config.steps:
+            indices = next(batches)
+            batch = collate([sources[i] for i in indices], [targets[i] for i in indices])
+            source, target = fabric.to_device((batch.source, batch.target))
+            for group in optimizer.param_groups:
+                group["lr"] = config.lr * min((step + 1) / 100, 1 - step / config.steps)
+
+            logits = network(source, batch.lengths, target[:, :-1])
+            loss = F.cross_entropy(logits.flatten(0, 1), target[:, 1:].flatten(), ignore_index=PAD)
+            optimizer.zero_grad()
+            fabric.backward(loss)
+            fabric.clip_gradients(network, optimizer, max_norm=config.clip)
+            optimizer.step()
+            step += 1
+
+            progress.update(step, loss, tokens=source.numel() + target.numel())
+            if step % 50 == 0:
+                run.log(step=step, split="train", loss=loss.item(), seconds=clock.seconds())
+            if step % config.validate_every == 0 or step == config.steps:
+                exact = exact_match(Translator(model, tokenizer), data["validation"])
+                model.train()
+                run.log(step=step, split="validation", exact_match=exact, seconds=clock.seconds())
+                progress.note(f"step {step}: {exact:.1%} of the validation dates are right")
+                if exact > best:
+                    best = exact
+                    run.save_model(model)
+            if step % config.save_every == 0 or step == config.steps or interrupted():
+                run.save_checkpoint(model, optimizer, step, best)
+            if interrupted():
+                progress.note(f"Saved at step {step}. The same command goes on from there.")
+                raise KeyboardInterrupt
+    run.complete({"training_seconds": clock.seconds(), **evaluate(run)})
+    write_report(run)
+    return run
+
+
+def evaluate(run: Run) -> dict[str, Any]:
+    """Score the best model of a run on dates that it was not trained on.
+
+    Returns:
+        ``splits``: exact match in percent by kind of source; ``locales``: the same by locale;
+        ``examples``: ten of the dates with what the model made of them.
+    """
+    translator = Translator.load(run)
+    config = Config(**run.config)
+    data = corpus(config, training=False)
+    examples = [*data["test"], *data["held out"]]
+    scored = list(zip(examples, _rights(translator, examples, beam=5), strict=True))
+    clear = [(e, right) for e, right in scored if not e.ambiguous]
+    unseen = [(e, right) for e, right in clear if e.writing.locale in config.locales]
+    held_out = [(e, right) for e, right in clear if e.writing.locale in config.held_out]
+    splits = {
+        "unseen dates": unseen,
+        "- with the tag of the locale": [s for s in unseen if s[0].tagged],
+        "- without a tag": [s for s in unseen if not s[0].tagged],
+        "- numeric, with a tag": [s for s in unseen if s[0].tagged and _is_numeric(s[0])],
+        "- numeric, without a tag": [s for s in unseen if not s[0].tagged and _is_numeric(s[0])],
+        "- in the locale's own digits": [s for s in unseen if s[0].writing.own_digits],
+        "- in the locale's own calendar": [s for s in unseen if s[0].writing.own_calendar],
+        "unseen dates in held-out locales, without a tag": held_out,
+        "- numeric": [s for s in held_out if _is_numeric(s[0])],
+        "- in words": [s for s in held_out if not _is_numeric(s[0])],
+        "ambiguous by construction, in none of the above": [s for s in scored if s[0].ambiguous],
+    }
+    by_locale = {
+        locale: [s for s in clear if s[0].writing.locale == locale]
+        for locale in (*config.locales, *config.held_out)
+    }
+    one_a_locale = {e.writing.locale: e.pair for e, _ in unseen}
+    return {
+        "splits": [
+            {"dates": name, "examples": len(part), "exact match, %": _percent(part)}
+            for name, part in splits.items()
+        ],
+        "locales": {locale: _percent(part) for locale, part in by_locale.items() if part},
+        "examples": _look_at(translator, list(one_a_locale.values())[:10]),
+    }
+
+
+def write_report(run: Run) -> Path:
+    """Make the run's ``report.html`` from its metrics and results."""
+    results = run.results or {}
+    translator = Translator.load(run)
+    sources = [example["source"] for example in results["examples"][:4]]
+    attention = {
+        f"{source} → {best.text}": report.attention_picture(
+            best.source_tokens, best.tokens, best.alignment
+        )
+        for source, [best] in zip(sources, translator.search(sources), strict=True)
+        if best.alignment is not None
+    }
+    return report.write_report(
+        run.folder,
+        "Dates to ISO 8601",
+        {
+            "Exact match": report.table_html(results["splits"]),
+            "Ten unseen dates": report.table_html(results["examples"]),
+            "Learning curves": {"Loss and exact match": report.learning_curves(run.metrics())},
+            "Attention": attention,
+            "By locale": {
+                "Exact match on unseen dates; in red the locales never trained on": report.bars(
+                    results["locales"], "exact match, %", run.config["held_out"]
+                )
+            },
+            "Configuration": report.table_html(
+                [{"field": name, "value": value} for name, value in run.config.items()]
+            ),
+        },
+    )
+
+
+def tables(results: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    """What of the results is worth printing."""
+    return [results["splits"], results["examples"]]
+
+
+def corpus(config: Config, *, training: bool = True) -> dict[str, list[Example]]:
+    """The examples of a run by split, the same for the same configuration.
+
+    Args:
+        config: seed and sizes.
+        training: write the training split too, which is most of the work.
+    """
+    known = [way for locale in config.locales for way in writings(locale)]
+    unknown = [way for locale in config.held_out for way in writings(locale)]
+    confused = ambiguous([*known, *unknown])
+    first, last = date(YEARS[0], 1, 1), date(YEARS[1], 12, 31)
+    days = [first + timedelta(n) for n in range((last - first).days + 1)]
+    random.Random(config.seed).shuffle(days)
+    part = len(days) // 20
+    test, validation, rest = days[:part], days[part : 2 * part], days[2 * part :]
+
+    def examples(
+        split: str,
+        days: Sequence[date],
+        ways: Sequence[Writing],
+        count: int,
+        *,
+        calendar_weight: float = 1.0,
+        tag_share: float = 0.5,
+    ) -> list[Example]:
+        """Draw a locale, a way in which it writes, and a day, ``count`` times."""
+        draw = random.Random(f"{config.seed} {split}")
+        ways_of = Counter(way.locale for way in ways)
+        shares = [(calendar_weight if w.own_calendar else 1) / ways_of[w.locale] for w in ways]
+        drawn = []
+        for way in draw.choices(ways, shares, k=count):
+            day, tagged = draw.choice(days), draw.random() < tag_share
+            text = f"<{way.locale}> {write(day, way)}" if tagged else write(day, way)
+            unclear = not tagged and (way, day.month, day.day) in confused
+            drawn.append(Example(Pair(text, day.isoformat()), way, tagged, unclear))
+        return drawn
+
+    count = config.examples if training else 0
+    return {
+        "train": examples("train", rest, known, count, calendar_weight=config.calendar_weight),
+        "validation": examples("validation", validation, known, 1000),
+        "test": examples("test", test, known, config.test_examples),
+        "held out": examples("held out", test, unknown, config.test_examples // 4, tag_share=0),
+    }
+
+
+def exact_match(translator: Translator, examples: Sequence[Example]) -> float:
+    """The share of the unambiguous examples that greedy search gets right."""
+    clear = [example for example in examples if not example.ambiguous]
+    return sum(_rights(translator, clear, beam=1)) / max(len(clear), 1)
+
+
+def _rights(translator: Translator, examples: Sequence[Example], beam: int) -> list[bool]:
+    found = translator.translate([example.pair.source for example in examples], beam=beam)
+    return [text == example.pair.target for text, example in zip(found, examples, strict=True)]
+
+
+def _look_at(translator: Translator, pairs: Sequence[Pair]) -> list[dict[str, Any]]:
+    found = translator.search([pair.source for pair in pairs])
+    return [
+        {
+            "source": pair.source,
+            "date": pair.target,
+            "found": best.text,
+            "score": round(best.score, 4),
+            "": "right" if best.text == pair.target else "WRONG",
+        }
+        for pair, [best] in zip(pairs, found, strict=True)
+    ]
+
+
+def _percent(scored: Sequence[tuple[Example, bool]]) -> float:
+    return round(100 * sum(right for _, right in scored) / max(len(scored), 1), 2)
+
+
+def _is_numeric(example: Example) -> bool:
+    return example.writing.style == "numeric"

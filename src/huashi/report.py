@@ -1,0 +1,166 @@
+"""What a run found, as pictures and as one HTML file that needs nothing else.
+
+Figures are made without pyplot, so they need no display and can be made from any thread. Each is
+saved as a PNG in the run's ``pictures`` and stands, embedded, in its ``report.html``.
+"""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from functools import cache
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
+from torch import Tensor
+
+from huashi._files import write_atomically
+
+Row = Mapping[str, Any]
+
+_INK, _ACCENT, _QUIET = "#22313f", "#b5462f", "#8aa0b3"
+_STYLE = f"""
+body {{ font: 16px/1.5 system-ui, sans-serif; color: {_INK}; max-width: 60rem; margin: 2rem auto;
+        padding: 0 1rem; }}
+h1, h2 {{ line-height: 1.2; }}  h2 {{ margin-top: 2.5rem; }}
+table {{ border-collapse: collapse; }}
+th, td {{ text-align: left; padding: .25rem .9rem .25rem 0; border-bottom: 1px solid #dde4ea; }}
+td.number {{ text-align: right; font-variant-numeric: tabular-nums; }}
+img {{ max-width: 100%; }}
+figure {{ margin: 1rem 0; }}  figcaption {{ color: #5b6b7a; }}
+"""
+
+
+def learning_curves(metrics: Sequence[Row]) -> bytes:
+    """The training loss, and every number of the validation, over the steps, as PNG.
+
+    Args:
+        metrics: the lines of ``metrics.jsonl``: each with ``step`` and ``split``.
+    """
+    training = [row for row in metrics if row["split"] == "train"]
+    validation = [row for row in metrics if row["split"] == "validation"]
+    names = sorted({name for row in validation for name in row} - {"step", "split", "seconds"})
+    figure = Figure(figsize=(9, 2.6 * (1 + len(names))), layout="constrained")
+    panels = figure.subplots(1 + len(names), 1, sharex=True, squeeze=False)[:, 0]
+    _curve(panels[0], training, "loss", _QUIET, "training loss")
+    panels[0].set_yscale("log")
+    for panel, name in zip(panels[1:], names, strict=True):
+        _curve(panel, validation, name, _ACCENT, f"validation {name.replace('_', ' ')}")
+    panels[-1].set_xlabel("step")
+    return _png(figure)
+
+
+def attention_picture(source: Sequence[str], target: Sequence[str], weights: Tensor) -> bytes:
+    """Which source tokens each target token looked at, as PNG.
+
+    Args:
+        source: source tokens.
+        target: target tokens.
+        weights: (target, source), each row a distribution.
+    """
+    size = (1.2 + 0.3 * len(source), 1.0 + 0.3 * len(target))
+    figure = Figure(figsize=size, layout="constrained")
+    panel = figure.subplots()
+    panel.imshow(weights.float().numpy(), cmap="Blues", vmin=0, vmax=1, aspect="equal")
+    panel.set_xticks(range(len(source)), [_drawable(token) for token in source])
+    panel.set_yticks(range(len(target)), [_drawable(token) for token in target])
+    panel.xaxis.tick_top()
+    panel.tick_params(length=0)
+    for label in panel.get_xticklabels():
+        if len(label.get_text()) > 2:
+            label.set_rotation(90)
+    return _png(figure)
+
+
+def bars(values: Mapping[str, float], label: str, highlighted: Sequence[str] = ()) -> bytes:
+    """One horizontal bar for each of ``values``, the highest on top, as PNG."""
+    ordered = sorted(values.items(), key=lambda item: item[1])
+    figure = Figure(figsize=(8, 0.8 + 0.19 * len(ordered)), layout="constrained")
+    panel = figure.subplots()
+    names = [name for name, _ in ordered]
+    colours = [_ACCENT if name in highlighted else _QUIET for name in names]
+    panel.barh(names, [value for _, value in ordered], color=colours)
+    panel.set_xlabel(label)
+    panel.tick_params(axis="y", labelsize=8, length=0)
+    panel.margins(y=0.01)
+    panel.spines[["top", "right"]].set_visible(False)
+    return _png(figure)
+
+
+def table_html(rows: Sequence[Row]) -> str:
+    """Rows with the same fields as an HTML table; numbers stand to the right."""
+    if not rows:
+        return "<p>nothing</p>"
+    head = "".join(f"<th>{escape(str(name))}</th>" for name in rows[0])
+    body = "".join(f"<tr>{''.join(map(_cell, row.values()))}</tr>" for row in rows)
+    return f"<table><tr>{head}</tr>{body}</table>"
+
+
+def write_report(
+    folder: Path, title: str, sections: Mapping[str, str | Mapping[str, bytes]]
+) -> Path:
+    """Write ``report.html`` and its pictures into ``folder``.
+
+    Args:
+        folder: the run folder.
+        title: what the page is called.
+        sections: under each heading either HTML, or pictures (PNG) by caption.
+
+    Returns:
+        The path of the page.
+    """
+    parts = [f"<h1>{escape(title)}</h1>"]
+    count = 0
+    for heading, content in sections.items():
+        parts.append(f"<h2>{escape(heading)}</h2>")
+        if isinstance(content, str):
+            parts.append(content)
+            continue
+        for caption, png in content.items():
+            count += 1
+            write_atomically(folder / "pictures" / f"{count:02d}.png", png)
+            embedded = base64.b64encode(png).decode()
+            parts.append(
+                f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{embedded}">'
+                f"<figcaption>{escape(caption)}</figcaption></figure>"
+            )
+    page = (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style>'
+        f"{''.join(parts)}</html>"
+    )
+    write_atomically(folder / "report.html", page.encode())
+    return folder / "report.html"
+
+
+def _curve(panel: Any, rows: Sequence[Row], name: str, colour: str, label: str) -> None:
+    panel.plot([row["step"] for row in rows], [row[name] for row in rows], color=colour)
+    panel.set_ylabel(label)
+    panel.grid(alpha=0.25)
+    panel.spines[["top", "right"]].set_visible(False)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, (int, float)):
+        return f'<td class="number">{value:{".2f" if isinstance(value, float) else ""}}</td>'
+    return f"<td>{escape(str(value))}</td>"
+
+
+def _drawable(token: str) -> str:
+    """``token``, with the characters that the font lacks as their code points."""
+    known = _characters()
+    shown = "".join(c if ord(c) in known else f"{ord(c):04X}" for c in token)
+    return shown.replace(" ", "␣").replace("$", r"\$")
+
+
+@cache
+def _characters() -> frozenset[int]:
+    return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=130)
+    return buffer.getvalue()

@@ -1,0 +1,258 @@
+"""A run folder: the one place where a training keeps what it was, where it is and what it found.
+
+    config.json               the recipe, its configuration, and the shape of the model
+    tokenizer.json            the vocabulary
+    metrics.jsonl             a JSON object a line, as training goes on
+    checkpoint.safetensors    all that is needed to go on as if nothing had happened
+    model.safetensors         the best weights so far
+    results.json              what the finished model scored; there once the run is complete
+    report.html               the same to look at
+
+Every file is written whole or not at all. Nothing in a run folder is ever executed: weights are
+safetensors, everything else is JSON.
+"""
+
+import json
+import math
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Self
+
+import rich.progress
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+
+import huashi
+from huashi._checkpoint import load_training, load_weights, save_training, save_weights
+from huashi._files import write_atomically
+
+
+class Run:
+    """A run folder: ``Run(folder)`` opens one, :meth:`start` begins or goes on with one."""
+
+    def __init__(self, folder: str | Path) -> None:
+        """Open an existing run.
+
+        Raises:
+            FileNotFoundError: ``folder`` is not there.
+            ValueError: it is no run folder, or its configuration is damaged.
+        """
+        self.folder = Path(folder)
+        if not self.folder.is_dir():
+            raise FileNotFoundError(f"there is no run at {folder}")
+        if not self.path("config.json").is_file():
+            raise ValueError(f"{folder} is not a run: it has no config.json")
+        saved = self._read_json("config.json")
+        try:
+            self.recipe: str = saved["recipe"]
+            self.config: dict[str, Any] = saved["config"]
+            self.model: dict[str, Any] = saved["model"]
+        except (KeyError, TypeError):
+            raise ValueError(f"{self.path('config.json')} is not that of a Huashi run") from None
+
+    @classmethod
+    def start(cls, folder: str | Path, recipe: str, config: Any, model: dict[str, Any]) -> "Run":
+        """Begin a run in ``folder``, or go on with the one that is there.
+
+        Args:
+            folder: the run folder; made where it is missing.
+            recipe: name of the recipe.
+            config: its configuration, a dataclass.
+            model: what :func:`huashi.seq2seq.models.build` needs beside the tokenizer.
+
+        Raises:
+            ValueError: the folder holds a run of another recipe or configuration, or other files.
+        """
+        wanted = json.loads(json.dumps(asdict(config), default=os.fspath))
+        folder = Path(folder)
+        if folder.is_dir() and any(folder.iterdir()):
+            run = cls(folder)
+            run._must_match(recipe, wanted)
+            return run
+        content = {
+            "huashi": huashi.__version__,
+            "recipe": recipe,
+            "config": wanted,
+            "model": model,
+        }
+        write_atomically(folder / "config.json", _json(content))
+        return cls(folder)
+
+    def path(self, name: str) -> Path:
+        return self.folder / name
+
+    @property
+    def results(self) -> dict[str, Any] | None:
+        """What the finished model scored; None while the run is not complete."""
+        return self._read_json("results.json") if self.path("results.json").exists() else None
+
+    def complete(self, results: dict[str, Any]) -> None:
+        """Write the results: the run is complete."""
+        write_atomically(self.path("results.json"), _json(results))
+
+    def log(self, **row: Any) -> None:
+        """Add a line to ``metrics.jsonl``."""
+        with self.path("metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The lines of ``metrics.jsonl``; one that a crash cut short is left out."""
+        if not self.path("metrics.jsonl").exists():
+            return []
+        rows = []
+        for line in self.path("metrics.jsonl").read_text(encoding="utf-8").splitlines():
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError:
+                continue
+        return rows
+
+    def save_checkpoint(self, model: nn.Module, optimizer: Any, step: int, best: float) -> None:
+        """Keep all that training needs to go on from ``step`` as if it had not stopped."""
+        state = {"step": step, "best": best}
+        save_training(self.path("checkpoint.safetensors"), model, optimizer, state)
+
+    def resume(self, model: nn.Module, optimizer: Any) -> tuple[int, float]:
+        """Take up the last checkpoint, if there is one; lines of metrics after it are dropped.
+
+        Returns:
+            The step reached and the best validation so far: 0 and -inf for a new run.
+
+        Raises:
+            ValueError: the checkpoint is damaged or belongs to another model.
+        """
+        step, best = 0, -torch.inf
+        if self.path("checkpoint.safetensors").exists():
+            state = load_training(self.path("checkpoint.safetensors"), model, optimizer)
+            step, best = state["step"], state["best"]
+        rows = [row for row in self.metrics() if row["step"] <= step]
+        write_atomically(
+            self.path("metrics.jsonl"), "".join(json.dumps(row) + "\n" for row in rows).encode()
+        )
+        return step, best
+
+    def save_model(self, model: nn.Module) -> None:
+        save_weights(self.path("model.safetensors"), model)
+
+    def load_model(self, model: nn.Module) -> None:
+        """Load the best weights.
+
+        Raises:
+            FileNotFoundError: nothing was saved yet.
+            ValueError: the file is damaged or belongs to another model.
+        """
+        load_weights(self.path("model.safetensors"), model)
+
+    def _must_match(self, recipe: str, config: dict[str, Any]) -> None:
+        if recipe != self.recipe:
+            raise ValueError(
+                f"{self.folder} holds a run of recipe {self.recipe}, got {recipe}: "
+                "choose another folder"
+            )
+        for name in config.keys() | self.config.keys():
+            here, now = self.config.get(name), config.get(name)
+            if here != now:
+                raise ValueError(
+                    f"{self.folder} holds a run with {name} {here}, got {now}: give the same value "
+                    "to resume it, or choose another folder"
+                )
+
+    def _read_json(self, name: str) -> Any:
+        try:
+            return json.loads(self.path(name).read_bytes())
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise ValueError(f"{self.path(name)} is damaged: {error}") from None
+
+
+class Clock:
+    """Seconds of training, those before an interruption counted."""
+
+    def __init__(self, run: Run) -> None:
+        rows = run.metrics()
+        self._start = time.perf_counter() - (rows[-1]["seconds"] if rows else 0.0)
+
+    def seconds(self) -> float:
+        return round(time.perf_counter() - self._start, 2)
+
+
+class Progress:
+    """How far a training is, on standard error: loss, tokens a second, time left.
+
+    On a terminal a bar that moves; elsewhere a line each minute.
+    """
+
+    def __init__(self, label: str, total: int, done: int = 0) -> None:
+        self._console = Console(stderr=True)
+        self._bar = rich.progress.Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("loss {task.fields[loss]:.4f}  {task.fields[rate]:,.0f} tokens/s"),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task(label, total=total, completed=done, loss=math.nan, rate=0.0)
+        self._label, self._total = label, total
+        self._tokens, self._since = 0, time.perf_counter()
+        self._spoken = self._since
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def update(self, step: int, loss: Tensor, tokens: int) -> None:
+        """Say that ``step`` is done; ``loss`` is read only when it is shown, once a second."""
+        self._tokens += tokens
+        now = time.perf_counter()
+        if now - self._since < 1 and step < self._total:
+            return
+        rate = self._tokens / (now - self._since)
+        self._bar.update(self._task, completed=step, loss=loss.item(), rate=rate)
+        self._tokens, self._since = 0, now
+        if self._bar.disable and now - self._spoken > 60:
+            self._spoken = now
+            self.note(f"step {step} of {self._total}, loss {loss.item():.4f}, {rate:,.0f} tokens/s")
+
+    def note(self, text: str) -> None:
+        """Print a line that stays."""
+        self._console.print(f"{self._label}: {text}", highlight=False, markup=False)
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Let a loop finish its step before it stops.
+
+    In ``with interruptible() as interrupted:`` the first Ctrl-C or SIGTERM only makes
+    ``interrupted()`` true, so that the loop can save; a second one stops at once.
+    """
+    received: list[int] = []
+
+    def note(number: int, frame: Any) -> None:
+        if received:
+            raise KeyboardInterrupt
+        received.append(number)
+
+    try:
+        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not the main thread: signals do not arrive here
+        before = {}
+    try:
+        yield lambda: bool(received)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _json(content: Any) -> bytes:
+    return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()

@@ -1,0 +1,144 @@
+r"""Attention: a weighted mean of a memory, the weights made from scores of a query and each key.
+
+.. math:: a = \operatorname{mapping}_s(\operatorname{score}(q, k_s)), \qquad c = \sum_s a_s m_s
+
+Scores: ``dot`` :math:`q^\top k`, ``general`` :math:`q^\top W k` (Luong 2015, arXiv 1508.04025) and
+``additive`` :math:`v^\top \tanh(W_q q + W_k k)` (Bahdanau 2014, arXiv 1409.0473). Mappings:
+``softmax``, or ``entmax15`` (Peters 2019, arXiv 1905.05702), whose weights can be exactly zero.
+A row in which everything is masked gets zero weights and a zero context, never NaN.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from huashi.seq2seq.entmax import entmax15
+
+Score = Literal["dot", "general", "additive"]
+Mapping = Literal["softmax", "entmax15"]
+
+
+class Attention(nn.Module):
+    """Attention with one of the scores and one of the mappings.
+
+    Args:
+        query_size: features of a query.
+        memory_size: features of a memory position; with ``dot`` they must be ``query_size``.
+        score: ``dot``, ``general`` or ``additive``.
+        mapping: ``softmax`` or ``entmax15``.
+    """
+
+    score: "DotScore | GeneralScore | AdditiveScore"
+
+    def __init__(
+        self,
+        query_size: int,
+        memory_size: int,
+        score: Score = "dot",
+        mapping: Mapping = "softmax",
+    ) -> None:
+        super().__init__()
+        self.score = SCORES[score](query_size, memory_size)
+        self.mapping = mapping
+
+    def keys(self, memory: Tensor) -> Tensor:
+        """What of the score depends on the memory alone, (batch, source, key): made once."""
+        return self.score.keys(memory)
+
+    def forward(
+        self, query: Tensor, keys: Tensor, memory: Tensor, mask: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Attend.
+
+        Args:
+            query: (batch, target, query).
+            keys: :meth:`keys` of the memory, (batch, source, key).
+            memory: (batch, source, memory).
+            mask: True where the memory is real, (batch, source).
+
+        Returns:
+            The contexts, (batch, target, memory), and the weights, (batch, target, source).
+        """
+        weights = MAPPINGS[self.mapping](self.score(query, keys), mask[:, None])
+        return weights @ memory, weights
+
+    def extra_repr(self) -> str:
+        return f"mapping={self.mapping}"
+
+
+class DotScore(nn.Module):
+    """``q . k``."""
+
+    def __init__(self, query_size: int, memory_size: int) -> None:
+        super().__init__()
+        if query_size != memory_size:
+            raise ValueError(
+                f"query_size must be memory_size for a dot score, got {query_size} and "
+                f"{memory_size}; a general score has no such rule"
+            )
+
+    def keys(self, memory: Tensor) -> Tensor:
+        return memory
+
+    def forward(self, query: Tensor, keys: Tensor) -> Tensor:
+        return query @ keys.transpose(1, 2)
+
+
+class GeneralScore(nn.Module):
+    """``q . W k``; the product with W is part of the keys."""
+
+    def __init__(self, query_size: int, memory_size: int) -> None:
+        super().__init__()
+        self.weight = nn.Linear(memory_size, query_size, bias=False)
+
+    def keys(self, memory: Tensor) -> Tensor:
+        return self.weight(memory)
+
+    def forward(self, query: Tensor, keys: Tensor) -> Tensor:
+        return query @ keys.transpose(1, 2)
+
+
+class AdditiveScore(nn.Module):
+    """``v . tanh(W_q q + W_k k + b)`` with as many hidden units as the query has features."""
+
+    def __init__(self, query_size: int, memory_size: int) -> None:
+        super().__init__()
+        self.query = nn.Linear(query_size, query_size)
+        self.key = nn.Linear(memory_size, query_size, bias=False)
+        self.v = nn.Linear(query_size, 1, bias=False)
+
+    def keys(self, memory: Tensor) -> Tensor:
+        return self.key(memory)
+
+    def forward(self, query: Tensor, keys: Tensor) -> Tensor:
+        hidden = torch.tanh(self.query(query)[:, :, None] + keys[:, None])  # (B, Tq, S, hidden)
+        return self.v(hidden)[..., 0]
+
+
+def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
+    """Softmax over the last dimension where ``mask`` is True; zeros elsewhere.
+
+    >>> masked_softmax(torch.zeros(2, 2), torch.tensor([[True, False], [False, False]]))
+    tensor([[1., 0.],
+            [0., 0.]])
+    """
+    lowest = torch.finfo(scores.dtype).min
+    return scores.masked_fill(~mask, lowest).softmax(-1) * mask
+
+
+def masked_entmax15(scores: Tensor, mask: Tensor) -> Tensor:
+    """:func:`entmax15` over the last dimension where ``mask`` is True; zeros elsewhere."""
+    return entmax15(scores.masked_fill(~mask, -torch.inf))
+
+
+SCORES: dict[str, type[DotScore | GeneralScore | AdditiveScore]] = {
+    "dot": DotScore,
+    "general": GeneralScore,
+    "additive": AdditiveScore,
+}
+MAPPINGS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "softmax": masked_softmax,
+    "entmax15": masked_entmax15,
+}

@@ -1,0 +1,39 @@
+"""Every model by name: from the JSON of a run folder to a module and back."""
+
+from dataclasses import asdict, fields
+from typing import Any
+
+from huashi._checks import check_choice
+from huashi.seq2seq.encoder_decoder import EncoderDecoder
+from huashi.seq2seq.rnn import RNN, rnn
+
+Shape = RNN
+"""A frozen dataclass that says all of a model but its vocabulary."""
+
+_MODELS = {"rnn": (RNN, rnn)}
+
+
+def describe(shape: Shape) -> dict[str, Any]:
+    """``shape`` as JSON.
+
+    >>> describe(RNN(hidden_size=64))["hidden_size"]
+    64
+    """
+    kind = next(name for name, (kind, _) in _MODELS.items() if isinstance(shape, kind))
+    return {"kind": kind, **asdict(shape)}
+
+
+def build(description: dict[str, Any], vocabulary_size: int) -> EncoderDecoder:
+    """The model that :func:`describe` described, with weights drawn anew.
+
+    Raises:
+        ValueError: the description names no model, or a field that the model does not have.
+    """
+    settings = dict(description)
+    kind = settings.pop("kind", None)
+    check_choice("kind", kind, _MODELS)
+    shape, make = _MODELS[kind]
+    foreign = settings.keys() - {field.name for field in fields(shape)}
+    if foreign:
+        raise ValueError(f"the shape of a {kind} must not have {', '.join(sorted(foreign))}")
+    return make(shape(**settings), vocabulary_size)

@@ -1,0 +1,14 @@
+"""Search: from a step function to the best sequences, batched over sentences.
+
+A *step* reads one token a row and returns log-probabilities and the next state:
+``step(tokens (rows,), state) -> (log_probabilities (rows, vocabulary), state)``. A state is any
+nest of tensors with the row as the first dimension. A model's own ``step`` is one; so is any
+function, such as a table of transition probabilities in a test.
+"""
+
+from huashi.seq2seq.search.beam import beam_search
+from huashi.seq2seq.search.greedy import greedy_search
+from huashi.seq2seq.search.hypothesis import Hypothesis
+from huashi.seq2seq.search.state import select
+
+__all__ = ["Hypothesis", "beam_search", "greedy_search", "select"]

@@ -1,0 +1,145 @@
+"""Text to token ids and back, by the Hugging Face ``tokenizers`` library.
+
+Four kinds, all saved as one ``tokenizer.json``:
+
+* ``character``: one token a Unicode character.
+* ``word``: one token a run of non-space characters; decoding joins with single spaces.
+* ``bpe``: byte-level byte-pair encoding (Sennrich 2016); no text is unknown to it.
+* ``unigram``: unigram language-model pieces (Kudo 2018), with ``▁`` for spaces.
+
+All normalise text to NFC, so that ``é`` is one thing however it was typed.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal, get_args
+
+from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Tokenizer as _Tokenizer
+
+from huashi._files import write_atomically
+
+Kind = Literal["character", "word", "bpe", "unigram"]
+
+PAD, UNKNOWN, BOS, EOS = range(4)
+SPECIAL_TOKENS = ("<pad>", "<unk>", "<s>", "</s>")
+
+
+class Tokenizer:
+    """A trained tokenizer. Make one with :func:`train_tokenizer` or :meth:`load`."""
+
+    def __init__(self, tokenizer: _Tokenizer) -> None:
+        tokenizer.encode_special_tokens = True  # so that "</s>" in a text does not end it
+        self._tokenizer = tokenizer
+
+    def __len__(self) -> int:
+        return self._tokenizer.get_vocab_size()
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of ``text``, without begin and end."""
+        return self._tokenizer.encode(text).ids
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """:meth:`encode` for many texts, in parallel."""
+        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of ``ids``; begin, end and padding are left out."""
+        return self._tokenizer.decode(list(ids), skip_special_tokens=True)
+
+    def tokens(self, ids: Iterable[int]) -> list[str]:
+        """The token, as a string, of each id."""
+        return [self._tokenizer.id_to_token(i) or SPECIAL_TOKENS[UNKNOWN] for i in ids]
+
+    def save(self, path: str | Path) -> None:
+        write_atomically(path, self._tokenizer.to_str(pretty=True).encode())
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Tokenizer":
+        """Read a ``tokenizer.json``.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: the file is damaged, or its special tokens are not those of Huashi.
+        """
+        text = Path(path).read_text(encoding="utf-8", errors="replace")
+        try:
+            tokenizer = _Tokenizer.from_str(text)
+        except Exception as error:  # the library raises bare Exceptions
+            raise ValueError(f"{path} is not a tokenizer file: {error}") from None
+        ids = tuple(map(tokenizer.token_to_id, SPECIAL_TOKENS))
+        if ids != (PAD, UNKNOWN, BOS, EOS):
+            raise ValueError(
+                f"{path} must number {', '.join(SPECIAL_TOKENS)} from 0 to 3, got {ids}"
+            )
+        return cls(tokenizer)
+
+
+def train_tokenizer(
+    texts: Iterable[str],
+    kind: Kind = "bpe",
+    vocabulary_size: int = 8000,
+    *,
+    tags: Sequence[str] = (),
+) -> Tokenizer:
+    """Learn a vocabulary from ``texts``.
+
+    Args:
+        texts: what to learn from, source and target sides together.
+        kind: ``character``, ``word``, ``bpe`` or ``unigram``.
+        vocabulary_size: the most tokens to keep, special tokens and tags counted.
+        tags: strings such as ``<es>`` that are one token each wherever they stand in a text;
+            spaces after a tag are dropped.
+
+    Returns:
+        A tokenizer whose ids 0 to 3 are padding, unknown, begin and end.
+
+    >>> tokenizer = train_tokenizer(["3 mayo", "5 mai"], "character", tags=["<es>"])
+    >>> tokenizer.tokens(tokenizer.encode("<es> 3 mai"))
+    ['<es>', '3', ' ', 'm', 'a', 'i']
+    """
+    if kind not in get_args(Kind):
+        raise ValueError(f"kind must be one of {', '.join(get_args(Kind))}, got {kind!r}")
+    if vocabulary_size <= len(SPECIAL_TOKENS) + len(tags):
+        raise ValueError(
+            f"vocabulary_size must be > {len(SPECIAL_TOKENS) + len(tags)}, the number of special "
+            f"tokens and tags, got {vocabulary_size}"
+        )
+    tokenizer, trainer = _untrained(kind, vocabulary_size - len(tags))
+    # A text that spells out a special token must not become one: "</s>" is read as "‹/s>".
+    spelled_out = Regex(f"<(?=({'|'.join(token[1:] for token in SPECIAL_TOKENS)}))")
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFC(), normalizers.Replace(spelled_out, "‹")]
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.add_tokens([AddedToken(tag, rstrip=True, normalized=False) for tag in tags])
+    return Tokenizer(tokenizer)
+
+
+def _untrained(kind: Kind, vocabulary_size: int) -> tuple[_Tokenizer, trainers.Trainer]:
+    unknown = SPECIAL_TOKENS[UNKNOWN]
+    settings = {
+        "vocab_size": vocabulary_size,
+        "special_tokens": list(SPECIAL_TOKENS),
+        "show_progress": os.isatty(2),
+    }
+    if kind == "character":
+        tokenizer = _Tokenizer(models.WordLevel(unk_token=unknown))
+        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+        tokenizer.decoder = decoders.Fuse()
+        return tokenizer, trainers.WordLevelTrainer(**settings)
+    if kind == "word":
+        tokenizer = _Tokenizer(models.WordLevel(unk_token=unknown))
+        tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+        return tokenizer, trainers.WordLevelTrainer(**settings)
+    if kind == "bpe":
+        tokenizer = _Tokenizer(models.BPE())
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        tokenizer.decoder = decoders.ByteLevel()
+        alphabet = pre_tokenizers.ByteLevel.alphabet()
+        return tokenizer, trainers.BpeTrainer(initial_alphabet=alphabet, **settings)
+    tokenizer = _Tokenizer(models.Unigram())
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
+    return tokenizer, trainers.UnigramTrainer(unk_token=unknown, **settings)

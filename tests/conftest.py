@@ -1,0 +1,63 @@
+import os
+
+import pytest
+import torch
+from hypothesis import settings
+from torch.autograd import grad
+
+INTERPRET = os.environ.get("TRITON_INTERPRET") == "1"  # the Triton kernels, run by NumPy on the CPU
+TOLERANCE = {  # of a kernel in this dtype against the reference in float64
+    torch.float64: {"rtol": 1e-10, "atol": 1e-12},
+    torch.float32: {"rtol": 2e-5, "atol": 2e-6},
+    torch.bfloat16: {"rtol": 1.6e-2, "atol": 1e-3},
+    torch.float16: {"rtol": 2e-3, "atol": 1e-4},
+}
+GRADIENT_TOLERANCE = TOLERANCE | {  # of a gradient, which half precision rounds more than once
+    torch.bfloat16: {"rtol": 3e-2, "atol": 4e-3},
+    torch.float16: {"rtol": 4e-3, "atol": 1e-3},
+}
+
+settings.register_profile("huashi", deadline=None, derandomize=True, max_examples=50)
+settings.load_profile("huashi")
+
+
+def with_gradient(function, x, g):
+    """Both ``y = function(x)`` and the gradient of ``(y * g).sum()`` in x."""
+    x = x.detach().requires_grad_()
+    y = function(x)
+    return y.detach(), grad(y, x, g)[0]
+
+
+def pytest_configure(config):
+    # of torch itself: at its first forward-mode derivative, and in compiling a gradient
+    config.addinivalue_line("filterwarnings", "ignore:`torch.jit")
+    config.addinivalue_line("filterwarnings", "ignore:.*Function'> should not be instantiated")
+    config.addinivalue_line("filterwarnings", "ignore:TRITON_DEFAULT_FP_FUSION is unset")
+    if INTERPRET:  # 0 / 0 and inf - inf are silent on a GPU
+        config.addinivalue_line("filterwarnings", "ignore::RuntimeWarning:triton")
+
+
+@pytest.fixture(
+    scope="session",
+    params=[
+        "cpu",
+        pytest.param(
+            "cuda",
+            marks=[
+                pytest.mark.gpu,
+                pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+            ],
+        ),
+    ],
+)
+def device(request):
+    return request.param
+
+
+@pytest.fixture(autouse=True)
+def reproducible():
+    """Seed, and fill every torch.empty with NaN, so that a kernel that skips a value is caught."""
+    torch.manual_seed(0)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    yield
+    torch.use_deterministic_algorithms(False)

@@ -1,0 +1,39 @@
+"""A file is whole or not there."""
+
+import os
+import stat
+
+import pytest
+
+from huashi._files import atomic_file, write_atomically
+
+
+def test_writes_and_makes_folders(tmp_path):
+    write_atomically(tmp_path / "a" / "b.txt", b"hello")
+    assert (tmp_path / "a" / "b.txt").read_bytes() == b"hello"
+
+
+def test_a_failure_leaves_the_old_file_and_no_other(tmp_path):
+    path = tmp_path / "file"
+    write_atomically(path, b"old")
+    with pytest.raises(RuntimeError, match="half-way"), atomic_file(path) as file:
+        file.write(b"new and unfin")
+        raise RuntimeError("half-way")
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_nothing_is_visible_before_the_end(tmp_path):
+    path = tmp_path / "file"
+    with atomic_file(path) as file:
+        file.write(b"part")
+        file.flush()
+        assert not path.exists()
+    assert path.read_bytes() == b"part"
+
+
+def test_permissions_are_those_of_any_new_file(tmp_path):
+    write_atomically(tmp_path / "ours", b"")
+    (tmp_path / "theirs").touch()
+    ours, theirs = (stat.S_IMODE((tmp_path / n).stat().st_mode) for n in ("ours", "theirs"))
+    assert ours == theirs
