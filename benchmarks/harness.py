@@ -18,6 +18,8 @@ from pathlib import Path
 
 import torch
 
+from huashi._files import write_atomically
+
 RESULTS = Path(__file__).parent / "results"
 BLOCK = 0.02  # s; shorter calls are repeated within a round until they fill this
 
@@ -76,11 +78,8 @@ def compare(
 
 def save(name: str, rows: list[dict]) -> None:
     """Write ``results/<name>.jsonl``, in one piece."""
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}.jsonl"
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    os.replace(unfinished, path)
+    content = "".join(json.dumps(row) + "\n" for row in rows)
+    write_atomically(RESULTS / f"{name}.jsonl", content.encode())
 
 
 _bandwidth: dict[str, float] = {}

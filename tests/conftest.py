@@ -61,3 +61,37 @@ def reproducible():
     torch.use_deterministic_algorithms(True, warn_only=True)
     yield
     torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture
+def one_thread():
+    """For work so small that threads would only wait for one another."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def dates_run(tmp_path_factory):
+    """A run folder of the recipe ``dates`` on three locales, trained in seconds."""
+    from huashi.recipes import dates
+
+    threads = torch.get_num_threads()
+    run = dates.train(
+        dates.Config(
+            folder=tmp_path_factory.mktemp("runs") / "dates",
+            locales=("de", "en-US", "es"),
+            held_out=("gl",),
+            examples=6000,
+            test_examples=200,
+            embedding_size=32,
+            hidden_size=64,
+            lr=8e-3,
+            batch_tokens=500,
+            steps=900,
+            validate_every=300,
+        )
+    )
+    torch.set_num_threads(threads)
+    return run

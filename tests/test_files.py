@@ -16,9 +16,14 @@ def test_writes_and_makes_folders(tmp_path):
 def test_a_failure_leaves_the_old_file_and_no_other(tmp_path):
     path = tmp_path / "file"
     write_atomically(path, b"old")
-    with pytest.raises(RuntimeError, match="half-way"), atomic_file(path) as file:
-        file.write(b"new and unfin")
-        raise RuntimeError("half-way")
+
+    def fail_half_way():
+        with atomic_file(path) as file:
+            file.write(b"new and unfin")
+            raise RuntimeError("half-way")
+
+    with pytest.raises(RuntimeError, match="half-way"):
+        fail_half_way()
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["file"]
 

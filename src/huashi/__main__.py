@@ -76,6 +76,8 @@ def evaluate(run: _RUN, /, *, data: Path | None = None, beam: int = 5) -> None:
     from huashi.seq2seq.translator import Translator
 
     pairs = list(read_pairs(data))
+    if not pairs:
+        raise ValueError(f"{data} must hold at least one pair, got none")
     found = Translator.load(opened).translate([pair.source for pair in pairs], beam=beam)
     scores = text_scores(found, [pair.target for pair in pairs])
     _print_tables([[{"measure": name, "value": value} for name, value in scores.items()]])
@@ -174,8 +176,8 @@ def _training(recipe: ModuleType) -> Callable[..., Callable[[], None]]:
 
 def _one_line(complaint: str) -> str:
     """Tyro's boxed complaint in one line, with what it suggests."""
-    lines = [line.strip(" │") for line in complaint.splitlines() if line.startswith("│")]
-    first, *others = re.split(r"\s*─{3,}\s*", " ".join(lines))
+    _, *lines = (line.strip("│╭╮╰╯ ") for line in complaint.splitlines())  # less the title
+    first, *others = filter(None, re.split(r"\s*[─-]{3,}\s*", " ".join(lines).strip()))
     for other in others:
         if other.startswith("Available subcommands"):
             return f"{first}. {other}"

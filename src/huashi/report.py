@@ -12,6 +12,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 from torch import Tensor
@@ -21,6 +22,7 @@ from huashi._files import write_atomically
 Row = Mapping[str, Any]
 
 _INK, _ACCENT, _QUIET = "#22313f", "#b5462f", "#8aa0b3"
+_SMOOTHED = 9  # neighbours in a running mean, an odd number
 _STYLE = f"""
 body {{ font: 16px/1.5 system-ui, sans-serif; color: {_INK}; max-width: 60rem; margin: 2rem auto;
         padding: 0 1rem; }}
@@ -74,18 +76,20 @@ def attention_picture(source: Sequence[str], target: Sequence[str], weights: Ten
     return _png(figure)
 
 
-def bars(values: Mapping[str, float], label: str, highlighted: Sequence[str] = ()) -> bytes:
-    """One horizontal bar for each of ``values``, the highest on top, as PNG."""
+def dots(values: Mapping[str, float], label: str, highlighted: Sequence[str] = ()) -> bytes:
+    """One dot for each of ``values`` on a common scale, the highest on top, as PNG."""
     ordered = sorted(values.items(), key=lambda item: item[1])
-    figure = Figure(figsize=(8, 0.8 + 0.19 * len(ordered)), layout="constrained")
+    figure = Figure(figsize=(8, 0.8 + 0.17 * len(ordered)), layout="constrained")
     panel = figure.subplots()
-    names = [name for name, _ in ordered]
+    names, heights = [name for name, _ in ordered], [value for _, value in ordered]
     colours = [_ACCENT if name in highlighted else _QUIET for name in names]
-    panel.barh(names, [value for _, value in ordered], color=colours)
+    panel.hlines(names, min(heights), heights, color=colours, alpha=0.3)
+    panel.scatter(heights, names, color=colours, s=18, zorder=2)
     panel.set_xlabel(label)
-    panel.tick_params(axis="y", labelsize=8, length=0)
+    panel.tick_params(axis="y", labelsize=7, length=0)
+    panel.grid(axis="x", alpha=0.25)
     panel.margins(y=0.01)
-    panel.spines[["top", "right"]].set_visible(False)
+    panel.spines[["top", "right", "left"]].set_visible(False)
     return _png(figure)
 
 
@@ -136,7 +140,13 @@ def write_report(
 
 
 def _curve(panel: Any, rows: Sequence[Row], name: str, colour: str, label: str) -> None:
-    panel.plot([row["step"] for row in rows], [row[name] for row in rows], color=colour)
+    steps, values = [row["step"] for row in rows], [row[name] for row in rows]
+    if len(values) > 4 * _SMOOTHED:  # one batch tells little: its mean with its neighbours more
+        panel.plot(steps, values, color=colour, alpha=0.35)
+        edge = _SMOOTHED // 2
+        values = np.convolve(values, np.full(_SMOOTHED, 1 / _SMOOTHED), "valid")
+        steps = steps[edge:-edge]
+    panel.plot(steps, values, color=colour, marker="o" if len(values) < 30 else None)
     panel.set_ylabel(label)
     panel.grid(alpha=0.25)
     panel.spines[["top", "right"]].set_visible(False)

@@ -42,7 +42,9 @@ def test_every_form_gives_the_pairs(tmp_path, packed):
     two = write(tmp_path / "pairs.jsonl", jsonl, packed)
     source = write(tmp_path / "train.de", "\n".join(p.source for p in PAIRS), packed)
     target = write(tmp_path / "train.en", "\n".join(p.target for p in PAIRS), packed)
-    assert list(read_pairs(one)) == list(read_pairs(two)) == list(read_pairs(source, target)) == PAIRS
+    assert (
+        list(read_pairs(one)) == list(read_pairs(two)) == list(read_pairs(source, target)) == PAIRS
+    )
 
 
 def test_columns_and_fields_can_be_chosen(tmp_path):
@@ -76,10 +78,18 @@ def test_lines_end_at_line_feeds_alone(tmp_path):
         ("a.tsv", "a\tb\nc\n", r"a\.tsv:2: line must have 2 tab-separated columns, got 1"),
         ("a.tsv", "a\tb\nc\t\n", r"a\.tsv:2: target must not be empty"),
         ("a.tsv", "a\tb\n \tc\n", r"a\.tsv:2: source must not be empty"),
-        ("a.tsv", b"a\tb\nc\td\xff\n", r"a\.tsv:2: line must be UTF-8, got byte 0xff at position 3"),
+        (
+            "a.tsv",
+            b"a\tb\nc\td\xff\n",
+            r"a\.tsv:2: line must be UTF-8, got byte 0xff at position 3",
+        ),
         ("a.jsonl", '{"source": "a", "target": "b"}\n{', r"a\.jsonl:2: line must be JSON: "),
         ("a.jsonl", "[1]", r"a\.jsonl:1: line must be a JSON object, got '\[1\]'"),
-        ("a.jsonl", '{"source": "a"}', r"a\.jsonl:1: field 'target' must be a string, got 'no such"),
+        (
+            "a.jsonl",
+            '{"source": "a"}',
+            r"a\.jsonl:1: field 'target' must be a string, got 'no such",
+        ),
         ("a.jsonl", '{"source": "a", "target": 3}', r"field 'target' must be a string, got 3"),
         ("a.tsv.gz", b"no gzip", r"a\.tsv\.gz:1: file must be whole and as its ending says"),
         ("a.tsv.gz", gzip.compress(b"a\tb\n" * 999)[:-9], r"a\.tsv\.gz:\d+: file must be whole"),
@@ -137,7 +147,9 @@ def test_a_pair_longer_than_a_batch_is_refused():
 def test_skipping_is_having_trained(skip):
     lengths = [(n % 7 + 1, n % 5 + 1) for n in range(60)]
     make = lambda skip: shuffled_batches(lengths, 40, seed=3, skip=skip)  # noqa: E731
-    assert list(itertools.islice(make(skip), 20)) == list(itertools.islice(make(0), skip, skip + 20))
+    assert list(itertools.islice(make(skip), 20)) == list(
+        itertools.islice(make(0), skip, skip + 20)
+    )
 
 
 def test_epochs_differ_and_hold_everything():

@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 from huashi.seq2seq.corpus import collate
 from huashi.seq2seq.models import build, describe
-from huashi.seq2seq.rnn import RNN, rnn
+from huashi.seq2seq.rnn import RNN
 from huashi.seq2seq.search import greedy_search, select
 from huashi.seq2seq.tokenizer import BOS, EOS, PAD
 
@@ -26,7 +26,9 @@ SHAPES = [
         dropout=0.0,
     )
     for (cell, score, attend), (feeding, layers, mapping) in zip(
-        itertools.product(["gru", "lstm"], ["dot", "general", "additive"], ["after", "before"]),
+        itertools.product(
+            ["gru", "lstm"], ["dot", "scaled_dot", "general", "additive"], ["after", "before"]
+        ),
         itertools.cycle([(True, 1, "softmax"), (False, 2, "entmax15"), (True, 2, "entmax15")]),
         strict=False,
     )
@@ -35,7 +37,7 @@ BATCH = collate([[4, 5, 6, 7], [6], [5, 4]], [[7, 6], [4, 4, 4], [5]])
 
 
 def model_of(shape, vocabulary_size=8):
-    return rnn(shape, vocabulary_size).double().eval()
+    return shape.build(vocabulary_size).double().eval()
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -78,7 +80,7 @@ def test_padding_of_the_source_changes_nothing(shape):
 
 def test_description_builds_the_same_model():
     shape = RNN(hidden_size=8, embedding_size=4, cell="lstm")
-    model, again = rnn(shape, 9), build(describe(shape), 9)
+    model, again = shape.build(9), build(describe(shape), 9)
     again.load_state_dict(model.state_dict())
     assert str(again) == str(model)
 
@@ -106,7 +108,7 @@ def reversal(generator, count):
 @pytest.mark.parametrize(
     ("cell", "attend", "score", "mapping"),
     [
-        ("gru", "after", "dot", "softmax"),
+        ("gru", "after", "scaled_dot", "softmax"),
         ("lstm", "before", "additive", "softmax"),
         ("gru", "after", "general", "entmax15"),
     ],
@@ -121,7 +123,7 @@ def test_learns_to_reverse(cell, attend, score, mapping):
         hidden_size=32,
         dropout=0.0,
     )
-    model, generator = rnn(shape, 12), torch.Generator().manual_seed(0)
+    model, generator = shape.build(12), torch.Generator().manual_seed(0)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     for _ in range(250):
         batch = reversal(generator, 64)

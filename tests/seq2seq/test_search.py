@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from huashi.seq2seq.rnn import RNN, rnn
+from huashi.seq2seq.rnn import RNN
 from huashi.seq2seq.search import Hypothesis, beam_search, greedy_search, select
 from huashi.seq2seq.tokenizer import BOS, EOS, PAD
 
@@ -127,7 +127,7 @@ def models():
             score="additive", input_feeding=False),
     ):  # fmt: skip
         torch.manual_seed(1)
-        model = rnn(shape, vocabulary_size=9).double().eval()
+        model = shape.build(9).double().eval()
         torch.nn.init.normal_(model.output.weight, std=2.0)
         yield model
 

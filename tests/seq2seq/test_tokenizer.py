@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 from huashi.seq2seq.tokenizer import BOS, EOS, PAD, UNKNOWN, Kind, Tokenizer, train_tokenizer
 
 KINDS = get_args(Kind)
-TEXTS = ["3 de mayo de 1979", "Donnerstag, 3. Mai 1979", "1979年5月3日", "le 3 mai 1979 à Genève"] * 3
+TEXTS = [
+    "3 de mayo de 1979",
+    "Donnerstag, 3. Mai 1979",
+    "1979年5月3日",
+    "le 3 mai 1979 à Genève",
+] * 3
 
 
 def trained(kind, **options):

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from babel import Locale
+from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
 
 STYLES = ("numeric", "medium", "long", "full")
@@ -94,7 +94,10 @@ def ambiguous(ways: Iterable[Writing]) -> set[tuple[Writing, int, int]]:
 
 @functools.cache
 def _parse(locale: str) -> Locale:
-    return Locale.parse(locale, sep="-")
+    try:
+        return Locale.parse(locale, sep="-")
+    except (UnknownLocaleError, ValueError):
+        raise ValueError(f"locales must be known to the CLDR, got {locale!r}") from None
 
 
 @functools.cache
@@ -106,24 +109,26 @@ def _pattern(locale: str, style: str) -> str:
     return formats[style].pattern
 
 
-def _in_own_calendar(pattern: str, style: str, era: str, year: int) -> str:
+def _in_own_calendar(pattern: str, style: str, era: str, year: str) -> str:
     """The pattern with era and year, which Babel knows of no other calendar, written out."""
-    number = "元" if year == 1 and "年" in pattern else str(year)
-    shown = number if style == "numeric" else era + number
+    shown = year if style == "numeric" else era + year
     return pattern.replace("G ", "").replace("y", f"'{shown}'")
 
 
-def _buddhist(day: date) -> tuple[str, int]:
-    return "พ.ศ. ", day.year + 543
+def _buddhist(day: date) -> tuple[str, str]:
+    return "พ.ศ. ", str(day.year + 543)
 
 
-def _japanese(day: date) -> tuple[str, int]:
+def _japanese(day: date) -> tuple[str, str]:
     first, era = next(entry for entry in _JAPANESE_ERAS if day >= entry[0])
-    return era, day.year - first.year + 1
+    year = day.year - first.year + 1
+    return era, "元" if year == 1 else str(year)
 
 
-def _minguo(day: date) -> tuple[str, int]:
-    return ("民國", day.year - 1911) if day.year > 1911 else ("民國前", 1912 - day.year)
+def _minguo(day: date) -> tuple[str, str]:
+    if day.year > 1911:
+        return "民國", str(day.year - 1911)
+    return "民國前", str(1912 - day.year)
 
 
 _OWN_CALENDAR = {"th": _buddhist, "ja": _japanese, "zh-Hant": _minguo}

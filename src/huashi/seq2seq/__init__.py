@@ -4,7 +4,7 @@ from huashi.seq2seq.attention import Attention
 from huashi.seq2seq.corpus import Pair, read_pairs, token_batches
 from huashi.seq2seq.encoder_decoder import EncoderDecoder
 from huashi.seq2seq.entmax import Entmax15, entmax15
-from huashi.seq2seq.rnn import RNN, rnn
+from huashi.seq2seq.rnn import RNN
 from huashi.seq2seq.search import Hypothesis, beam_search, greedy_search
 from huashi.seq2seq.tokenizer import Tokenizer, train_tokenizer
 from huashi.seq2seq.translator import Translation, Translator
@@ -23,7 +23,6 @@ __all__ = [
     "entmax15",
     "greedy_search",
     "read_pairs",
-    "rnn",
     "token_batches",
     "train_tokenizer",
 ]

@@ -2,13 +2,15 @@ r"""Attention: a weighted mean of a memory, the weights made from scores of a qu
 
 .. math:: a = \operatorname{mapping}_s(\operatorname{score}(q, k_s)), \qquad c = \sum_s a_s m_s
 
-Scores: ``dot`` :math:`q^\top k`, ``general`` :math:`q^\top W k` (Luong 2015, arXiv 1508.04025) and
+Scores: ``dot`` :math:`q^\top k`, ``general`` :math:`q^\top W k` (Luong 2015, arXiv 1508.04025),
+``scaled_dot`` :math:`q^\top k / \sqrt d` for d features (Vaswani 2017, arXiv 1706.03762) and
 ``additive`` :math:`v^\top \tanh(W_q q + W_k k)` (Bahdanau 2014, arXiv 1409.0473). Mappings:
 ``softmax``, or ``entmax15`` (Peters 2019, arXiv 1905.05702), whose weights can be exactly zero.
 A row in which everything is masked gets zero weights and a zero context, never NaN.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import torch
@@ -16,7 +18,7 @@ from torch import Tensor, nn
 
 from huashi.seq2seq.entmax import entmax15
 
-Score = Literal["dot", "general", "additive"]
+Score = Literal["dot", "scaled_dot", "general", "additive"]
 Mapping = Literal["softmax", "entmax15"]
 
 
@@ -25,8 +27,8 @@ class Attention(nn.Module):
 
     Args:
         query_size: features of a query.
-        memory_size: features of a memory position; with ``dot`` they must be ``query_size``.
-        score: ``dot``, ``general`` or ``additive``.
+        memory_size: features of a memory position; with a dot score they must be ``query_size``.
+        score: ``dot``, ``scaled_dot``, ``general`` or ``additive``.
         mapping: ``softmax`` or ``entmax15``.
     """
 
@@ -69,10 +71,11 @@ class Attention(nn.Module):
 
 
 class DotScore(nn.Module):
-    """``q . k``."""
+    """``q . k``, or ``q . k / sqrt(d)``, which is as large for many features as for few."""
 
-    def __init__(self, query_size: int, memory_size: int) -> None:
+    def __init__(self, query_size: int, memory_size: int, *, scaled: bool = False) -> None:
         super().__init__()
+        self.scale = memory_size**-0.5 if scaled else 1.0
         if query_size != memory_size:
             raise ValueError(
                 f"query_size must be memory_size for a dot score, got {query_size} and "
@@ -80,7 +83,7 @@ class DotScore(nn.Module):
             )
 
     def keys(self, memory: Tensor) -> Tensor:
-        return memory
+        return memory * self.scale
 
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:
         return query @ keys.transpose(1, 2)
@@ -133,8 +136,9 @@ def masked_entmax15(scores: Tensor, mask: Tensor) -> Tensor:
     return entmax15(scores.masked_fill(~mask, -torch.inf))
 
 
-SCORES: dict[str, type[DotScore | GeneralScore | AdditiveScore]] = {
+SCORES: dict[str, Callable[[int, int], DotScore | GeneralScore | AdditiveScore]] = {
     "dot": DotScore,
+    "scaled_dot": partial(DotScore, scaled=True),
     "general": GeneralScore,
     "additive": AdditiveScore,
 }

@@ -5,12 +5,12 @@ from typing import Any
 
 from huashi._checks import check_choice
 from huashi.seq2seq.encoder_decoder import EncoderDecoder
-from huashi.seq2seq.rnn import RNN, rnn
+from huashi.seq2seq.rnn import RNN
 
 Shape = RNN
 """A frozen dataclass that says all of a model but its vocabulary."""
 
-_MODELS = {"rnn": (RNN, rnn)}
+_SHAPES = {"rnn": RNN}
 
 
 def describe(shape: Shape) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def describe(shape: Shape) -> dict[str, Any]:
     >>> describe(RNN(hidden_size=64))["hidden_size"]
     64
     """
-    kind = next(name for name, (kind, _) in _MODELS.items() if isinstance(shape, kind))
+    kind = next(name for name, known in _SHAPES.items() if isinstance(shape, known))
     return {"kind": kind, **asdict(shape)}
 
 
@@ -31,9 +31,9 @@ def build(description: dict[str, Any], vocabulary_size: int) -> EncoderDecoder:
     """
     settings = dict(description)
     kind = settings.pop("kind", None)
-    check_choice("kind", kind, _MODELS)
-    shape, make = _MODELS[kind]
+    check_choice("kind", kind, _SHAPES)
+    shape = _SHAPES[kind]
     foreign = settings.keys() - {field.name for field in fields(shape)}
     if foreign:
         raise ValueError(f"the shape of a {kind} must not have {', '.join(sorted(foreign))}")
-    return make(shape(**settings), vocabulary_size)
+    return shape(**settings).build(vocabulary_size)

@@ -25,7 +25,7 @@ CELLS = {"gru": nn.GRU, "lstm": nn.LSTM}
 
 @dataclass(frozen=True, kw_only=True)
 class RNN:
-    """The shape of a recurrent encoder-decoder."""
+    """The shape of a recurrent encoder-decoder; :meth:`build` makes the model."""
 
     cell: Literal["gru", "lstm"] = "gru"
     """Gated recurrent units, or long short-term memory."""
@@ -35,7 +35,7 @@ class RNN:
     """Units of a decoder layer; a direction of the encoder has half as many. Even."""
     layers: int = 1
     """Recurrent layers of the encoder, and of the decoder."""
-    score: Score = "dot"
+    score: Score = "scaled_dot"
     """How a decoder state and a source position are compared."""
     mapping: Mapping = "softmax"
     """How scores become attention weights."""
@@ -45,6 +45,24 @@ class RNN:
     """Give the last attentional state to the next step (Luong)."""
     dropout: float = 0.1
     """Probability of dropping a feature of embeddings, between layers, and before the output."""
+
+    def build(self, vocabulary_size: int) -> EncoderDecoder:
+        """A model of this shape with weights drawn anew.
+
+        Raises:
+            ValueError: ``hidden_size`` is odd.
+        """
+        if self.hidden_size % 2:
+            raise ValueError(
+                "hidden_size must be even, for the encoder's two directions, got "
+                f"{self.hidden_size}"
+            )
+        embedding = nn.Embedding(vocabulary_size, self.embedding_size)
+        nn.init.normal_(embedding.weight, std=self.embedding_size**-0.5)
+        encoder, decoder = Encoder(self, embedding), Decoder(self, embedding)
+        for recurrence in (encoder.rnn, decoder.rnn):
+            _initialise(recurrence)
+        return EncoderDecoder(encoder, decoder, nn.Linear(self.hidden_size, vocabulary_size))
 
 
 class Memory(NamedTuple):
@@ -184,24 +202,6 @@ class Decoder(nn.Module):
         attentional = torch.tanh(self.combine(torch.cat([context, outputs], -1)))
         state = State(memory, hidden, attentional[:, -1], weights[:, -1])
         return self.dropout(attentional), state
-
-
-def rnn(shape: RNN, vocabulary_size: int) -> EncoderDecoder:
-    """A recurrent encoder-decoder with weights drawn anew.
-
-    Raises:
-        ValueError: ``shape.hidden_size`` is odd.
-    """
-    if shape.hidden_size % 2:
-        raise ValueError(
-            f"hidden_size must be even, for the encoder's two directions, got {shape.hidden_size}"
-        )
-    embedding = nn.Embedding(vocabulary_size, shape.embedding_size)
-    nn.init.normal_(embedding.weight, std=shape.embedding_size**-0.5)
-    encoder, decoder = Encoder(shape, embedding), Decoder(shape, embedding)
-    for recurrence in (encoder.rnn, decoder.rnn):
-        _initialise(recurrence)
-    return EncoderDecoder(encoder, decoder, nn.Linear(shape.hidden_size, vocabulary_size))
 
 
 def _initialise(recurrence: nn.RNNBase) -> None:

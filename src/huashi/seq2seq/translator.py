@@ -48,13 +48,19 @@ class Translator:
 
         Raises:
             FileNotFoundError: the folder, or the model in it, is not there.
-            ValueError: a file in it is damaged, or it is not a run folder.
+            ValueError: a file in it is damaged, it is not a run folder, or there is no such device.
         """
         run = run if isinstance(run, Run) else Run(run)
         tokenizer = Tokenizer.load(run.path("tokenizer.json"))
         model = build(run.model, len(tokenizer))
         run.load_model(model)
-        return cls(model.to(device), tokenizer)
+        try:
+            return cls(model.to(device), tokenizer)
+        except (RuntimeError, AssertionError) as error:
+            problem = str(error).splitlines()[0]
+            raise ValueError(
+                f"device must be one of this machine, got {device}: {problem}"
+            ) from None
 
     def translate(
         self,

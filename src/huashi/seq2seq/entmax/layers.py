@@ -1,3 +1,5 @@
+"""1.5-entmax as a module."""
+
 from torch import Tensor, nn
 
 from huashi.seq2seq.entmax.functional import entmax15

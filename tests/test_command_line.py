@@ -1,0 +1,147 @@
+"""The command line as people use it: what goes in, what comes out, and how it complains."""
+
+import io
+import os
+import subprocess
+import sys
+
+import pytest
+
+from huashi.__main__ import main
+
+
+@pytest.fixture
+def huashi(monkeypatch, capsysbinary):
+    """Run a command; return its exit code, standard output and standard error."""
+
+    def run(*arguments, stdin=""):
+        class Stdin:
+            buffer = io.BytesIO(stdin.encode() if isinstance(stdin, str) else stdin)
+
+        monkeypatch.setattr("sys.stdin", Stdin)
+        code = 0
+        try:
+            main([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            code = stop.code or 0
+        out, err = capsysbinary.readouterr()
+        return code, out.decode(), err.decode()
+
+    return run
+
+
+def test_lists_the_recipes(huashi):
+    code, out, _ = huashi("recipes")
+    assert code == 0
+    assert "dates" in out
+
+
+@pytest.mark.parametrize("command", ["recipes", "train", "evaluate", "predict", ["train", "dates"]])
+def test_help_is_complete(huashi, command):
+    command = [command] if isinstance(command, str) else command
+    code, out, err = huashi(*command, "--help")
+    assert (code, err) == (0, "")
+    assert out.startswith("usage: huashi " + command[0])
+    out = " ".join(out.replace("│", " ").split())  # however it was wrapped
+    if command == ["predict"]:
+        for word in ("RUN", "INPUT", "--output", "--beam", "--nbest", "--scores", "(default: 5)"):
+            assert word in out
+    if command == ["train", "dates"]:
+        assert "--hidden-size INT" in out
+        assert "Units of the decoder" in out
+
+
+def test_predicts_lines_in_order(huashi, dates_run):
+    lines = "Donnerstag, 3. Mai 1979\n\n12 de junio de 1999\n"
+    code, out, err = huashi("predict", dates_run.folder, stdin=lines)
+    assert (code, out, err) == (0, "1979-05-03\n\n1999-06-12\n", "")
+
+
+def test_predicts_with_scores_and_several_translations(huashi, dates_run):
+    arguments = ("predict", dates_run.folder, "--beam", 3, "--nbest", 2, "--scores")
+    code, out, _ = huashi(*arguments, stdin="3. Mai 1979\n4. Mai 1979\n")
+    rows = [line.split("\t") for line in out.splitlines()]
+    assert code == 0
+    assert [number for number, _, _ in rows] == ["1", "1", "2", "2"]
+    assert [rows[0][2], rows[2][2]] == ["1979-05-03", "1979-05-04"]
+    assert 0 >= float(rows[0][1]) >= float(rows[1][1])
+
+
+def test_predicts_from_file_to_file(huashi, dates_run, tmp_path):
+    source, output = tmp_path / "in.txt", tmp_path / "out.txt"
+    source.write_text("3. Mai 1979\n" * 300 + "4. Mai 1979\n")
+    code, out, _ = huashi("predict", dates_run.folder, source, "--output", output, "--beam", 1)
+    assert (code, out) == (0, "")
+    assert output.read_text() == "1979-05-03\n" * 300 + "1979-05-04\n"
+
+
+def test_a_failed_prediction_leaves_no_half_file(huashi, dates_run, tmp_path):
+    source, output = tmp_path / "in.txt", tmp_path / "out.txt"
+    source.write_bytes(b"3. Mai 1979\n\xff\n")
+    output.write_text("what was there")
+    code, _, err = huashi("predict", dates_run.folder, source, "--output", output)
+    assert code == 2
+    assert "in.txt:2: line must be UTF-8" in err
+    assert output.read_text() == "what was there"
+    assert sorted(os.listdir(tmp_path)) == ["in.txt", "out.txt"]
+
+
+def test_answers_while_more_is_being_typed(dates_run):
+    command = [sys.executable, "-m", "huashi", "predict", str(dates_run.folder)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        for line, answer in (("3. Mai 1979", "1979-05-03"), ("4. Mai 1979", "1979-05-04")):
+            process.stdin.write(line + "\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == answer + "\n"
+        process.stdin.close()
+        assert process.wait() == 0
+
+
+def test_evaluates_on_the_recipes_test(huashi, dates_run):
+    code, out, _ = huashi("evaluate", dates_run.folder)
+    assert code == 0
+    assert "unseen dates" in out
+    assert str(dates_run.results["splits"][0]["exact match, %"]) in out
+
+
+def test_evaluates_on_pairs(huashi, dates_run, tmp_path):
+    data = tmp_path / "pairs.tsv"
+    data.write_text("3. Mai 1979\t1979-05-03\n4. Mai 1979\t1979-05-05\n")
+    code, out, _ = huashi("evaluate", dates_run.folder, "--data", data)
+    assert code == 0
+    assert "exact match, %  50.0" in out
+    assert "BLEU" in out
+
+
+WRONG = {
+    "no command": ([], "Expected one of {recipes, train, evaluate, predict}"),
+    "wrong command": (["trian"], "Unrecognized options: trian. Available subcommands: recipes"),
+    "wrong recipe": (["train", "dats"], "Unrecognized options: dats. Available subcommands: dates"),
+    "wrong field": (["train", "dates", "--lrr", "3"], "--lrr, 3. Perhaps you meant: --lr"),
+    "wrong choice": (
+        ["train", "dates", "--cell", "rnn"],
+        "invalid choice 'rnn' for argument '--cell'",
+    ),
+    "wrong type": (["train", "dates", "--lr", "abc"], "Error parsing --lr: could not convert"),
+    "missing run": (["predict"], "Missing from huashi predict: RUN"),
+    "no such run": (["predict", "nowhere"], "there is no run at nowhere"),
+    "no run": (["evaluate", "tests"], "tests is not a run: it has no config.json"),
+    "no such file": (["predict", "RUN", "nowhere.txt"], "nowhere.txt"),
+    "wrong beam": (["predict", "RUN", "--beam", "0"], "beam must be > 0, got 0"),
+    "wrong nbest": (["predict", "RUN", "--nbest", "9"], "nbest must be from 1 to beam (5), got 9"),
+    "wrong data": (["evaluate", "RUN", "--data", "README.md"], "README.md:1: line must have 2 tab"),
+    "wrong device": (["predict", "RUN", "--device", "gpu"], "gpu"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_complaints_are_one_line_and_exit_code_2(huashi, dates_run, case):
+    arguments, complaint = WRONG[case]
+    arguments = [str(dates_run.folder) if a == "RUN" else a for a in arguments]
+    code, out, err = huashi(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("huashi: ")
+    assert err.count("\n") == 1
+    assert complaint in err

@@ -1,0 +1,236 @@
+"""Run folders: what they keep, how they go on, and what they refuse."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import nn
+
+from huashi.run import Clock, Run, interruptible
+
+COMMAND = [
+    sys.executable, "-m", "huashi", "train", "dates", "--locales", "de", "en-US", "--held-out", "gl",
+    "--examples", "600", "--test-examples", "40", "--embedding-size", "8", "--hidden-size", "16",
+    "--dropout", "0.3", "--steps", "60", "--batch-tokens", "400", "--validate-every", "20",
+    "--save-every", "10",
+]  # fmt: skip
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
+
+
+@dataclass(frozen=True)
+class Config:
+    lr: float = 0.1
+    steps: int = 3
+
+
+def start(folder, config=None, recipe="toy"):
+    return Run.start(folder, recipe, config or Config(), {"kind": "rnn"})
+
+
+def train(folder, **options):
+    return subprocess.run(
+        [*COMMAND, "--folder", folder], env=ENVIRONMENT, capture_output=True, text=True, **options
+    )
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The folder of a training that nothing interrupted."""
+    folder = tmp_path_factory.mktemp("undisturbed") / "run"
+    result = train(folder)
+    assert result.returncode == 0, result.stderr
+    return folder
+
+
+def stop_half_way(folder, number):
+    """Start a training, send it a signal after its second checkpoint; return its exit code."""
+    with subprocess.Popen(
+        [*COMMAND, "--folder", folder],
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        checkpoint, seen, last = folder / "checkpoint.safetensors", 0, None
+        while seen < 2:
+            assert process.poll() is None, process.stderr.read()
+            if checkpoint.exists() and checkpoint.stat().st_mtime_ns != last:
+                seen, last = seen + 1, checkpoint.stat().st_mtime_ns
+            time.sleep(0.001)
+        process.send_signal(number)
+        _, stderr = process.communicate()
+    assert not (folder / "results.json").exists()
+    return process.returncode, stderr.decode()
+
+
+def without_seconds(folder):
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+
+
+def assert_same_run(folder, wanted):
+    for name in ("checkpoint.safetensors", "model.safetensors", "tokenizer.json"):
+        assert (folder / name).read_bytes() == (wanted / name).read_bytes(), name
+    assert without_seconds(folder) == without_seconds(wanted)
+    results = [json.loads((f / "results.json").read_text()) for f in (folder, wanted)]
+    assert results[0]["splits"] == results[1]["splits"]
+
+
+def test_killed_half_way_it_goes_on_bit_for_bit(tmp_path, undisturbed):
+    folder = tmp_path / "run"
+    code, _ = stop_half_way(folder, signal.SIGKILL)
+    assert code == -signal.SIGKILL
+    assert train(folder).returncode == 0
+    assert_same_run(folder, undisturbed)
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path, undisturbed):
+    folder = tmp_path / "run"
+    code, stderr = stop_half_way(folder, signal.SIGINT)
+    assert code == 130
+    assert "Saved at step" in stderr
+    assert "The same command goes on from there" in stderr
+    assert "Traceback" not in stderr
+    assert train(folder).returncode == 0
+    assert_same_run(folder, undisturbed)
+
+
+def test_a_finished_run_is_not_trained_again(undisturbed):
+    before = (undisturbed / "checkpoint.safetensors").stat().st_mtime_ns
+    result = train(undisturbed)
+    assert result.returncode == 0
+    assert "report: " in result.stdout
+    assert (undisturbed / "checkpoint.safetensors").stat().st_mtime_ns == before
+
+
+def test_start_makes_a_folder_and_opens_it_again(tmp_path):
+    run = start(tmp_path / "a" / "run")
+    assert (run.recipe, run.config, run.model) == ("toy", {"lr": 0.1, "steps": 3}, {"kind": "rnn"})
+    assert start(run.folder).config == run.config
+    assert run.results is None
+    run.complete({"right": 1.0})
+    assert Run(run.folder).results == {"right": 1.0}
+
+
+def test_another_configuration_does_not_resume(tmp_path):
+    start(tmp_path / "run")
+    with pytest.raises(ValueError, match=r"run holds a run with lr 0\.1, got 0\.2: give the same"):
+        start(tmp_path / "run", Config(lr=0.2))
+    with pytest.raises(ValueError, match="holds a run of recipe toy, got other"):
+        start(tmp_path / "run", recipe="other")
+
+
+def test_a_folder_that_is_no_run_is_left_alone(tmp_path):
+    (tmp_path / "thesis.txt").write_text("precious")
+    with pytest.raises(ValueError, match=r"is not a run: it has no config\.json"):
+        start(tmp_path)
+    assert os.listdir(tmp_path) == ["thesis.txt"]
+    with pytest.raises(FileNotFoundError, match="there is no run at"):
+        Run(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", '{"recipe": "dates"}', "\xff"])
+def test_a_damaged_configuration_is_a_clear_error(tmp_path, content):
+    (tmp_path / "config.json").write_bytes(content.encode("latin-1"))
+    with pytest.raises(ValueError, match=r"config\.json is (damaged|not that of a Huashi run)"):
+        Run(tmp_path)
+
+
+class Shared(nn.Module):
+    """Two layers with one weight, a buffer, and one that is not saved."""
+
+    def __init__(self, size=3):
+        super().__init__()
+        self.a = nn.Linear(size, size)
+        self.b = nn.Linear(size, size)
+        self.b.weight = self.a.weight
+        self.register_buffer("count", torch.zeros(1))
+        self.register_buffer("scratch", torch.zeros(1), persistent=False)
+
+    def forward(self, x):
+        return self.b(torch.dropout(self.a(x), 0.5, train=True))
+
+
+def trained(steps, model=None, optimizer=None):
+    model = model or Shared()
+    optimizer = optimizer or torch.optim.AdamW(model.parameters(), lr=0.1, amsgrad=True)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        model(torch.randn(4, 3)).square().sum().backward()
+        optimizer.step()
+        model.count += 1
+    return model, optimizer
+
+
+def test_a_checkpoint_brings_back_weights_optimiser_and_random_numbers(tmp_path):
+    run = start(tmp_path / "run")
+    model, optimizer = trained(3)
+    run.save_checkpoint(model, optimizer, step=3, best=0.5)
+    trained(2, model, optimizer)
+    again = Shared()
+    new_optimizer = torch.optim.AdamW(again.parameters(), lr=9.0, amsgrad=True)
+    assert run.resume(again, new_optimizer) == (3, 0.5)
+    assert new_optimizer.param_groups[0]["lr"] == 0.1
+    assert again.b.weight is again.a.weight
+    trained(2, again, new_optimizer)
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(again.state_dict()[name], tensor), name
+
+
+def test_metrics_after_the_checkpoint_are_dropped_and_torn_lines_too(tmp_path):
+    run = start(tmp_path / "run")
+    model, optimizer = trained(1)
+    run.log(step=1, split="train", loss=3.0, seconds=10.0)
+    run.save_checkpoint(model, optimizer, step=1, best=-torch.inf)
+    run.log(step=2, split="train", loss=2.0, seconds=20.0)
+    with run.path("metrics.jsonl").open("a") as file:
+        file.write('{"step": 3, "spl')
+    assert run.resume(model, optimizer) == (1, -torch.inf)
+    assert run.metrics() == [{"step": 1, "split": "train", "loss": 3.0, "seconds": 10.0}]
+    assert 10.0 <= Clock(run).seconds() < 20.0
+
+
+def test_damaged_and_foreign_weights_are_clear_errors(tmp_path):
+    run = start(tmp_path / "run")
+    model, optimizer = trained(1)
+    with pytest.raises(FileNotFoundError, match=r"there is no .*model\.safetensors"):
+        run.load_model(model)
+    run.save_model(model)
+    with pytest.raises(
+        ValueError, match=r"holds \(3,\) for \w+\.bias, where the model has \(4,\)|holds"
+    ):
+        run.load_model(Shared(4))
+    with pytest.raises(ValueError, match=r"holds nothing for|where the model has nothing"):
+        run.load_model(nn.Linear(3, 3))
+    path = run.path("model.safetensors")
+    path.write_bytes(path.read_bytes()[:-7])
+    with pytest.raises(ValueError, match="is damaged or no safetensors file"):
+        run.load_model(model)
+    run.path("checkpoint.safetensors").write_bytes(b"\x80\x04cos\nsystem\n")  # a pickle
+    with pytest.raises(ValueError, match="is damaged or no safetensors file"):
+        run.resume(model, optimizer)
+
+
+def test_weights_are_no_checkpoint(tmp_path):
+    run = start(tmp_path / "run")
+    model, optimizer = trained(1)
+    run.save_model(model)
+    run.path("model.safetensors").rename(run.path("checkpoint.safetensors"))
+    with pytest.raises(ValueError, match="is not a checkpoint of a training"):
+        run.resume(model, optimizer)
+
+
+def test_interrupt_is_noted_first_and_obeyed_second():
+    with interruptible() as interrupted:
+        assert not interrupted()
+        signal.raise_signal(signal.SIGINT)
+        assert interrupted()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
