@@ -19,13 +19,13 @@ def main() -> None:
     for seed in parser.parse_args().seeds:
         with tempfile.TemporaryDirectory() as folder:
             run = dates.train(dates.Config(folder=Path(folder) / "dates", seed=seed))
-            model = Translator.load(run).model
+            model, results = Translator.load(run).model, run.results
         common = {
             "seed": seed,
             "parameters": sum(p.numel() for p in model.parameters()),
-            "training_seconds": run.results["training_seconds"],
+            "training_seconds": results["training_seconds"],
         }
-        for split in run.results["splits"]:
+        for split in results["splits"]:
             rows.append(common | split | machine("cpu"))
             print(
                 "  ".join(f"{key}={value}" for key, value in (common | split).items()), flush=True

@@ -45,7 +45,6 @@ def compare(
 
     Returns:
         One row per contender, with the machine it ran on.
-
     """
     want = next(iter(contenders.values()))()
     rtol = torch.finfo(want.dtype).eps ** 0.5

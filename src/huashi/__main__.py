@@ -8,6 +8,7 @@ import contextlib
 import functools
 import importlib
 import io
+import os
 import pkgutil
 import re
 import sys
@@ -37,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         command = _parse(arguments)
         command()
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except (ValueError, OSError) as error:
         sys.exit(_say(str(error)))
     except KeyboardInterrupt:

@@ -55,7 +55,6 @@ def implementation(name: str) -> Iterator[None]:
     >>> with implementation("reference"):
     ...     entmax15(torch.tensor([2.0, 2.0, 0.0]))
     tensor([0.5000, 0.5000, 0.0000])
-
     """
     check_choice("name", name, _MODES)
     traced, outside = _traced_mode.value, None

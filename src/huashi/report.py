@@ -51,7 +51,7 @@ def learning_curves(metrics: Sequence[Row]) -> bytes:
     for panel, name in zip(panels[1:], names, strict=True):
         _curve(panel, validation, name, _ACCENT, f"validation {name.replace('_', ' ')}")
     panels[-1].set_xlabel("step")
-    return _png(figure)
+    return png(figure)
 
 
 def attention_picture(source: Sequence[str], target: Sequence[str], weights: Tensor) -> bytes:
@@ -73,7 +73,7 @@ def attention_picture(source: Sequence[str], target: Sequence[str], weights: Ten
     for label in panel.get_xticklabels():
         if len(label.get_text()) > 2:
             label.set_rotation(90)
-    return _png(figure)
+    return png(figure)
 
 
 def dots(values: Mapping[str, float], label: str, highlighted: Sequence[str] = ()) -> bytes:
@@ -90,7 +90,7 @@ def dots(values: Mapping[str, float], label: str, highlighted: Sequence[str] = (
     panel.grid(axis="x", alpha=0.25)
     panel.margins(y=0.01)
     panel.spines[["top", "right", "left"]].set_visible(False)
-    return _png(figure)
+    return png(figure)
 
 
 def table_html(rows: Sequence[Row]) -> str:
@@ -170,7 +170,8 @@ def _characters() -> frozenset[int]:
     return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """The figure as the content of a PNG file."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=130)
     return buffer.getvalue()

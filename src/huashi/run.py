@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import rich.progress
 import torch
@@ -188,7 +188,7 @@ class Progress:
     On a terminal a bar that moves; elsewhere a line each minute.
     """
 
-    def __init__(self, label: str, total: int, done: int = 0) -> None:
+    def __init__(self, label: str, total: int) -> None:
         self._console = Console(stderr=True)
         self._bar = rich.progress.Progress(
             TextColumn("{task.description}"),
@@ -199,17 +199,21 @@ class Progress:
             console=self._console,
             disable=not self._console.is_terminal,
         )
-        self._task = self._bar.add_task(label, total=total, completed=done, loss=math.nan, rate=0.0)
         self._label, self._total = label, total
         self._tokens, self._since = 0, time.perf_counter()
         self._spoken = self._since
 
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+    @contextmanager
+    def counting(self, done: int) -> Iterator[None]:
+        """Show the bar while the ``with`` block runs, beginning with ``done`` steps done."""
+        if done:
+            self.note(f"going on at step {done}")
+        self._task = self._bar.add_task(
+            self._label, total=self._total, completed=done, loss=math.nan, rate=0.0
+        )
+        self._since = time.perf_counter()
+        with self._bar:
+            yield
 
     def update(self, step: int, loss: Tensor, tokens: int) -> None:
         """Say that ``step`` is done; ``loss`` is read only when it is shown, once a second."""

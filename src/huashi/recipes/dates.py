@@ -141,6 +141,8 @@ def train(config: Config) -> Run:
     fabric = Fabric(accelerator=config.accelerator, devices=1, precision=config.precision)
     torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
+    progress = Progress("train dates", config.steps)
+    progress.note(f"writing {config.examples:,} dates in {len(config.locales)} locales")
     data = corpus(config)
     tokenizer = train_tokenizer(
         (text for example in data["train"] for text in example.pair),
@@ -159,7 +161,7 @@ def train(config: Config) -> Run:
     step, best = run.resume(model, optimizer)
     clock = Clock(run)
     batches = shuffled_batches(lengths, config.batch_tokens, seed=config.seed, skip=step)
-    with Progress("train dates", config.steps, step) as progress, interruptible() as interrupted:
+    with progress.counting(step), interruptible() as interrupted:
         while step < config.steps:
             indices = next(batches)
             batch = collate([sources[i] for i in indices], [targets[i] for i in indices])
@@ -191,8 +193,11 @@ def train(config: Config) -> Run:
             if interrupted():
                 progress.note(f"Saved at step {step}. The same command goes on from there.")
                 raise KeyboardInterrupt
-    run.complete({"training_seconds": clock.seconds(), **evaluate(run)})
-    write_report(run)
+    progress.note("testing on dates and locales that were held out")
+    seconds = clock.seconds()
+    results = {"training_seconds": seconds, **evaluate(run)}
+    write_report(run, results)
+    run.complete(results)
     return run
 
 
@@ -239,9 +244,8 @@ def evaluate(run: Run) -> dict[str, Any]:
     }
 
 
-def write_report(run: Run) -> Path:
+def write_report(run: Run, results: dict[str, Any]) -> Path:
     """Make the run's ``report.html`` from its metrics and results."""
-    results = run.results or {}
     translator = Translator.load(run)
     sources = [example["source"] for example in results["examples"][:4]]
     attention = {

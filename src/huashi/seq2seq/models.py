@@ -27,7 +27,8 @@ def build(description: dict[str, Any], vocabulary_size: int) -> EncoderDecoder:
     """The model that :func:`describe` described, with weights drawn anew.
 
     Raises:
-        ValueError: the description names no model, or a field that the model does not have.
+        ValueError: the description names no model, a field that the model does not have, or a value
+            that it cannot have.
     """
     settings = dict(description)
     kind = settings.pop("kind", None)
@@ -36,4 +37,7 @@ def build(description: dict[str, Any], vocabulary_size: int) -> EncoderDecoder:
     foreign = settings.keys() - {field.name for field in fields(shape)}
     if foreign:
         raise ValueError(f"the shape of a {kind} must not have {', '.join(sorted(foreign))}")
-    return shape(**settings).build(vocabulary_size)
+    try:
+        return shape(**settings).build(vocabulary_size)
+    except TypeError as error:
+        raise ValueError(f"the shape of a {kind} must have values of its types: {error}") from None

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from huashi.seq2seq.attention import Attention, Mapping, Score
+from huashi._checks import check_choice, check_positive
+from huashi.seq2seq.attention import MAPPINGS, SCORES, Attention, Mapping, Score
 from huashi.seq2seq.encoder_decoder import EncoderDecoder
 
 CELLS = {"gru": nn.GRU, "lstm": nn.LSTM}
@@ -46,17 +47,23 @@ class RNN:
     dropout: float = 0.1
     """Probability of dropping a feature of embeddings, between layers, and before the output."""
 
-    def build(self, vocabulary_size: int) -> EncoderDecoder:
-        """A model of this shape with weights drawn anew.
-
-        Raises:
-            ValueError: ``hidden_size`` is odd.
-        """
+    def __post_init__(self) -> None:
+        check_choice("cell", self.cell, CELLS)
+        check_choice("score", self.score, SCORES)
+        check_choice("mapping", self.mapping, MAPPINGS)
+        check_choice("attend", self.attend, ("after", "before"))
+        for name in ("embedding_size", "hidden_size", "layers"):
+            check_positive(name, getattr(self, name))
         if self.hidden_size % 2:
             raise ValueError(
                 "hidden_size must be even, for the encoder's two directions, got "
                 f"{self.hidden_size}"
             )
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must be in [0, 1), got {self.dropout}")
+
+    def build(self, vocabulary_size: int) -> EncoderDecoder:
+        """A model of this shape with weights drawn anew."""
         embedding = nn.Embedding(vocabulary_size, self.embedding_size)
         nn.init.normal_(embedding.weight, std=self.embedding_size**-0.5)
         encoder, decoder = Encoder(self, embedding), Decoder(self, embedding)

@@ -38,7 +38,6 @@ def entmax15(x: Tensor, dim: int = -1) -> Tensor:
     >>> entmax15(torch.tensor([[3.0, 3.0, -1.0], [2.0, 0.0, -torch.inf]]))
     tensor([[0.5000, 0.5000, 0.0000],
             [1.0000, 0.0000, 0.0000]])
-
     """
     check_floating("x", x)
     check_dim("dim", dim, x)
