@@ -23,17 +23,16 @@ lint: .venv/.dev
 
 bench: .venv/.dev
 	$(BIN)/python -m benchmarks.entmax
+	$(BIN)/python -m benchmarks.dates
+	$(BIN)/python -m benchmarks.tables
 
 docs: .venv/.docs
-	$(BIN)/python docs/pictures.py
 	$(BIN)/mkdocs build --strict
 
-.venv/bin/python:
-	$(PYTHON) -m venv .venv
-	$(PIP) --upgrade pip
-
 # What is installed is kept up with pyproject.toml and constraints.txt.
-.venv/.user: pyproject.toml constraints.txt | .venv/bin/python
+.venv/.user: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) --upgrade pip
 	$(PIP) --editable .
 	touch $@
 

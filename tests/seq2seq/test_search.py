@@ -112,6 +112,11 @@ def test_no_way_to_end_gives_the_prefix_unfinished():
     assert (found.tokens, found.finished) == ([0, 0], False)
 
 
+def test_a_model_that_gives_nan_is_given_up_at_the_limit():
+    table = torch.full((3, 3), torch.nan)
+    assert len(search(table, beam=2, max_length=4)[0][0].tokens) <= 4
+
+
 def test_max_length_is_one_for_all_or_one_for_each():
     table = torch.tensor([[0.9, 0.1], [0.5, 0.5]]).log()
     found = search(table, sentences=2, beam=1, max_length=torch.tensor([2, 4]), length_penalty=-1)

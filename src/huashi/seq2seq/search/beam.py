@@ -83,7 +83,7 @@ def beam_search(
         beams, slots = _advance(
             before, log_probs, weights, length, beam, eos, length_penalty, trace
         )
-        done = beams.ended_scores[:, -1] >= beams.hope
+        done = (beams.ended_scores[:, -1] >= beams.hope) | (beams.limit == length)
         for i in done.nonzero()[:, 0].tolist():
             found[sentences[i]] = _found(before, beams, i, max(length - 1, 1) ** length_penalty)
         kept = (~done).nonzero()[:, 0]

@@ -38,7 +38,7 @@ def greedy_search(
     sentences = list(range(len(limit)))  # those still open, in the order of the rows
     found: list[list[Found]] = [[] for _ in sentences]
     tokens, nodes = torch.full_like(limit, bos), torch.full_like(limit, -1)
-    totals = torch.zeros_like(limit, dtype=torch.double)
+    totals = torch.zeros(len(limit), device=limit.device)
     for length in itertools.count(1):
         if not sentences:
             break
