@@ -52,15 +52,18 @@ def load_training(path: Path, model: nn.Module, optimizer: Any) -> dict[str, Any
     tensors, metadata = _read(path)
     if "training" not in metadata:
         raise ValueError(f"{path} is not a checkpoint of a training")
-    header = json.loads(metadata["training"])
     _fill(model, _under("model.", tensors), path)
-    values: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in _under("optimizer.", tensors).items():
-        index, key = name.split(".", 1)
-        values.setdefault(int(index), {})[key] = tensor
-    optimizer.load_state_dict({"state": values, "param_groups": header["param_groups"]})
-    _set_rng_states(_under("rng.", tensors))
-    return header["state"]
+    try:
+        header = json.loads(metadata["training"])
+        values: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in _under("optimizer.", tensors).items():
+            index, key = name.split(".", 1)
+            values.setdefault(int(index), {})[key] = tensor
+        optimizer.load_state_dict({"state": values, "param_groups": header["param_groups"]})
+        _set_rng_states(_under("rng.", tensors))
+        return header["state"]
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{path} is not a checkpoint of this training: {error}") from None
 
 
 def _tensors_of(model: nn.Module) -> dict[str, Tensor]:
@@ -72,7 +75,7 @@ def _tensors_of(model: nn.Module) -> dict[str, Tensor]:
 
 def _fill(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
     wanted = _tensors_of(model)
-    for name in wanted.keys() | tensors.keys():
+    for name in sorted(wanted.keys() | tensors.keys()):
         here = tuple(tensors[name].shape) if name in tensors else "nothing"
         there = tuple(wanted[name].shape) if name in wanted else "nothing"
         if here != there:

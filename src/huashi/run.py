@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import rich.progress
 import torch
@@ -32,6 +32,8 @@ from torch import Tensor, nn
 import huashi
 from huashi._checkpoint import load_training, load_weights, save_training, save_weights
 from huashi._files import write_atomically
+
+T = TypeVar("T")
 
 
 class Run:
@@ -92,6 +94,18 @@ class Run:
     def results(self) -> dict[str, Any] | None:
         """What the finished model scored; None while the run is not complete."""
         return self._read_json("results.json") if self.path("results.json").exists() else None
+
+    def configuration(self, kind: type[T]) -> T:
+        """The configuration as the recipe's dataclass.
+
+        Raises:
+            ValueError: it has fields or values that this version of the recipe does not know.
+        """
+        try:
+            return kind(**self.config)
+        except TypeError as error:
+            config = self.path("config.json")
+            raise ValueError(f"{config} does not fit recipe {self.recipe}: {error}") from None
 
     def complete(self, results: dict[str, Any]) -> None:
         """Write the results: the run is complete."""
@@ -156,7 +170,7 @@ class Run:
                 f"{self.folder} holds a run of recipe {self.recipe}, got {recipe}: "
                 "choose another folder"
             )
-        for name in config.keys() | self.config.keys():
+        for name in sorted(config.keys() | self.config.keys()):
             here, now = self.config.get(name), config.get(name)
             if here != now:
                 raise ValueError(

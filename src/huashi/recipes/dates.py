@@ -209,7 +209,7 @@ def evaluate(run: Run) -> dict[str, Any]:
         ``examples``: ten of the dates with what the model made of them.
     """
     translator = Translator.load(run)
-    config = Config(**run.config)
+    config = run.configuration(Config)
     data = corpus(config, training=False)
     examples = [*data["test"], *data["held out"]]
     scored = list(zip(examples, _rights(translator, examples, beam=5), strict=True))
