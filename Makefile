@@ -11,7 +11,7 @@ test: .venv/.dev
 	$(BIN)/pytest
 
 test-all: .venv/.dev
-	$(BIN)/pytest -m "not gpu"
+	$(BIN)/pytest -m ""
 
 gpu-test: .venv/.dev
 	$(BIN)/pytest -m gpu

@@ -1,7 +1,7 @@
 """The command line as people use it: what goes in, what comes out, and how it complains."""
 
-import io
 import os
+import signal
 import subprocess
 import sys
 
@@ -11,19 +11,19 @@ from huashi.__main__ import main
 
 
 @pytest.fixture
-def huashi(monkeypatch, capsysbinary):
+def huashi(monkeypatch, capsysbinary, tmp_path_factory):
     """Run a command; return its exit code, standard output and standard error."""
 
     def run(*arguments, stdin=""):
-        class Stdin:
-            buffer = io.BytesIO(stdin.encode() if isinstance(stdin, str) else stdin)
-
-        monkeypatch.setattr("sys.stdin", Stdin)
+        typed = tmp_path_factory.mktemp("stdin") / "typed"
+        typed.write_text(stdin)
         code = 0
-        try:
-            main([str(argument) for argument in arguments])
-        except SystemExit as stop:
-            code = stop.code or 0
+        with typed.open() as file:
+            monkeypatch.setattr("sys.stdin", file)
+            try:
+                main([str(argument) for argument in arguments])
+            except SystemExit as stop:
+                code = stop.code or 0
         out, err = capsysbinary.readouterr()
         return code, out.decode(), err.decode()
 
@@ -99,6 +99,26 @@ def test_answers_while_more_is_being_typed(dates_run):
         assert process.wait() == 0
 
 
+def test_ctrl_c_at_the_prompt_ends_without_a_word(dates_run):
+    command = [sys.executable, "-m", "huashi", "predict", str(dates_run.folder)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, text=True) as process:
+        process.stdin.write("3. Mai 1979\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "1979-05-03\n"
+        process.send_signal(signal.SIGINT)  # while it waits for another line
+        assert process.wait(timeout=30) == 130
+        assert process.stderr.read() == ""
+        process.stdin.close()
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(dates_run):
+    lines = "3. Mai 1979\n" * 5000
+    command = f"{sys.executable} -m huashi predict {dates_run.folder} --beam 1 | head -n 1"
+    result = subprocess.run(command, shell=True, input=lines, capture_output=True, text=True)
+    assert (result.stdout, result.stderr) == ("1979-05-03\n", "")
+
+
 def test_evaluates_on_the_recipes_test(huashi, dates_run):
     code, out, _ = huashi("evaluate", dates_run.folder)
     assert code == 0
@@ -132,7 +152,11 @@ WRONG = {
     "wrong beam": (["predict", "RUN", "--beam", "0"], "beam must be > 0, got 0"),
     "wrong nbest": (["predict", "RUN", "--nbest", "9"], "nbest must be from 1 to beam (5), got 9"),
     "wrong data": (["evaluate", "RUN", "--data", "README.md"], "README.md:1: line must have 2 tab"),
-    "wrong device": (["predict", "RUN", "--device", "gpu"], "gpu"),
+    "wrong device": (["predict", "RUN", "--device", "gpu"], "device must be one of this machine"),
+    "wrong accelerator": (["train", "dates", "--accelerator", "abacus"], "got abacus: "),
+    "no locales": (["train", "dates", "--locales"], "locales must name at least one, got none"),
+    "held out and not": (["train", "dates", "--held-out", "de"], "none of the locales, got de"),
+    "negative steps": (["train", "dates", "--steps", "-3"], "steps must be > 0, got -3"),
 }
 
 

@@ -59,7 +59,8 @@ def test_kernel_and_reference_agree(name, device):
     given = inputs(name, torch.float32, device)
     with implementation("reference"):
         want = function(*given)
-    assert_close(function(*given), want)
+    with implementation("kernel"):  # an error where none serves
+        assert_close(function(*given), want)
 
 
 def test_compiles_in_one_graph(name, device):
@@ -73,7 +74,8 @@ def test_strided_input_is_as_good_as_contiguous(name, device):
     given = inputs(name, torch.float32, device)
     strided = [torch.stack([x, x], -1)[..., 0] for x in given]
     assert not any(x.is_contiguous() for x in strided)
-    assert_close(function(*strided), function(*given))
+    with implementation("kernel"):
+        assert_close(function(*strided), function(*given))
 
 
 def test_every_operator_is_under_contract():

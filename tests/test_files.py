@@ -37,6 +37,16 @@ def test_nothing_is_visible_before_the_end(tmp_path):
     assert path.read_bytes() == b"part"
 
 
+def test_a_link_stays_a_link_and_a_device_a_device(tmp_path):
+    (tmp_path / "real").touch()
+    (tmp_path / "link").symlink_to("real")
+    write_atomically(tmp_path / "link", b"content")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_bytes() == b"content"
+    write_atomically(os.devnull, b"content")
+    assert not os.path.isfile(os.devnull)
+
+
 def test_permissions_are_those_of_any_new_file(tmp_path):
     write_atomically(tmp_path / "ours", b"")
     (tmp_path / "theirs").touch()

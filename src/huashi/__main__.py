@@ -11,6 +11,7 @@ import io
 import os
 import pkgutil
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,11 +25,11 @@ from tyro import conf
 from tyro.extras import SubcommandApp
 
 import huashi.recipes
-from huashi._checks import check_positive
 from huashi._files import atomic_file
 from huashi._lines import as_they_come
 from huashi.run import Run
 
+_TRAIN = "Train a recipe, or go on with an interrupted run."
 _RUN = Annotated[Path, conf.arg(metavar="RUN")]
 
 
@@ -44,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (ValueError, OSError) as error:
         sys.exit(_say(str(error)))
     except KeyboardInterrupt:
+        if arguments[:1] == ["train"]:
+            print(f"Stopped; to go on: huashi {shlex.join(arguments)}", file=sys.stderr)
         sys.exit(130)
 
 
@@ -62,18 +65,20 @@ def train(recipe: ModuleType, config: Any) -> None:
     print(f"report: {run.path('report.html')}")
 
 
-def evaluate(run: _RUN, /, *, data: Path | None = None, beam: int = 5) -> None:
+def evaluate(run: _RUN, /, *, data: Path | None = None, beam: int = 5, device: str = "cpu") -> None:
     """Score a run: on its recipe's own test, or on pairs of yours.
 
     Args:
         run: folder of a finished run.
-        data: pairs of source and target, .tsv or .jsonl, also .gz or .zst; - for standard input.
+        data: pairs of source and target, .tsv or .jsonl, also .gz or .zst; - for tab-separated
+            values on standard input.
         beam: hypotheses kept alive, with --data; 1 is greedy search.
+        device: where to compute, such as cpu or cuda.
     """
     opened = Run(run)
     if data is None:
         recipe = _recipe(opened.recipe)
-        _print_tables(recipe.tables(recipe.evaluate(opened)))
+        _print_tables(recipe.tables(recipe.evaluate(opened, device=device)))
         return
     from huashi.seq2seq.corpus import read_pairs
     from huashi.seq2seq.metrics import text_scores
@@ -82,7 +87,8 @@ def evaluate(run: _RUN, /, *, data: Path | None = None, beam: int = 5) -> None:
     pairs = list(read_pairs(data))
     if not pairs:
         raise ValueError(f"{data} must hold at least one pair, got none")
-    found = Translator.load(opened).translate([pair.source for pair in pairs], beam=beam)
+    translator = Translator.load(opened, device=device)
+    found = translator.translate([pair.source for pair in pairs], beam=beam)
     scores = text_scores(found, [pair.target for pair in pairs])
     _print_tables([[{"measure": name, "value": value} for name, value in scores.items()]])
 
@@ -115,16 +121,16 @@ def predict(
         device: where to compute, such as cpu or cuda.
     """
     from huashi.seq2seq.corpus import read_lines
+    from huashi.seq2seq.search.step import check_beam
     from huashi.seq2seq.translator import Translator
 
-    check_positive("beam", beam)
-    if not 1 <= nbest <= beam:
-        raise ValueError(f"nbest must be from 1 to beam ({beam}), got {nbest}")
+    check_beam(beam, nbest, length_penalty)
     translator = Translator.load(run, device=device)
     options = {"beam": beam, "nbest": nbest, "length_penalty": length_penalty}
     number = 0
     with atomic_file(output) if output else contextlib.nullcontext(sys.stdout.buffer) as file:
-        for lines in _with_progress(as_they_come(read_lines(input), at_most=256)):
+        groups = as_they_come(read_lines(input), at_most=256)
+        for lines in _counted(groups, shown=output is not None or not sys.stdout.isatty()):
             for translations in translator.search(lines, **options):
                 number += 1
                 for one in translations:
@@ -141,10 +147,13 @@ def _parse(arguments: list[str]) -> Callable[[], None]:
         ValueError: in one line, what is wrong with them.
     """
     app, training = SubcommandApp(), SubcommandApp()
-    for name in _recipe_names():
-        training.command(name=name)(_training(_recipe(name)))
     app.command(_deferred(recipes))
-    app.command(training, name="train", help="Train a recipe, or go on with an interrupted run.")
+    if arguments[:1] == ["train"]:  # importing recipes takes seconds: only where they are asked for
+        for name in _recipe_names():
+            training.command(name=name)(_training(_recipe(name)))
+        app.command(training, name="train", help=_TRAIN)
+    else:
+        app.command(name="train", help=_TRAIN)(lambda: None)
     app.command(_deferred(evaluate))
     app.command(_deferred(predict))
     complaint = io.StringIO()
@@ -215,17 +224,17 @@ def _first_line(module: ModuleType) -> str:
 
 def _print_tables(tables: Sequence[Sequence[Mapping[str, Any]]]) -> None:
     console = Console()
-    for rows in tables:
+    for rows in filter(None, tables):
         table = Table(*rows[0], box=None, pad_edge=False)
         for row in rows:
             table.add_row(*map(str, row.values()))
         console.print(table, "")
 
 
-def _with_progress(groups: Iterator[list[str]]) -> Iterator[list[str]]:
-    """``groups``, counted on standard error where that is a terminal apart from the output."""
+def _counted(groups: Iterator[list[str]], *, shown: bool) -> Iterator[list[str]]:
+    """``groups``, their lines counted on standard error where that is a terminal."""
     console = Console(stderr=True)
-    if not console.is_terminal or sys.stdout.isatty():
+    if not (shown and console.is_terminal):
         yield from groups
         return
     columns = (SpinnerColumn(), TextColumn("{task.completed:,} lines"), TimeElapsedColumn())

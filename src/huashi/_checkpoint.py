@@ -55,14 +55,15 @@ def load_training(path: Path, model: nn.Module, optimizer: Any) -> dict[str, Any
     _fill(model, _under("model.", tensors), path)
     try:
         header = json.loads(metadata["training"])
+        state = header["state"]
         values: dict[int, dict[str, Tensor]] = {}
         for name, tensor in _under("optimizer.", tensors).items():
             index, key = name.split(".", 1)
             values.setdefault(int(index), {})[key] = tensor
         optimizer.load_state_dict({"state": values, "param_groups": header["param_groups"]})
         _set_rng_states(_under("rng.", tensors))
-        return header["state"]
-    except (KeyError, ValueError) as error:
+        return state
+    except (KeyError, ValueError, TypeError, RuntimeError) as error:
         raise ValueError(f"{path} is not a checkpoint of this training: {error}") from None
 
 
@@ -101,6 +102,8 @@ def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _rng_states() -> dict[str, Tensor]:
     states = {"cpu": torch.get_rng_state()}
+    if torch.backends.mps.is_available():
+        states["mps"] = torch.mps.get_rng_state()
     if torch.cuda.is_available():
         states |= {f"cuda.{i}": s for i, s in enumerate(torch.cuda.get_rng_state_all())}
     return states
@@ -108,6 +111,8 @@ def _rng_states() -> dict[str, Tensor]:
 
 def _set_rng_states(states: dict[str, Tensor]) -> None:
     torch.set_rng_state(states["cpu"])
+    if "mps" in states and torch.backends.mps.is_available():
+        torch.mps.set_rng_state(states["mps"])
     for name, state in states.items():
         if name.startswith("cuda.") and int(name[5:]) < torch.cuda.device_count():
             torch.cuda.set_rng_state(state, int(name[5:]))

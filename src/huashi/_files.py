@@ -13,9 +13,14 @@ def atomic_file(path: str | Path) -> Iterator[BinaryIO]:
     """A file to write that takes its name only once it is complete and on the disk.
 
     It is written beside ``path`` and moved there at the end of the ``with`` block; where the block
-    raises, nothing is left behind and what ``path`` held before stays.
+    raises, nothing is left behind and what ``path`` held before stays. A link stays a link, and
+    what is no regular file, such as ``/dev/null`` or a pipe, is written to directly.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        with open(path, "wb") as file:
+            yield file
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:

@@ -83,7 +83,7 @@ def dots(values: Mapping[str, float], label: str, highlighted: Sequence[str] = (
     panel = figure.subplots()
     names, heights = [name for name, _ in ordered], [value for _, value in ordered]
     colours = [_ACCENT if name in highlighted else _QUIET for name in names]
-    panel.hlines(names, min(heights), heights, color=colours, alpha=0.3)
+    panel.hlines(names, min(heights, default=0), heights, color=colours, alpha=0.3)
     panel.scatter(heights, names, color=colours, s=18, zorder=2)
     panel.set_xlabel(label)
     panel.tick_params(axis="y", labelsize=7, length=0)
@@ -122,10 +122,10 @@ def write_report(
         if isinstance(content, str):
             parts.append(content)
             continue
-        for caption, png in content.items():
+        for caption, picture in content.items():
             count += 1
-            write_atomically(folder / "pictures" / f"{count:02d}.png", png)
-            embedded = base64.b64encode(png).decode()
+            write_atomically(folder / "pictures" / f"{count:02d}.png", picture)
+            embedded = base64.b64encode(picture).decode()
             parts.append(
                 f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{embedded}">'
                 f"<figcaption>{escape(caption)}</figcaption></figure>"

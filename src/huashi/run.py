@@ -35,6 +35,8 @@ from huashi._files import write_atomically
 
 T = TypeVar("T")
 
+_PLACE = ("accelerator", "threads")  # where a run is trained, not what it is: may change half-way
+
 
 class Run:
     """A run folder: ``Run(folder)`` opens one, :meth:`start` begins or goes on with one."""
@@ -57,7 +59,9 @@ class Run:
             self.config: dict[str, Any] = saved["config"]
             self.model: dict[str, Any] = saved["model"]
         except (KeyError, TypeError):
-            raise ValueError(f"{self.path('config.json')} is not that of a Huashi run") from None
+            saved = None
+        if not saved or not isinstance(self.config, dict) or not isinstance(self.model, dict):
+            raise ValueError(f"{self.path('config.json')} is not that of a Huashi run")
 
     @classmethod
     def start(cls, folder: str | Path, recipe: str, config: Any, model: dict[str, Any]) -> "Run":
@@ -70,14 +74,17 @@ class Run:
             model: what :func:`huashi.seq2seq.models.build` needs beside the tokenizer.
 
         Raises:
-            ValueError: the folder holds a run of another recipe or configuration, or other files.
+            ValueError: the folder holds a run of another recipe or configuration that has got as
+                far as a checkpoint, or something else than a run.
         """
         wanted = json.loads(json.dumps(asdict(config), default=os.fspath))
+        wanted.pop("folder", None)  # a run may be moved
         folder = Path(folder)
         if folder.is_dir() and any(folder.iterdir()):
             run = cls(folder)
-            run._must_match(recipe, wanted)
-            return run
+            if run._has_trained():
+                run._must_match(recipe, wanted)
+                return run
         content = {
             "huashi": huashi.__version__,
             "recipe": recipe,
@@ -110,6 +117,20 @@ class Run:
     def complete(self, results: dict[str, Any]) -> None:
         """Write the results: the run is complete."""
         write_atomically(self.path("results.json"), _json(results))
+
+    def keep(self, name: str, content: str) -> None:
+        """Write a file that the training goes by; of a run that goes on, it has to be the same.
+
+        Raises:
+            ValueError: the run has trained with another content, so its weights would be misread.
+        """
+        path = self.path(name)
+        if self._has_trained() and path.is_file() and path.read_text(encoding="utf-8") != content:
+            raise ValueError(
+                f"{path} is not what would be made of the data now: an interrupted run goes on "
+                "with the versions of Huashi and its libraries that it began with"
+            )
+        write_atomically(path, content.encode())
 
     def log(self, **row: Any) -> None:
         """Add a line to ``metrics.jsonl``."""
@@ -144,7 +165,10 @@ class Run:
         """
         step, best = 0, -torch.inf
         if self.path("checkpoint.safetensors").exists():
-            state = load_training(self.path("checkpoint.safetensors"), model, optimizer)
+            path = self.path("checkpoint.safetensors")
+            state = load_training(path, model, optimizer)
+            if state.keys() != {"step", "best"}:
+                raise ValueError(f"{path} must tell step and best, got {sorted(state)}")
             step, best = state["step"], state["best"]
         rows = [row for row in self.metrics() if row["step"] <= step]
         write_atomically(
@@ -164,6 +188,9 @@ class Run:
         """
         load_weights(self.path("model.safetensors"), model)
 
+    def _has_trained(self) -> bool:
+        return any(self.path(n).exists() for n in ("checkpoint.safetensors", "results.json"))
+
     def _must_match(self, recipe: str, config: dict[str, Any]) -> None:
         if recipe != self.recipe:
             raise ValueError(
@@ -172,7 +199,7 @@ class Run:
             )
         for name in sorted(config.keys() | self.config.keys()):
             here, now = self.config.get(name), config.get(name)
-            if here != now:
+            if here != now and name not in _PLACE:
                 raise ValueError(
                     f"{self.folder} holds a run with {name} {here}, got {now}: give the same value "
                     "to resume it, or choose another folder"

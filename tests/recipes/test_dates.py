@@ -67,6 +67,12 @@ def test_the_report_holds_everything_in_one_file(dates_run):
     assert all(p.read_bytes().startswith(b"\x89PNG") for p in pictures)
 
 
+def test_an_empty_kind_of_dates_is_left_out(dates_run):
+    assert all(row["examples"] > 0 for row in dates_run.results["splits"])
+    names = {row["dates"] for row in dates_run.results["splits"]}
+    assert "- in the locale's own calendar" not in names  # none of the three locales has one
+
+
 def test_metrics_tell_the_course(dates_run):
     rows = dates_run.metrics()
     losses = [row["loss"] for row in rows if row["split"] == "train"]

@@ -20,24 +20,34 @@ def attend(attention, query, memory, mask):
 
 
 def test_additive_score_is_that_of_allennlp():
-    """Query and memory of its unit test, with the scores worked out from the formula."""
-    attention = Attention(2, 3, "additive").double()
-    w = torch.tensor([[-0.2, 0.3], [-0.5, 0.5]]).double()
-    u = torch.tensor([[0.0, 1.0], [1.0, 1.0], [1.0, -1.0]]).double()
-    v = torch.tensor([1.0, -1.0]).double()
-    attention.score.query.weight.data, attention.score.key.weight.data = w.T, u.T
+    """The matrices and the scores of its unit test."""
+    attention = Attention(2, 3, "additive")
+    attention.score.query.weight.data = torch.tensor([[-0.2, 0.3], [-0.5, 0.5]]).T
     attention.score.query.bias.data.zero_()
-    attention.score.v.weight.data = v[None]
-    query = torch.tensor([[[0.7, -0.8]], [[0.4, 0.9]]]).double()
+    attention.score.key.weight.data = torch.tensor([[0.0, 1.0], [1.0, 1.0], [1.0, -1.0]]).T
+    attention.score.v.weight.data = torch.tensor([[1.0, -1.0]])
+    query = torch.tensor([[[0.7, -0.8]], [[0.4, 0.9]]])
     memory = torch.tensor(
-        [[[1.0, 2, 3], [4, 5, 6]], [[7, 8, 9], [1, 0, 1]]],
-    ).double()
-    got = attention.score(query, attention.score.keys(memory))[:, 0]
+        [
+            [[1.0, -1.0, 3.0], [0.5, -0.3, 0.0], [0.2, -1.0, 1.0], [0.7, 0.8, -1.0]],
+            [[-2.0, 3.0, -3.0], [0.6, 0.2, 2.0], [0.5, -0.4, -1.0], [0.2, 0.2, 0.0]],
+        ]
+    )
     want = [
-        [v @ torch.tanh(q[0] @ w + m @ u) for m in row]
-        for q, row in zip(query, memory, strict=True)
+        [1.975072, -0.04997836, 1.2176098, -0.9205586],
+        [-1.4851665, 1.489604, -1.890285, -1.0672251],
     ]
-    assert_close(got, torch.tensor([[float(x) for x in row] for row in want]).double())
+    assert_close(attention.score(query, attention.keys(memory))[:, 0], torch.tensor(want))
+
+
+def test_products_are_what_their_names_say():
+    query, memory = torch.randn(B, T, D), torch.randn(B, S, D)
+    dots = torch.einsum("btd,bsd->bts", query, memory)
+    dot, scaled, general = (Attention(D, D, name) for name in ("dot", "scaled_dot", "general"))
+    assert_close(dot.score(query, dot.keys(memory)), dots)
+    assert_close(scaled.score(query, scaled.keys(memory)), dots / D**0.5)
+    general.score.weight.weight.data = 2 * torch.eye(D)
+    assert_close(general.score(query, general.keys(memory)), 2 * dots)
 
 
 @pytest.mark.parametrize("mapping", MAPPINGS)
@@ -79,3 +89,15 @@ def test_dot_wants_one_size():
         ValueError, match="query_size must be memory_size for a dot score, got 4 and 6"
     ):
         Attention(4, 6, "dot")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("dott", "softmax"), "score must be one of .*, got 'dott'; did you mean 'dot'"),
+        (("dot", "sofmax"), "mapping must be one of .*, got 'sofmax'; did you mean 'softmax'"),
+    ],
+)
+def test_a_wrong_name_is_refused_with_the_nearest(arguments, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        Attention(4, 4, *arguments)

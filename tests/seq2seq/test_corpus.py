@@ -1,13 +1,11 @@
 """Corpora: every form gives the same pairs, every fault names its file and line."""
 
 import gzip
-import io
 import itertools
 import json
 
 import pytest
 import torch
-import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,11 +16,12 @@ from huashi.seq2seq.corpus import (
     read_pairs,
     shuffled_batches,
     token_batches,
+    zstd,
 )
 from huashi.seq2seq.tokenizer import BOS, EOS, PAD
 
 PAIRS = [Pair("ein Haus", "a house"), Pair("Schöße", "laps"), Pair("猫", "cat")]
-PACK = {"": bytes, ".gz": gzip.compress, ".zst": zstandard.compress}
+PACK = {"": bytes, ".gz": gzip.compress, ".zst": zstd.compress}
 
 
 def write(path, content, packed=""):
@@ -54,12 +53,33 @@ def test_columns_and_fields_can_be_chosen(tmp_path):
     assert list(read_pairs(path, fields=("en", "de"))) == [("b", "a")]
 
 
-def test_standard_input(monkeypatch):
-    class Stdin:
-        buffer = io.BytesIO(tsv().encode())
+def test_standard_input(monkeypatch, tmp_path):
+    with write(tmp_path / "pairs", tsv()).open() as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        assert list(read_pairs("-")) == PAIRS
 
-    monkeypatch.setattr("sys.stdin", Stdin)
-    assert list(read_pairs("-")) == PAIRS
+
+@pytest.mark.parametrize("packed", [".gz", ".zst"])
+@given(st.integers(0, 2**32))
+def test_a_damaged_file_never_passes_for_a_shorter_one(tmp_path_factory, packed, seed):
+    """Cut anywhere, or with a byte changed: an error that names the file, or every line."""
+    draw = torch.Generator().manual_seed(seed)
+    lines = [f"line {n * n}" for n in range(200)]
+    content = bytearray(PACK[packed]("\n".join(lines).encode()))
+    place = int(torch.randint(1, len(content), (), generator=draw))
+    if seed % 2:
+        content[place] ^= 1 + int(torch.randint(255, (), generator=draw))
+    else:
+        del content[place:]
+    path = tmp_path_factory.mktemp("damaged") / f"lines.txt{packed}"
+    path.write_bytes(content)
+    try:
+        found = list(read_lines(path))
+    except ValueError as error:
+        assert f"lines.txt{packed}:" in str(error)  # noqa: PT017
+    else:
+        assert seed % 2
+        assert len(found) == len(lines) or packed == ".zst"  # whose frames have no checksum
 
 
 def test_windows_line_ends_and_byte_order_mark(tmp_path):
@@ -94,6 +114,7 @@ def test_lines_end_at_line_feeds_alone(tmp_path):
         ("a.tsv.gz", b"no gzip", r"a\.tsv\.gz:1: file must be whole and as its ending says"),
         ("a.tsv.gz", gzip.compress(b"a\tb\n" * 999)[:-9], r"a\.tsv\.gz:\d+: file must be whole"),
         ("a.tsv.zst", b"no zstd", r"a\.tsv\.zst:1: file must be whole and as its ending says"),
+        ("a.tsv.zst", zstd.compress(b"a\tb\n" * 999)[:-9], r"a\.tsv\.zst:\d+: file must be whole"),
     ],
 )
 def test_a_fault_names_file_and_line(tmp_path, name, content, complaint):

@@ -69,14 +69,13 @@ def test_exact_is_a_proof(table, max_length, alpha, beam):
 
 
 def test_a_narrow_beam_does_not_claim_what_it_cannot_know():
-    # ending at once is likelier than each step of the way through 2, which pays off at its end
-    table = torch.full((3, 3), 1e-3)
-    table[0, 1], table[0, 2], table[2, 1], table[2, 2] = 0.50, 0.49, 0.99, 0.01
-    table = (table / table.sum(-1, keepdim=True)).log()
-    narrow = search(table, beam=1, max_length=4, length_penalty=1.0)[0][0]
-    wide = search(table, beam=50, max_length=4, length_penalty=1.0)[0][0]
-    assert narrow.score <= wide.score
-    assert wide.exact
+    # 0 is the likeliest at first and leads nowhere; 2 is second, and ends well
+    table = torch.tensor([[0.50, 0.05, 0.45], [0.1, 0.8, 0.1], [0.005, 0.99, 0.005]]).log()
+    narrow = search(table, beam=1, max_length=4, length_penalty=0.0)[0][0]
+    wide = search(table, beam=50, max_length=4, length_penalty=0.0)[0][0]
+    assert (wide.tokens, wide.exact) == ([2, END], True)
+    assert narrow.score < wide.score
+    assert not narrow.exact
 
 
 @given(tables(), st.integers(1, 5), PENALTIES)
@@ -114,7 +113,9 @@ def test_no_way_to_end_gives_the_prefix_unfinished():
 
 def test_a_model_that_gives_nan_is_given_up_at_the_limit():
     table = torch.full((3, 3), torch.nan)
-    assert len(search(table, beam=2, max_length=4)[0][0].tokens) <= 4
+    [best] = search(table, beam=2, max_length=4)[0]
+    assert not best.finished
+    assert not best.exact
 
 
 def test_max_length_is_one_for_all_or_one_for_each():

@@ -61,6 +61,8 @@ def test_a_text_cannot_spell_a_special_token(kind, special):
     tokenizer = train_tokenizer([*TEXTS, f"a {special} b"], kind, 400)
     ids = tokenizer.encode(f"3 {special} de")
     assert not {PAD, BOS, EOS} & set(ids)
+    if kind != "word":  # as a word it is a new one, as characters it is not
+        assert UNKNOWN not in ids
     assert "".join(tokenizer.tokens([PAD, UNKNOWN, BOS, EOS])) == "<pad><unk><s></s>"
 
 
@@ -90,7 +92,7 @@ def test_the_vocabulary_keeps_to_its_size():
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"kind": "letters"}, "kind must be one of character, word, bpe, unigram, got 'letters'"),
+        ({"kind": "letters"}, "kind must be one of 'character', 'word', 'bpe', 'unigram', got 'letters'"),
         ({"vocabulary_size": 5, "tags": ["<es>"]}, "vocabulary_size must be > 5"),
     ],
 )

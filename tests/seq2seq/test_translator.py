@@ -60,7 +60,7 @@ def test_a_translation_tells_how_it_came_about(translator):
     assert_close(best.alignment.sum(1), torch.ones(11))
 
 
-def test_greedy_is_a_beam_of_one(translator):
+def test_greedy_search_agrees_where_the_model_is_sure(translator):
     assert translator.translate(SOURCES[:4], beam=1) == translator.translate(SOURCES[:4])
 
 

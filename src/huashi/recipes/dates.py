@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import torch
-from lightning_fabric import Fabric
 from torch.nn import functional as F
 
 from huashi import report
 from huashi._checks import check_positive
 from huashi.recipes._cldr import Writing, ambiguous, write, writings
+from huashi.recipes._fabric import fabric_on
 from huashi.run import Clock, Progress, Run, interruptible
 from huashi.seq2seq.corpus import Pair, collate, shuffled_batches
 from huashi.seq2seq.models import describe
@@ -100,7 +100,7 @@ class Config:
     threads: int = 1
     """Threads on the CPU: for so small a model more of them wait for one another more than they
     work, most of all on a busy machine."""
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
     """Arithmetic of the training."""
 
     def __post_init__(self) -> None:
@@ -109,6 +109,10 @@ class Config:
                 check_positive(name, value)
         for locale in (*self.locales, *self.held_out):
             writings(locale)
+        if not self.locales:
+            raise ValueError("locales must name at least one, got none")
+        if both := set(self.locales) & set(self.held_out):
+            raise ValueError(f"held_out must hold none of the locales, got {', '.join(both)}")
 
 
 class Example(NamedTuple):
@@ -134,11 +138,11 @@ def train(config: Config) -> Run:
         input_feeding=config.input_feeding,
         dropout=config.dropout,
     )
+    fabric = fabric_on(config.accelerator, config.precision)
     run = Run.start(config.folder, "dates", config, describe(shape))
     if run.results is not None:
         return run
 
-    fabric = Fabric(accelerator=config.accelerator, devices=1, precision=config.precision)
     torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
     progress = Progress("train dates", config.steps)
@@ -149,11 +153,13 @@ def train(config: Config) -> Run:
         "character",
         tags=[f"<{locale}>" for locale in config.locales],
     )
-    tokenizer.save(run.path("tokenizer.json"))
+    run.keep("tokenizer.json", tokenizer.to_json())
     sources, targets = (
         tokenizer.encode_batch(side) for side in zip(*(e.pair for e in data["train"]), strict=True)
     )
     lengths = [(len(s) + 1, len(t) + 1) for s, t in zip(sources, targets, strict=True)]
+    if config.batch_tokens < (longest := max(map(max, lengths))):
+        raise ValueError(f"batch_tokens must be >= {longest}, got {config.batch_tokens}")
 
     model = shape.build(len(tokenizer))
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.lr)
@@ -191,24 +197,24 @@ def train(config: Config) -> Run:
             if step % config.save_every == 0 or step == config.steps or interrupted():
                 run.save_checkpoint(model, optimizer, step, best)
             if interrupted():
-                progress.note(f"Saved at step {step}. The same command goes on from there.")
+                progress.note(f"saved at step {step}")
                 raise KeyboardInterrupt
     progress.note("testing on dates and locales that were held out")
     seconds = clock.seconds()
-    results = {"training_seconds": seconds, **evaluate(run)}
+    results = {"training_seconds": seconds, **evaluate(run, device=fabric.device)}
     write_report(run, results)
     run.complete(results)
     return run
 
 
-def evaluate(run: Run) -> dict[str, Any]:
-    """Score the best model of a run on dates that it was not trained on.
+def evaluate(run: Run, *, device: str | torch.device = "cpu") -> dict[str, Any]:
+    """Score the best model of a run, on a device, on dates that it was not trained on.
 
     Returns:
         ``splits``: exact match in percent by kind of source; ``locales``: the same by locale;
         ``examples``: ten of the dates with what the model made of them.
     """
-    translator = Translator.load(run)
+    translator = Translator.load(run, device=device)
     config = run.configuration(Config)
     data = corpus(config, training=False)
     examples = [*data["test"], *data["held out"]]
@@ -238,6 +244,7 @@ def evaluate(run: Run) -> dict[str, Any]:
         "splits": [
             {"dates": name, "examples": len(part), "exact match, %": _percent(part)}
             for name, part in splits.items()
+            if part
         ],
         "locales": {locale: _percent(part) for locale, part in by_locale.items() if part},
         "examples": _look_at(translator, list(one_a_locale.values())[:10]),
@@ -277,7 +284,10 @@ def write_report(run: Run, results: dict[str, Any]) -> Path:
 
 def tables(results: dict[str, Any]) -> list[list[dict[str, Any]]]:
     """What of the results is worth printing."""
-    return [results["splits"], results["examples"]]
+    try:
+        return [results["splits"], results["examples"]]
+    except (KeyError, TypeError):
+        raise ValueError("results.json must hold splits and examples of dates") from None
 
 
 def corpus(config: Config, *, training: bool = True) -> dict[str, list[Example]]:
@@ -310,7 +320,7 @@ def corpus(config: Config, *, training: bool = True) -> dict[str, list[Example]]
         ways_of = Counter(way.locale for way in ways)
         shares = [(calendar_weight if w.own_calendar else 1) / ways_of[w.locale] for w in ways]
         drawn = []
-        for way in draw.choices(ways, shares, k=count):
+        for way in draw.choices(ways, shares, k=count) if ways else []:
             day, tagged = draw.choice(days), draw.random() < tag_share
             text = f"<{way.locale}> {write(day, way)}" if tagged else write(day, way)
             unclear = not tagged and (way, day.month, day.day) in confused
@@ -352,7 +362,7 @@ def _look_at(translator: Translator, pairs: Sequence[Pair]) -> list[dict[str, An
 
 
 def _percent(scored: Sequence[tuple[Example, bool]]) -> float:
-    return round(100 * sum(right for _, right in scored) / max(len(scored), 1), 2)
+    return round(100 * sum(right for _, right in scored) / len(scored), 2)
 
 
 def _is_numeric(example: Example) -> bool:

@@ -16,6 +16,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from huashi._checks import check_choice
 from huashi.seq2seq.entmax import entmax15
 
 Score = Literal["dot", "scaled_dot", "general", "additive"]
@@ -38,10 +39,12 @@ class Attention(nn.Module):
         self,
         query_size: int,
         memory_size: int,
-        score: Score = "dot",
+        score: Score = "scaled_dot",
         mapping: Mapping = "softmax",
     ) -> None:
         super().__init__()
+        check_choice("score", score, SCORES)
+        check_choice("mapping", mapping, MAPPINGS)
         self.score = SCORES[score](query_size, memory_size)
         self.mapping = mapping
 

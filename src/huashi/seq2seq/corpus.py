@@ -1,25 +1,30 @@
 """Parallel text: pairs of a source and a target from the files people have, and batches of them.
 
 A corpus is one file of tab-separated values (``.tsv``, ``.txt``), one of JSON lines (``.jsonl``),
-or two files with a sentence a line; each plain or compressed (``.gz``, ``.zst``), or ``-`` for
-standard input. A fault is an error that names the file and the line; nothing is skipped silently.
+or two files with a sentence a line; each plain or compressed (``.gz``, ``.zst``). ``-`` is standard
+input, as lines or as tab-separated values. A fault is an error that names the file and the line;
+nothing is skipped silently.
 """
 
 import gzip
-import io
 import itertools
 import json
 import sys
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-import zstandard
 from torch import Tensor
 
 from huashi.seq2seq.tokenizer import BOS, EOS, PAD
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 
 class Pair(NamedTuple):
@@ -61,7 +66,7 @@ def read_lines(path: str | Path) -> Iterator[str]:
                 f"{_name(path)}:{number}: line must be UTF-8, got byte 0x{byte:02x} at position "
                 f"{error.start}"
             ) from None
-        except (gzip.BadGzipFile, EOFError, zstandard.ZstdError) as error:
+        except (gzip.BadGzipFile, zlib.error, zstd.ZstdError, EOFError) as error:
             raise ValueError(
                 f"{_name(path)}:{number + 1}: file must be whole and as its ending says: {error}"
             ) from None
@@ -187,13 +192,10 @@ def _name(path: str | Path) -> str:
 
 def _open(path: str | Path) -> AbstractContextManager[Iterable[bytes]]:
     if str(path) == "-":
-        return nullcontext(sys.stdin.buffer)
-    suffix = Path(path).suffix
-    if suffix == ".gz":
-        return gzip.open(path)
-    if suffix == ".zst":
-        return io.BufferedReader(zstandard.open(path))
-    return open(path, "rb")
+        # Not sys.stdin.buffer: a thread that waits in it cannot be left behind at the end.
+        return open(sys.stdin.fileno(), "rb", closefd=False)
+    opener = {".gz": gzip.open, ".zst": zstd.open}.get(Path(path).suffix, open)
+    return opener(path, "rb")
 
 
 def _aligned(source: str | Path, target: str | Path) -> Iterator[Pair]:

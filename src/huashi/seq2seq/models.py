@@ -39,5 +39,8 @@ def build(description: dict[str, Any], vocabulary_size: int) -> EncoderDecoder:
         raise ValueError(f"the shape of a {kind} must not have {', '.join(sorted(foreign))}")
     try:
         return shape(**settings).build(vocabulary_size)
-    except TypeError as error:
-        raise ValueError(f"the shape of a {kind} must have values of its types: {error}") from None
+    except (TypeError, RuntimeError, OverflowError) as error:
+        problem = str(error).splitlines()[0]
+        raise ValueError(
+            f"the shape of a {kind} must be one that can be built: {problem}"
+        ) from None

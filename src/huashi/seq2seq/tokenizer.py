@@ -18,6 +18,7 @@ from typing import Literal, get_args
 from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers, trainers
 from tokenizers import Tokenizer as _Tokenizer
 
+from huashi._checks import check_choice
 from huashi._files import write_atomically
 
 Kind = Literal["character", "word", "bpe", "unigram"]
@@ -52,8 +53,12 @@ class Tokenizer:
         """The token, as a string, of each id."""
         return [self._tokenizer.id_to_token(i) or SPECIAL_TOKENS[UNKNOWN] for i in ids]
 
+    def to_json(self) -> str:
+        """What :meth:`save` writes."""
+        return self._tokenizer.to_str(pretty=True)
+
     def save(self, path: str | Path) -> None:
-        write_atomically(path, self._tokenizer.to_str(pretty=True).encode())
+        write_atomically(path, self.to_json().encode())
 
     @classmethod
     def load(cls, path: str | Path) -> "Tokenizer":
@@ -99,8 +104,7 @@ def train_tokenizer(
     >>> tokenizer.tokens(tokenizer.encode("<es> 3 mai"))
     ['<es>', '3', ' ', 'm', 'a', 'i']
     """
-    if kind not in get_args(Kind):
-        raise ValueError(f"kind must be one of {', '.join(get_args(Kind))}, got {kind!r}")
+    check_choice("kind", kind, get_args(Kind))
     if vocabulary_size <= len(SPECIAL_TOKENS) + len(tags):
         raise ValueError(
             f"vocabulary_size must be > {len(SPECIAL_TOKENS) + len(tags)}, the number of special "

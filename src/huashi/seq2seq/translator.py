@@ -13,6 +13,7 @@ from huashi.seq2seq.corpus import collate, token_batches
 from huashi.seq2seq.encoder_decoder import EncoderDecoder
 from huashi.seq2seq.models import build
 from huashi.seq2seq.search import Hypothesis, beam_search, greedy_search
+from huashi.seq2seq.search.step import check_beam
 from huashi.seq2seq.tokenizer import BOS, EOS, Tokenizer
 
 
@@ -36,7 +37,10 @@ class Translation:
 
 
 class Translator:
-    """Translates with a trained model; :meth:`load` makes one from a run folder."""
+    """Translates with a trained model, which it puts in evaluation mode.
+
+    :meth:`load` makes one from a run folder.
+    """
 
     def __init__(self, model: EncoderDecoder, tokenizer: Tokenizer) -> None:
         self.model = model.eval()
@@ -101,11 +105,11 @@ class Translator:
             In the order of ``sources``; fewer than ``nbest`` where the model allows no more.
 
         Raises:
-            ValueError: ``nbest`` is not from 1 to ``beam``, or a number is not positive.
+            ValueError: ``nbest`` is not from 1 to ``beam``, a number is not positive, or the length
+                penalty is not finite.
         """
-        check_positive("beam", beam)
-        if not 1 <= nbest <= beam:
-            raise ValueError(f"nbest must be from 1 to beam ({beam}), got {nbest}")
+        check_beam(beam, nbest, length_penalty)
+        check_positive("batch_tokens", batch_tokens)
         ids = self.tokenizer.encode_batch(sources)
         found: list[list[Translation]] = [[_nothing()] for _ in sources]
         wanted = [i for i, source in enumerate(ids) if source]

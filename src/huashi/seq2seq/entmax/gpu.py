@@ -2,7 +2,7 @@
 
 # The types of a kernel are Triton's, not Python's:
 # ruff: noqa: ANN001, ANN202, N803
-# pyright: reportOperatorIssue=false, reportArgumentType=false
+# pyright: reportMissingImports=false, reportOperatorIssue=false, reportArgumentType=false
 
 import torch
 import triton

@@ -18,10 +18,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from huashi._checks import check_positive
 from huashi.seq2seq.search.hypothesis import Found, Hypothesis, Trace
 from huashi.seq2seq.search.state import count_rows, device_of, select
-from huashi.seq2seq.search.step import Step, length_limit, only_eos_at_limit
+from huashi.seq2seq.search.step import Step, check_beam, length_limit, only_eos_at_limit
 
 
 @torch.inference_mode()
@@ -64,12 +63,10 @@ def beam_search(
     ...     return table[tokens], state
     >>> best = beam_search(step, torch.zeros(1), bos=0, eos=1, max_length=3, length_penalty=0)[0]
     >>> [(h.tokens, round(h.score, 3)) for h in best]
-    [([1], -0.916), ([0, 0, 1], -1.022), ([0, 1], -1.427)]
+    [([1], -0.916), ([0, 1], -1.427), ([0, 0, 1], -1.938)]
     """
     nbest = beam if nbest is None else nbest
-    check_positive("beam", beam)
-    if not 1 <= nbest <= beam:
-        raise ValueError(f"nbest must be from 1 to beam ({beam}), got {nbest}")
+    check_beam(beam, nbest, length_penalty)
     trace = Trace()
     beams = _start(state, bos, nbest, max_length)
     sentences = list(range(len(beams.limit)))  # those still open, in the order of the rows

@@ -1,13 +1,25 @@
 """What every search does at a step."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from huashi._checks import check_positive
+
 Step = Callable[[Tensor, Any], tuple[Tensor, Any]]
 """(tokens (rows,), state) -> (log-probabilities (rows, vocabulary), state)."""
+
+
+def check_beam(beam: int, nbest: int, length_penalty: float) -> None:
+    """Raise ValueError unless a beam search can be done with these."""
+    check_positive("beam", beam)
+    if not 1 <= nbest <= beam:
+        raise ValueError(f"nbest must be from 1 to beam ({beam}), got {nbest}")
+    if not math.isfinite(length_penalty):
+        raise ValueError(f"length_penalty must be finite, got {length_penalty}")
 
 
 def length_limit(max_length: int | Tensor, sentences: int, device: torch.device) -> Tensor:
