@@ -92,7 +92,10 @@ def test_the_vocabulary_keeps_to_its_size():
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"kind": "letters"}, "kind must be one of 'character', 'word', 'bpe', 'unigram', got 'letters'"),
+        (
+            {"kind": "letters"},
+            "kind must be one of 'character', 'word', 'bpe', 'unigram', got 'letters'",
+        ),
         ({"vocabulary_size": 5, "tags": ["<es>"]}, "vocabulary_size must be > 5"),
     ],
 )
