@@ -154,7 +154,7 @@ def _curve(panel: Any, rows: Sequence[Row], name: str, colour: str, label: str) 
 
 def _cell(value: Any) -> str:
     if isinstance(value, (int, float)):
-        return f'<td class="number">{value:{".2f" if isinstance(value, float) else ""}}</td>'
+        return f'<td class="number">{value:g}</td>'
     return f"<td>{escape(str(value))}</td>"
 
 
