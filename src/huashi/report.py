@@ -154,7 +154,8 @@ def _curve(panel: Any, rows: Sequence[Row], name: str, colour: str, label: str) 
 
 def _cell(value: Any) -> str:
     if isinstance(value, (int, float)):
-        return f'<td class="number">{value:g}</td>'
+        shown = f"{value:g}" if isinstance(value, float) else value
+        return f'<td class="number">{shown}</td>'
     return f"<td>{escape(str(value))}</td>"
 
 

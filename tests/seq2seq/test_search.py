@@ -78,6 +78,30 @@ def test_a_narrow_beam_does_not_claim_what_it_cannot_know():
     assert not narrow.exact
 
 
+def table_of(size, **ways):
+    """Log-probabilities from token to token; ``_2={1: 0.9}`` is the row of token 2."""
+    table = torch.zeros(size, size)
+    for name, row in ways.items():
+        for token, probability in row.items():
+            table[int(name[1:]), token] = probability
+    return table.log()
+
+
+def test_a_finished_hypothesis_does_not_stop_a_better_one_that_still_grows():
+    table = table_of(4, _0={END: 0.4, 2: 0.35, 3: 0.25}, _2={END: 1.0}, _3={END: 1.0})
+    [best] = search(table, beam=2, nbest=1, max_length=4, length_penalty=1.0)[0]
+    assert best.tokens == [2, END]  # log(0.35) / 2 is above log(0.4)
+
+
+def test_what_was_never_a_candidate_counts_against_exactness_too():
+    # 3, the third best of the first step, is no candidate of a beam of one, but its way is the best
+    table = table_of(6, _0={END: 0.5, 2: 0.3, 3: 0.2}, _2={END: 1.0}, _3={4: 1.0}, _4={5: 1.0}, _5={END: 1.0})  # fmt: skip
+    [narrow] = search(table, beam=1, max_length=6, length_penalty=1.0)[0]
+    assert (narrow.tokens, narrow.exact) == ([2, END], False)
+    best = search(table, beam=3, max_length=6, length_penalty=1.0)[0][0]
+    assert (best.tokens, best.exact) == ([3, 4, 5, END], True)
+
+
 @given(tables(), st.integers(1, 5), PENALTIES)
 def test_scores_are_those_of_the_tokens(table, max_length, alpha):
     for h in search(table, beam=3, max_length=max_length, length_penalty=alpha)[0]:

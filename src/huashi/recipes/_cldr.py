@@ -10,13 +10,16 @@ and Minguo calendars from the CLDR's supplemental data.
 """
 
 import functools
-from collections import defaultdict
-from collections.abc import Iterable
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
+
+from huashi.seq2seq.corpus import Pair
 
 STYLES = ("numeric", "medium", "long", "full")
 
@@ -39,6 +42,17 @@ class Writing(NamedTuple):
     """One of :data:`STYLES`; ``numeric`` always has a four-digit year."""
     own_digits: bool = False
     own_calendar: bool = False
+
+
+class Example(NamedTuple):
+    """A written date and what it means."""
+
+    pair: Pair
+    writing: Writing
+    tagged: bool
+    """The source begins with the locale's tag."""
+    ambiguous: bool
+    """Another locale writes another date just so, and no tag tells which is meant."""
 
 
 def writings(locale: str) -> list[Writing]:
@@ -90,6 +104,38 @@ def ambiguous(ways: Iterable[Writing]) -> set[tuple[Writing, int, int]]:
     for (_, day), text in written.items():
         meanings[text].add(day)
     return {(way, d.month, d.day) for (way, d), text in written.items() if len(meanings[text]) > 1}
+
+
+def examples(
+    draw: random.Random,
+    days: Sequence[date],
+    ways: Sequence[Writing],
+    confused: set[tuple[Writing, int, int]],
+    *,
+    count: int,
+    calendar_weight: float = 1.0,
+    tag_share: float = 0.5,
+) -> list[Example]:
+    """Draw a locale, a way in which it writes, and a day, ``count`` times.
+
+    Args:
+        draw: the source of randomness.
+        days: to draw from.
+        ways: to draw from, every locale alike, whatever the number of its ways.
+        confused: what is ambiguous, from :func:`ambiguous`.
+        count: how many examples; none where there are no ways.
+        calendar_weight: how many times its share a way in a locale's own calendar gets.
+        tag_share: how often the locale's tag stands before the text.
+    """
+    ways_of = Counter(way.locale for way in ways)
+    shares = [(calendar_weight if w.own_calendar else 1) / ways_of[w.locale] for w in ways]
+    drawn = []
+    for way in draw.choices(ways, shares, k=count) if ways else []:
+        day, tagged = draw.choice(days), draw.random() < tag_share
+        text = f"<{way.locale}> {write(day, way)}" if tagged else write(day, way)
+        unclear = not tagged and (way, day.month, day.day) in confused
+        drawn.append(Example(Pair(text, day.isoformat()), way, tagged, unclear))
+    return drawn
 
 
 @functools.cache

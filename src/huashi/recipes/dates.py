@@ -10,19 +10,18 @@ calendar where it has them. Half of the sources begin with the tag of their loca
 """
 
 import random
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 from torch.nn import functional as F
 
 from huashi import report
 from huashi._checks import check_positive
-from huashi.recipes._cldr import Writing, ambiguous, write, writings
+from huashi.recipes._cldr import Example, Writing, ambiguous, examples, writings
 from huashi.recipes._fabric import fabric_on
 from huashi.run import Clock, Progress, Run, interruptible
 from huashi.seq2seq.corpus import Pair, collate, shuffled_batches
@@ -113,16 +112,6 @@ class Config:
             raise ValueError("locales must name at least one, got none")
         if both := set(self.locales) & set(self.held_out):
             raise ValueError(f"held_out must hold none of the locales, got {', '.join(both)}")
-
-
-class Example(NamedTuple):
-    """A written date."""
-
-    pair: Pair
-    writing: Writing
-    tagged: bool
-    ambiguous: bool
-    """Another locale writes another date just so, and no tag tells which is meant."""
 
 
 def train(config: Config) -> Run:
@@ -306,33 +295,20 @@ def corpus(config: Config, *, training: bool = True) -> dict[str, list[Example]]
     part = len(days) // 20
     test, validation, rest = days[:part], days[part : 2 * part], days[2 * part :]
 
-    def examples(
-        split: str,
-        days: Sequence[date],
-        ways: Sequence[Writing],
-        count: int,
-        *,
-        calendar_weight: float = 1.0,
-        tag_share: float = 0.5,
-    ) -> list[Example]:
-        """Draw a locale, a way in which it writes, and a day, ``count`` times."""
-        draw = random.Random(f"{config.seed} {split}")
-        ways_of = Counter(way.locale for way in ways)
-        shares = [(calendar_weight if w.own_calendar else 1) / ways_of[w.locale] for w in ways]
-        drawn = []
-        for way in draw.choices(ways, shares, k=count) if ways else []:
-            day, tagged = draw.choice(days), draw.random() < tag_share
-            text = f"<{way.locale}> {write(day, way)}" if tagged else write(day, way)
-            unclear = not tagged and (way, day.month, day.day) in confused
-            drawn.append(Example(Pair(text, day.isoformat()), way, tagged, unclear))
-        return drawn
+    def written(split: str, days: Sequence[date], ways: Sequence[Writing], **options: Any) -> list:
+        return examples(random.Random(f"{config.seed} {split}"), days, ways, confused, **options)
 
-    count = config.examples if training else 0
+    trained = {
+        "count": config.examples if training else 0,
+        "calendar_weight": config.calendar_weight,
+    }
     return {
-        "train": examples("train", rest, known, count, calendar_weight=config.calendar_weight),
-        "validation": examples("validation", validation, known, 1000),
-        "test": examples("test", test, known, config.test_examples),
-        "held out": examples("held out", test, unknown, config.test_examples // 4, tag_share=0),
+        "train": written("train", rest, known, **trained),
+        "validation": written("validation", validation, known, count=1000),
+        "test": written("test", test, known, count=config.test_examples),
+        "held out": written(
+            "held out", test, unknown, count=config.test_examples // 4, tag_share=0
+        ),
     }
 
 
