@@ -11,7 +11,15 @@ import pytest
 SOURCE = Path(importlib.util.find_spec("huashi").origin).parent
 CHAPTERS = ("pooling", "convolution", "regularization", "seq2seq", "reid", "augmentation")
 SHARED = ("pooling", "convolution")  # chapters that the models of others may use
-OPERATION = {"reference": 1, "cpu": 2, "gpu": 2, "operators": 3, "functional": 4, "layers": 5}
+OPERATION = {
+    "geometry": 0,
+    "reference": 1,
+    "cpu": 2,
+    "gpu": 2,
+    "operators": 3,
+    "functional": 4,
+    "layers": 5,
+}
 FOUNDATION, MODELS, RECIPES, COMMANDS = 0, 6, 7, 8
 
 

@@ -46,6 +46,8 @@ def test_company_does_not_matter(translator):
         for other in (together[i], shuffled[order.index(i)]):
             assert [t.text for t in other] == [t.text for t in alone]
             assert_close([t.score for t in other], [t.score for t in alone], rtol=0, atol=1e-5)
+            for a, b in zip(other, alone, strict=True):
+                assert_close(a.alignment, b.alignment, rtol=0, atol=1e-4)
 
 
 def test_a_translation_tells_how_it_came_about(translator):

@@ -1,0 +1,276 @@
+r"""Pooling over windows, as formulas. Any device, any dtype, differentiable to any order.
+
+Every window is laid out along a last dimension, beside a mask that tells which of its elements are
+real; padding and masked elements are absent, not zero. A reduction is then one line. This takes
+as many times the memory of the input as a window has elements, and is what the kernels are held to.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from huashi.pooling.geometry import Axis
+
+
+class Windows(NamedTuple):
+    """The elements of every window."""
+
+    values: Tensor
+    """(..., windows of each axis, elements); what stands at an absent place means nothing."""
+    real: Tensor
+    """Whether there is an element, broadcastable to ``values``."""
+    places: Tensor
+    """Where in the flattened axes each element lies, (windows of each axis, elements), int64."""
+
+
+def windows(x: Tensor, axes: tuple[Axis, ...], mask: Tensor | None = None) -> Windows:
+    """Lay out the windows of the last dimensions of ``x``.
+
+    Args:
+        x: (..., the lengths of ``axes``).
+        axes: from :func:`huashi.pooling.geometry.axes_of`.
+        mask: True where an element is real, bool, broadcastable to ``x``.
+    """
+    n = len(axes)
+    inside, places = (
+        torch.ones((), dtype=torch.bool, device=x.device),
+        torch.zeros((), dtype=torch.long, device=x.device),
+    )
+    for dim, axis in enumerate(axes):
+        index, real = _elements(axis, x.device)
+        shape = [1] * (2 * n)
+        shape[dim], shape[n + dim] = axis.windows, axis.kernel
+        inside = inside & real.view(shape)
+        places = places * axis.length + index.view(shape)
+    places, inside = (t.expand(_shape(axes)).flatten(n) for t in (places, inside))
+    values = x.flatten(-n)[..., places]
+    if mask is not None:
+        inside = inside & mask.expand_as(x).flatten(-n)[..., places]
+    return Windows(values, inside, places)
+
+
+def extremum(
+    x: Tensor, axes: tuple[Axis, ...], mask: Tensor | None = None, *, sign: int = 1
+) -> tuple[Tensor, Tensor]:
+    """The maximum of each window, or with ``sign=-1`` its minimum, and where it lies.
+
+    The first of equals wins; of several NaN, which win over all else, the last. An empty window
+    gives the identity, -inf for the maximum (the least integer of an integer dtype), and index -1.
+    Only the element that won gets a gradient.
+
+    Returns:
+        Values and int64 indices into the flattened axes, both (..., windows of each axis).
+    """
+    values, real, places = windows(x, axes, mask)
+    worst = _worst(x.dtype, sign)
+    with torch.no_grad():
+        known = torch.where(real, values, worst)
+        best = known.amax(-1, keepdim=True) if sign > 0 else known.amin(-1, keepdim=True)
+        order = torch.arange(known.shape[-1], device=x.device)
+        # a real element may equal the identity, which stands at the absent ones: it comes first
+        first = torch.where((known == best) & real, order, known.shape[-1]).amin(-1, keepdim=True)
+        last_nan = torch.where(real & known.isnan(), order, -1).amax(-1, keepdim=True)
+        won = torch.where(last_nan >= 0, last_nan, first)
+        empty = ~real.any(-1).expand(won.shape[:-1])
+        won = won.masked_fill(empty[..., None], 0)
+    picked = values.gather(-1, won)[..., 0]
+    index = places.expand(values.shape).gather(-1, won)[..., 0]
+    return torch.where(empty, worst, picked), torch.where(empty, -1, index)
+
+
+def average(
+    x: Tensor,
+    axes: tuple[Axis, ...],
+    mask: Tensor | None = None,
+    *,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    """The sum of each window over a divisor, by torch's rules; 0 for an empty window.
+
+    The divisor is ``divisor_override`` where given; else, with ``count_include_pad``, the elements
+    that lie in the input or its explicit padding, not in what ceil mode adds; else the real ones.
+    """
+    values, real, _ = windows(_wide(x), axes, mask)
+    total = torch.where(real, values, 0).sum(-1)
+    if divisor_override is not None:
+        return (total / divisor_override).to(x.dtype)
+    count = _padded_elements(axes, x.device) if count_include_pad else real.sum(-1)
+    return (total / count.clamp(min=1)).to(x.dtype)
+
+
+def lp(
+    x: Tensor,
+    axes: tuple[Axis, ...],
+    p: float,
+    mask: Tensor | None = None,
+    *,
+    mean: bool = False,
+) -> Tensor:
+    r"""``(sum |x|^p)^(1/p)`` of each window, or the mean inside the root; 0 for an empty window.
+
+    Scaled by the largest magnitude of the window, so that no power overflows. The gradient where
+    the result is 0 is 0. ``p = inf`` is the largest magnitude itself.
+    """
+    values, real, _ = windows(_wide(x), axes, mask)
+    magnitude = torch.where(real, values, 0).abs()
+    peak = magnitude.amax(-1, keepdim=True)
+    if math.isinf(p):
+        return peak[..., 0].to(x.dtype)
+    scale = torch.where((peak > 0) & (peak < torch.inf), peak, 1).detach()
+    # a power below 1 has an infinite slope at 0, so zeros are kept out of it
+    ratio = magnitude / scale
+    power = torch.where(ratio == 0, 0, torch.where(ratio == 0, 1, ratio).pow(p))
+    total = power.sum(-1)
+    if mean:
+        total = total / real.sum(-1).clamp(min=1)
+    root = torch.where(total == 0, 0, torch.where(total == 0, 1, total).pow(1 / p))
+    return (scale[..., 0] * root).to(x.dtype)
+
+
+def power(
+    x: Tensor, axes: tuple[Axis, ...], p: Tensor, mask: Tensor | None = None, *, eps: float = 1e-6
+) -> Tensor:
+    """Generalised mean, ``mean(max(x, eps) ** p) ** (1 / p)``, p a 0-d tensor; 0 if empty.
+
+    Scaled by the largest element of the window, so that no power overflows (Radenovic 2018, GeM).
+    """
+    values, real, _ = windows(_wide(x).clamp(min=eps), axes, mask)
+    values = torch.where(real, values, eps)
+    peak = values.amax(-1, keepdim=True).detach()
+    terms = torch.where(real, (values / peak).pow(p), 0).sum(-1)
+    count = real.sum(-1).expand(terms.shape)
+    mean = torch.where(count > 0, terms, 1) / count.clamp(min=1)
+    return torch.where(count > 0, peak[..., 0] * mean.pow(1 / p), 0).to(x.dtype)
+
+
+def soft(x: Tensor, axes: tuple[Axis, ...], mask: Tensor | None = None) -> Tensor:
+    """``sum softmax(x)_i x_i`` over each window (Stergiou 2021, SoftPool); 0 if empty."""
+    values, real, _ = windows(_wide(x), axes, mask)
+    return (_softmax(values, real) * torch.where(real, values, 0)).sum(-1).to(x.dtype)
+
+
+def log_sum_exp(x: Tensor, axes: tuple[Axis, ...], r: Tensor, mask: Tensor | None = None) -> Tensor:
+    """``log(mean(exp(r x))) / r``, r a 0-d tensor > 0: from the mean to the maximum as r grows.
+
+    An empty window gives 0 (Pinheiro 2015).
+    """
+    values, real, _ = windows(_wide(x), axes, mask)
+    count = real.sum(-1)
+    scaled = torch.where(real, r * values, torch.where(real.any(-1, keepdim=True), -torch.inf, 0))
+    mean = scaled.logsumexp(-1) - count.clamp(min=1).to(scaled).log()
+    return torch.where(count > 0, mean / r, 0).to(x.dtype)
+
+
+def stochastic(
+    x: Tensor,
+    axes: tuple[Axis, ...],
+    mask: Tensor | None = None,
+    *,
+    weights: str = "relu",
+    training: bool = True,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """In training an element drawn from each window, else what a draw is expected to be.
+
+    With ``relu`` the elements are ``a = max(x, 0)``, drawn with probabilities ``a / sum(a)``; the
+    expectation is ``sum(a ** 2) / sum(a)``. With ``softmax`` they are x itself, drawn with its
+    softmax. A window without a positive weight gives 0. Only the drawn element gets a gradient
+    (Zeiler and Fergus 2013).
+    """
+    values, real, _ = windows(_wide(x), axes, mask)
+    values = torch.where(real, values, 0)
+    if weights == "relu":
+        values = values.relu()
+    share = values if weights == "relu" else _softmax(values, real)
+    total = share.sum(-1)
+    possible = total > 0
+    if not training:
+        mean = (share * values).sum(-1) / torch.where(possible, total, 1)
+        return torch.where(possible, mean, 0).to(x.dtype)
+    with torch.no_grad():
+        edges = share.cumsum(-1)
+        point = torch.rand(total.shape, generator=generator, device=x.device, dtype=share.dtype)
+        # the first whose share ends beyond the point; rounding must not lead past the last share
+        beyond = (edges > (point * edges[..., -1])[..., None]) & (share > 0)
+        drawn = beyond.to(torch.uint8).argmax(-1, keepdim=True)
+    return torch.where(possible, values.gather(-1, drawn)[..., 0], 0).to(x.dtype)
+
+
+def sorted_mean(
+    x: Tensor, axes: tuple[Axis, ...], scores: Tensor, mask: Tensor | None = None
+) -> Tensor:
+    """The k largest elements of each window, weighted by ``softmax(scores)``; 0 if empty.
+
+    ``scores`` is (k,), or (channels, k) for an ``x`` of (..., channels, the axes). A window of
+    fewer elements than k uses as many of the scores as it has (sort pooling, 2017).
+    """
+    values, real, _ = windows(_wide(x), axes, mask)
+    k = scores.shape[-1]
+    largest = torch.where(real, values, -torch.inf).topk(k, -1).values
+    there = torch.arange(k, device=x.device) < real.sum(-1, keepdim=True)
+    if scores.ndim == 2:
+        scores = scores.view(scores.shape[0], *[1] * len(axes), k)
+    share = _softmax(scores.expand(largest.shape).to(largest), there)
+    return (share * torch.where(there, largest, 0)).sum(-1).to(x.dtype)
+
+
+def quantile(x: Tensor, axes: tuple[Axis, ...], q: float, mask: Tensor | None = None) -> Tensor:
+    """The q-quantile of each window, between two neighbours in a straight line; 0 if empty.
+
+    0 is the minimum, 0.5 the median, 1 the maximum; the one or two elements that make it up get
+    the gradient. NaN in a window makes its result NaN.
+    """
+    values, real, _ = windows(_wide(x), axes, mask)
+    ascending = torch.where(real, values, torch.inf).sort(-1).values
+    count = real.sum(-1, keepdim=True).expand(*ascending.shape[:-1], 1)
+    position = q * (count - 1).clamp(min=0).to(ascending.dtype)
+    low, high = position.floor().long(), position.ceil().long()
+    below, above = ascending.gather(-1, low), ascending.gather(-1, high)
+    between = torch.where(low == high, below, below + (above - below) * (position - low))
+    spoiled = (values.isnan() & real).any(-1, keepdim=True)
+    between = torch.where(spoiled, torch.nan, between)
+    return torch.where(count > 0, between, 0)[..., 0].to(x.dtype)
+
+
+def _softmax(values: Tensor, real: Tensor) -> Tensor:
+    """Softmax of the real elements of each window; 0 for the others."""
+    real = real.expand(values.shape)
+    some = torch.where(real.any(-1, keepdim=True), -torch.inf, 0)
+    return torch.where(real, torch.where(real, values, some).softmax(-1), 0)
+
+
+def _elements(axis: Axis, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Index of each element of each window, (windows, kernel), kept inside; and whether it was."""
+    first = torch.arange(axis.windows, device=device)[:, None] * axis.stride - axis.before
+    index = first + torch.arange(axis.kernel, device=device) * axis.dilation
+    real = (index >= 0) & (index < axis.length)
+    return index.clamp(0, max(axis.length - 1, 0)), real
+
+
+def _padded_elements(axes: tuple[Axis, ...], device: torch.device) -> Tensor:
+    """How many elements of each window lie in the input or its padding, (windows of each axis)."""
+    count = torch.ones((), dtype=torch.long, device=device)
+    for axis in axes:
+        first = torch.arange(axis.windows, device=device)[:, None] * axis.stride - axis.before
+        index = first + torch.arange(axis.kernel, device=device) * axis.dilation
+        inside = (index < axis.length + axis.after).sum(-1)
+        count = count[..., None] * inside
+    return count
+
+
+def _shape(axes: tuple[Axis, ...]) -> tuple[int, ...]:
+    return (*(axis.windows for axis in axes), *(axis.kernel for axis in axes))
+
+
+def _worst(dtype: torch.dtype, sign: int) -> float | int:
+    if dtype.is_floating_point:
+        return -sign * torch.inf
+    limits = torch.iinfo(dtype)
+    return limits.min if sign > 0 else limits.max
+
+
+def _wide(x: Tensor) -> Tensor:
+    return x.to(torch.promote_types(x.dtype, torch.float32))
