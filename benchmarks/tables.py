@@ -53,6 +53,17 @@ def dates_note(rows: list[dict]) -> str:
     )
 
 
+def attention_start(rows: list[dict]) -> list[list[str]]:
+    """Exact match of each seed, a row for each score and start."""
+    seeds = sorted({row["seed"] for row in rows})
+    table = [["score", "start", *(f"seed {seed}, %" for seed in seeds)]]
+    ways = dict.fromkeys((row["score"], row["start"]) for row in rows)
+    for way in ways:
+        same = {row["seed"]: row for row in rows if (row["score"], row["start"]) == way}
+        table.append([*way, *(f"{same[seed]['exact match, %']:.1f}" for seed in seeds)])
+    return table
+
+
 def times(rows: list[dict]) -> list[list[str]]:
     """Microseconds of each contender, and how many times as fast as the peer ours is."""
     names = list(dict.fromkeys(row["contender"] for row in rows))
@@ -74,11 +85,12 @@ def times(rows: list[dict]) -> list[list[str]]:
 
 
 TABLES: dict[str, Callable[[list[dict]], list[list[str]]]] = {
+    "attention-start": attention_start,
     "dates": dates,
     "entmax-cpu": times,
     "entmax-cuda": times,
 }
-NOTES = {"dates": dates_note}
+NOTES = {"dates": dates_note, "attention-start": lambda rows: "One thread of "}
 
 
 def _table(name: str) -> str:
