@@ -1,4 +1,4 @@
-"""How soon a recurrent model finds its source: the score of the attention, the start of the weights.
+"""How soon a recurrent model finds its source: by score of the attention and start of the weights.
 
     python -m benchmarks.attention_start
 

@@ -212,11 +212,7 @@ class Decoder(nn.Module):
 
 
 def _initialise(recurrence: nn.RNNBase) -> None:
-    """Orthogonal from state to state, Xavier from input to state, gate by gate.
-
-    With torch's own start, uniform in 1 / sqrt(hidden), attention finds the source later, or by luck
-    (benchmarks/attention_start.py).
-    """
+    """Orthogonal from state to state, Xavier from input to state, gate by gate."""
     for name, weight in recurrence.named_parameters():
         for gate in weight.data.split(recurrence.hidden_size):
             if "weight_hh" in name:
