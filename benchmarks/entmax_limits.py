@@ -1,0 +1,56 @@
+"""How far the CPU kernel of 1.5-entmax is from the memory's limit, and what a fresh output costs.
+
+    python -m benchmarks.entmax_limits
+
+``kernel`` writes into memory that is there, ``call`` is the public function, which allocates its
+output; ``copy`` and ``allocate`` (and fill with zeros) are the limits to hold them against.
+"""
+
+import statistics
+import time
+
+import torch
+
+from benchmarks.harness import machine, save
+from huashi.seq2seq.entmax import cpu, entmax15
+
+SHAPE = (2048, 32000)
+
+
+def seconds(run, rounds=9):
+    run()
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def main() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(SHAPE)
+    y = torch.zeros_like(x)
+    runs = {
+        "kernel": lambda: cpu._forward(x.numpy(), y.numpy()),
+        "copy": lambda: y.copy_(x),
+        "call": lambda: entmax15(x),
+        "allocate": lambda: torch.empty_like(x).zero_(),
+    }
+    rows = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        for name, run in runs.items():
+            spent = seconds(run)
+            row = {
+                "what": name,
+                "ns_per_entry": round(spent / x.numel() * 1e9, 2),
+                "gb_per_s": round(2 * x.nbytes / spent / 1e9, 1),
+            }
+            rows.append(row | {"shape": SHAPE} | machine("cpu"))
+            print(f"threads={threads}  {row}", flush=True)
+    save("entmax-limits", rows)
+
+
+if __name__ == "__main__":
+    main()
