@@ -23,6 +23,7 @@ lint: .venv/.dev
 
 bench: .venv/.dev
 	$(BIN)/python -m benchmarks.entmax
+	$(BIN)/python -m benchmarks.entmax_limits
 	$(BIN)/python -m benchmarks.dates
 	$(BIN)/python -m benchmarks.attention_start
 	$(BIN)/python -m benchmarks.tables

@@ -84,13 +84,35 @@ def times(rows: list[dict]) -> list[list[str]]:
     return table
 
 
+def limits(rows: list[dict]) -> list[list[str]]:
+    """Nanoseconds an entry and GB/s, by number of threads."""
+    threads = sorted({row["threads"] for row in rows})
+    table = [
+        [
+            "2048 × 32000, float32",
+            *(f"{n} thread{'s' * (n > 1)}, ns an entry (GB/s)" for n in threads),
+        ]
+    ]
+    for what in dict.fromkeys(row["what"] for row in rows):
+        same = {row["threads"]: row for row in rows if row["what"] == what}
+        table.append(
+            [what, *(f"{same[n]['ns_per_entry']:.2f} ({same[n]['gb_per_s']:.1f})" for n in threads)]
+        )
+    return table
+
+
 TABLES: dict[str, Callable[[list[dict]], list[list[str]]]] = {
     "attention-start": attention_start,
     "dates": dates,
     "entmax-cpu": times,
     "entmax-cuda": times,
+    "entmax-limits": limits,
 }
-NOTES = {"dates": dates_note, "attention-start": lambda rows: "One thread of "}
+NOTES = {
+    "dates": dates_note,
+    "attention-start": lambda rows: "One thread of ",
+    "entmax-limits": lambda rows: "",
+}
 
 
 def _table(name: str) -> str:
