@@ -4,8 +4,8 @@ A row of n float32 is read once from memory and written once, 8n bytes; the forw
 over it three times, the second and third time in the cache. The maximum and the result run in
 vector lanes; gathering the entries near the maximum goes one by one and is the limit. The threshold
 takes 1 to 10 loops over what was gathered, in float64. The backward pass reads 8n bytes, twice, and
-writes 4n. On rows of 32,000 the kernel moves about a third of what a copy does, and the fresh memory
-of a large output costs more than the kernel (benchmarks/entmax_limits.py, docs/kernels.md).
+writes 4n. On rows of 32,000 the kernel moves about a third of what a copy does, and the fresh
+memory of a large output costs more than the kernel (benchmarks/entmax_limits.py, docs/kernels.md).
 """
 
 # ruff: noqa: ANN001, ANN202  (Numba infers the types of a kernel)
