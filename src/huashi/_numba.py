@@ -16,7 +16,7 @@ from numba.core import config
 from numba.extending import intrinsic
 from numba.np.ufunc.parallel import get_num_threads, set_num_threads, threading_layer
 
-SERIAL_BELOW = 8192  # elements; two threads took 5 us to start, the time of 3,000 to 16,000
+SERIAL_BELOW = 8192  # elements; for fewer, starting threads takes about as long as the work
 
 # Sums may be reordered, which lets them run in vector lanes; NaN and infinity keep their meaning.
 _OPTIONS: dict[str, Any] = {

@@ -82,7 +82,7 @@ def test_metrics_tell_the_course(dates_run):
 
 
 def test_an_unknown_locale_is_a_clear_error(tmp_path):
-    with pytest.raises(ValueError, match="locales must be known to the CLDR, got 'xx-YY'"):
+    with pytest.raises(ValueError, match="a locale must be known to the CLDR, got 'xx-YY'"):
         dates.train(dates.Config(folder=tmp_path / "run", locales=("de", "xx-YY")))
     assert not (tmp_path / "run").exists()
 

@@ -143,7 +143,7 @@ def _parse(locale: str) -> Locale:
     try:
         return Locale.parse(locale, sep="-")
     except (UnknownLocaleError, ValueError):
-        raise ValueError(f"locales must be known to the CLDR, got {locale!r}") from None
+        raise ValueError(f"a locale must be known to the CLDR, got {locale!r}") from None
 
 
 @functools.cache
