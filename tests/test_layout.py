@@ -13,6 +13,8 @@ CHAPTERS = ("pooling", "convolution", "regularization", "seq2seq", "reid", "augm
 SHARED = ("pooling", "convolution")  # chapters that the models of others may use
 OPERATION = {
     "geometry": 0,
+    "dimensions": 0,
+    "places": 0,
     "reference": 1,
     "cpu": 2,
     "gpu": 2,

@@ -1,0 +1,51 @@
+"""Pools are written once for any number of dimensions, and given out as 1d, 2d and 3d."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeVar
+
+from torch import Tensor, nn
+
+P = ParamSpec("P")
+T = TypeVar("T")
+M = TypeVar("M", bound=nn.Module)
+Pool = Callable[Concatenate[Tensor, P], T]
+
+
+def each_dimension(
+    pool: Callable[Concatenate[int, Tensor, P], T],
+) -> tuple[Pool[P, T], Pool[P, T], Pool[P, T]]:
+    """``pool(dims, x, ...)`` as ``pool1d(x, ...)``, ``pool2d(x, ...)`` and ``pool3d(x, ...)``.
+
+    >>> def hollow(dims: int, x: Tensor, scale: int = 2) -> int:
+    ...     return scale * dims
+    >>> hollow1d, hollow2d, hollow3d = each_dimension(hollow)
+    >>> hollow3d(Tensor(), scale=5)
+    15
+    >>> inspect.signature(hollow3d)
+    <Signature (x: torch.Tensor, scale: int = 2) -> int>
+    """
+    signature = inspect.signature(pool)
+    seen = signature.replace(parameters=list(signature.parameters.values())[1:])
+
+    def of(dims: int) -> Pool[P, T]:
+        def face(x: Tensor, *args: P.args, **kwargs: P.kwargs) -> T:
+            return pool(dims, x, *args, **kwargs)
+
+        functools.update_wrapper(face, pool)
+        face.__name__ = face.__qualname__ = f"{pool.__name__}{dims}d"
+        face.__signature__ = seen  # pyright: ignore[reportFunctionMemberAccess]
+        return face
+
+    return of(1), of(2), of(3)
+
+
+def each_dimension_module(module: type[M]) -> tuple[type[M], type[M], type[M]]:
+    """A class of modules that has ``dims`` to fill in, as its 1d, 2d and 3d classes."""
+
+    def of(dims: int) -> type[M]:
+        about = {"dims": dims, "__module__": module.__module__, "__doc__": module.__doc__}
+        return type(f"{module.__name__}{dims}d", (module,), about)  # pyright: ignore[reportReturnType]
+
+    return of(1), of(2), of(3)
