@@ -11,7 +11,13 @@ from torch.testing import assert_close
 from huashi import implementation
 from huashi.seq2seq import entmax15
 
-PUBLIC = ("huashi", "huashi.seq2seq", "huashi.seq2seq.entmax", "huashi.seq2seq.search")
+PUBLIC = (
+    "huashi",
+    "huashi.pooling",
+    "huashi.seq2seq",
+    "huashi.seq2seq.entmax",
+    "huashi.seq2seq.search",
+)
 NAMES = Path(__file__).parent / "public_names.txt"
 
 OPERATIONS = {  # name: (function of tensors, shapes of its floating-point inputs)

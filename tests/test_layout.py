@@ -17,7 +17,11 @@ OPERATION = {
     "places": 0,
     "reference": 1,
     "cpu": 2,
+    "sweeps": 2,
+    "formulas": 2,
     "gpu": 2,
+    "gpu_windows": 2,
+    "gpu_formula": 2,
     "operators": 3,
     "functional": 4,
     "layers": 5,
@@ -28,11 +32,13 @@ FOUNDATION, MODELS, RECIPES, COMMANDS = 0, 6, 7, 8
 def level(module: str) -> int:
     """How far up a module stands; it may import what stands no higher."""
     parts = module.split(".")[1:]
-    if not parts:
-        return FOUNDATION
+    if not parts:  # the face of the package
+        return COMMANDS
     if parts[0] in CHAPTERS:
         return OPERATION.get(parts[-1], MODELS)
-    return {"recipes": RECIPES, "__main__": COMMANDS}.get(parts[0], FOUNDATION)
+    return {"_accelerate": MODELS, "recipes": RECIPES, "__main__": COMMANDS}.get(
+        parts[0], FOUNDATION
+    )
 
 
 def chapter(module: str) -> str | None:

@@ -1,4 +1,5 @@
+from huashi._accelerate import accelerate
 from huashi._operator import implementation
 
 __version__ = "0.1.0"
-__all__ = ["implementation"]
+__all__ = ["accelerate", "implementation"]

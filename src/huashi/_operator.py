@@ -27,6 +27,7 @@ _DTYPES = {"cpu": _SINGLE if _INTERPRET else (*_SINGLE, torch.float64), "cuda": 
 _MODES = ("auto", "reference", "kernel")
 
 _served: set[tuple[str, str]] = set()  # (operator, device type)
+_of_integers: set[str] = set()  # operators whose CPU kernels take integers too
 _mode: ContextVar[str] = ContextVar("huashi.implementation", default="auto")
 
 
@@ -71,11 +72,14 @@ def implementation(name: str) -> Iterator[None]:
             _traced_mode.value = _mode.get()  # tasks may interleave: what holds here, not before
 
 
-def declare(schema: str, *, fake: Callable, **kernels: Callable) -> Callable[..., Any]:
+def declare(
+    schema: str, *, fake: Callable, integers: bool = False, **kernels: Callable
+) -> Callable[..., Any]:
     """Define ``huashi::<schema>`` with a shape function and one kernel per device type.
 
     ``define``/``impl``, not ``custom_op``: the same contract at a fraction of the cost of a call.
-    The kernels must not import their compiler before they are called.
+    The kernels must not import their compiler before they are called. With ``integers`` the one
+    for the CPU takes integers too.
     """
     name, _, signature = schema.partition("(")
     torch.library.define(f"huashi::{name}", f"({signature}", tags=torch.Tag.pt2_compliant_tag)
@@ -87,6 +91,8 @@ def declare(schema: str, *, fake: Callable, **kernels: Callable) -> Callable[...
         torch.library.impl(f"huashi::{name}", device, launch)
         if importlib.util.find_spec(_LIBRARY[device]):
             _served.add((name, device))
+    if integers and not _INTERPRET:
+        _of_integers.add(name)
     return getattr(torch.ops.huashi, name).default
 
 
@@ -110,7 +116,8 @@ def _obstacle(name: str, x: Tensor, *others: Tensor) -> str | None:
         return f"none exists for device {x.device.type}"
     if any(t.device != x.device for t in others):
         return "the tensors are on several devices"
-    if x.dtype not in _DTYPES[x.device.type]:
+    integer = x.device.type == "cpu" and name in _of_integers and not x.is_floating_point()
+    if x.dtype not in _DTYPES[x.device.type] and not integer:
         return f"none exists for {x.dtype} on {x.device.type}"
     if x.numel() == 0:
         return "x is empty"

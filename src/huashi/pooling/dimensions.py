@@ -5,6 +5,7 @@ import inspect
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 P = ParamSpec("P")
@@ -49,3 +50,16 @@ def each_dimension_module(module: type[M]) -> tuple[type[M], type[M], type[M]]:
         return type(f"{module.__name__}{dims}d", (module,), about)  # pyright: ignore[reportReturnType]
 
     return of(1), of(2), of(3)
+
+
+def memory_format_of(x: Tensor, dims: int) -> torch.memory_format:
+    """Channels last for a batch of which the channels lie side by side in memory, else contiguous.
+
+    >>> x = torch.ones(2, 3, 4, 5).to(memory_format=torch.channels_last)
+    >>> memory_format_of(x, 2)
+    torch.channels_last
+    """
+    last = {2: torch.channels_last, 3: torch.channels_last_3d}
+    if dims == 1 or x.ndim != dims + 2 or x.is_contiguous():
+        return torch.contiguous_format
+    return last[dims] if x.is_contiguous(memory_format=last[dims]) else torch.contiguous_format

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from huashi._checks import check_choice, check_positive
-from huashi.pooling import reference
+from huashi._operator import kernel_serves
+from huashi.pooling import operators, reference
 from huashi.pooling.dimensions import each_dimension
 from huashi.pooling.geometry import Axis, Padding, Size, axes_of
 from huashi.pooling.places import Places, offsets_of
@@ -127,6 +128,13 @@ def avg_pool(
     axes, real = checked(dims, x, kernel_size, stride, padding, dilation, ceil_mode, mask, lengths)
     if divisor_override is not None and divisor_override == 0:
         raise ValueError(f"divisor_override must not be 0, got {divisor_override}")
+    if kernel_serves("pool_average", x, *_given(real)):
+        if real is None:
+            return operators.average(x, axes, count_include_pad, divisor_override)
+        x = torch.where(real, x, 0)
+        if count_include_pad or divisor_override is not None:
+            return operators.average(x, axes, count_include_pad, divisor_override)
+        return _over_count(operators.average(x, axes, False, 1), axes, real, x)
     options = {"count_include_pad": count_include_pad, "divisor_override": divisor_override}
     return reference.average(x, axes, real, **options)
 
@@ -161,7 +169,12 @@ def lp_pool(
     axes, real = checked(dims, x, kernel_size, stride, padding, dilation, ceil_mode, mask, lengths)
     check_positive("norm_type", norm_type)
     check_choice("reduction", reduction, ("sum", "mean"))
-    return reference.lp(x, axes, float(norm_type), real, mean=reduction == "mean")
+    p, mean = float(norm_type), reduction == "mean"
+    if kernel_serves("pool_formula", x) and real is None and math.isfinite(p):
+        if p in (1, 2) and kernel_serves("pool_norm", x):
+            return operators.norm(x, axes, int(p), mean)
+        return operators.formula(x, axes, "lp_mean" if mean else "lp", x.new_tensor(p))
+    return reference.lp(x, axes, p, real, mean=mean)
 
 
 def gem_pool(
@@ -193,7 +206,10 @@ def gem_pool(
     """
     axes, real = checked(dims, x, kernel_size, stride, padding, dilation, ceil_mode, mask, lengths)
     check_positive("eps", eps)
-    return reference.power(x, axes, _scalar("p", p, x), real, eps=eps)
+    p = scalar("p", p, x)
+    if kernel_serves("pool_formula", x, p) and real is None:
+        return operators.formula(x, axes, "power", p, eps)
+    return reference.power(x, axes, p, real, eps=eps)
 
 
 def stochastic_pool(
@@ -229,6 +245,13 @@ def stochastic_pool(
     """
     axes, real = checked(dims, x, kernel_size, stride, padding, dilation, ceil_mode, mask, lengths)
     check_choice("weights", weights, ("relu", "softmax"))
+    if kernel_serves("pool_draw", x) and real is None:
+        if training:
+            shape = *x.shape[:-dims], *(axis.windows for axis in axes)
+            point = torch.rand(shape, generator=generator, device=x.device)
+            return operators.draw(x, axes, weights, point)
+        kind = "stochastic" if weights == "relu" else "soft"
+        return operators.formula(x, axes, kind, x.new_ones(()))
     options = {"weights": weights, "training": training, "generator": generator}
     return reference.stochastic(x, axes, real, **options)
 
@@ -254,6 +277,8 @@ def soft_pool(
     tensor([[  0., 100.]])
     """
     axes, real = checked(dims, x, kernel_size, stride, padding, dilation, ceil_mode, mask, lengths)
+    if kernel_serves("pool_formula", x) and real is None:
+        return operators.formula(x, axes, "soft", x.new_ones(()))
     return reference.soft(x, axes, real)
 
 
@@ -282,7 +307,10 @@ def log_sum_exp_pool(
     tensor([[ 2.0000, 89.3069]])
     """
     axes, real = checked(dims, x, kernel_size, stride, padding, dilation, ceil_mode, mask, lengths)
-    return reference.log_sum_exp(x, axes, _scalar("r", r, x), real)
+    r = scalar("r", r, x)
+    if kernel_serves("pool_formula", x, r) and real is None:
+        return operators.formula(x, axes, "log_sum_exp", r)
+    return reference.log_sum_exp(x, axes, r, real)
 
 
 def sort_pool(
@@ -310,7 +338,7 @@ def sort_pool(
     tensor([[4.]])
     """
     axes, real = checked(dims, x, kernel_size, stride, padding, dilation, ceil_mode, mask, lengths)
-    most = math.prod(axis.kernel for axis in axes)
+    most = math.prod([axis.kernel for axis in axes])
     if scores.ndim not in (1, 2) or not 1 <= scores.shape[-1] <= most:
         raise ValueError(
             f"scores must have shape (k,) or (channel, k) with k from 1 to the {most} elements of "
@@ -411,10 +439,32 @@ def _extremum(
     *,
     sign: int,
 ) -> Tensor | tuple[Tensor, Tensor | Places]:
+    if kernel_serves("pool_extremum", x, *_given(real)) and (real is None or not return_indices):
+        if real is not None:  # the identity takes no part, just as what is absent
+            x = torch.where(real, x, reference.identity(x.dtype, sign))
+        if not return_indices:
+            return operators.extremum(x, axes, sign)
+        y, offsets = operators.extremum_offsets(x, axes, sign)
+        places = Places(offsets, axes)
+        return y, places if return_indices == "compact" else places.indices()
     y, indices = reference.extremum(x, axes, real, sign=sign)
     if return_indices == "compact":
         return y, Places(offsets_of(indices, axes), axes)
     return (y, indices) if return_indices else y
+
+
+def _over_count(total: Tensor, axes: tuple[Axis, ...], real: Tensor, x: Tensor) -> Tensor:
+    """Sums over how many of the elements of each window are real."""
+    n = len(axes)
+    spatial = [*real.shape[:-n], *x.shape[-n:]] if real.ndim >= n else x.shape[-n:]
+    counted = real.expand(spatial).to(torch.promote_types(x.dtype, torch.float32))
+    count = operators.average(counted.reshape(-1, *counted.shape[-n:]), axes, False, 1)
+    count = count.reshape(*counted.shape[:-n], *count.shape[-n:])
+    return (total / count.clamp(min=1)).to(x.dtype)
+
+
+def _given(mask: Tensor | None) -> tuple[Tensor, ...]:
+    return () if mask is None else (mask,)
 
 
 def checked(
@@ -478,7 +528,7 @@ def real_elements(
     return inside if mask is None else inside & mask
 
 
-def _scalar(name: str, value: Tensor | float, x: Tensor) -> Tensor:
+def scalar(name: str, value: Tensor | float, x: Tensor) -> Tensor:
     """A number that may be learned, as a 0-d tensor in the dtype that ``x`` is accumulated in."""
     if isinstance(value, Tensor):
         if value.ndim != 0:

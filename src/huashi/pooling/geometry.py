@@ -36,6 +36,49 @@ class Axis(NamedTuple):
     """How many windows there are."""
 
 
+class Bins(NamedTuple):
+    """The windows along one axis where they differ in size; none of them is empty."""
+
+    length: int
+    """Elements of the input."""
+    starts: tuple[int, ...]
+    """The first element of each."""
+    stops: tuple[int, ...]
+    """The element after its last."""
+
+    @property
+    def windows(self) -> int:
+        """How many windows there are."""
+        return len(self.starts)
+
+    @property
+    def kernel(self) -> int:
+        """Elements of the largest."""
+        return max(stop - start for start, stop in zip(self.starts, self.stops, strict=True))
+
+
+AnyAxis = Axis | Bins
+"""The windows along one axis, of one size or of several."""
+
+
+def bins_of(length: int, output: int) -> AnyAxis:
+    """``output`` adaptive bins: bin i reaches from floor(i length / output) to ceil of the next.
+
+    Where ``output`` divides ``length`` they are windows like any others; else neighbours overlap.
+
+    >>> bins_of(5, 2)
+    Bins(length=5, starts=(0, 2), stops=(3, 5))
+    >>> bins_of(6, 2)
+    Axis(length=6, kernel=3, stride=3, before=0, after=0, dilation=1, windows=2)
+    """
+    if length % output == 0:
+        size = length // output
+        return Axis(length, size, size, 0, 0, 1, output)
+    starts = tuple(i * length // output for i in range(output))
+    stops = tuple(-(-(i + 1) * length // output) for i in range(output))
+    return Bins(length, starts, stops)
+
+
 def axes_of(
     lengths: Sequence[int],
     kernel_size: Size,
@@ -66,9 +109,9 @@ def axes_of(
     (1, 1)
     """
     n = len(lengths)
-    kernels = _each("kernel_size", kernel_size, n, least=1)
-    strides = kernels if stride is None else _each("stride", stride, n, least=1)
-    dilations = _each("dilation", dilation, n, least=1)
+    kernels = each_axis("kernel_size", kernel_size, n, least=1)
+    strides = kernels if stride is None else each_axis("stride", stride, n, least=1)
+    dilations = each_axis("dilation", dilation, n, least=1)
     if isinstance(padding, str):
         check_choice("padding", padding, ("same", "same_lower"))
         shape = zip(lengths, kernels, strides, dilations, strict=True)
@@ -112,12 +155,12 @@ def _sides(
             not isinstance(side, Sequence) or len(side) != 2 for side in padding
         ):
             raise ValueError(f"padding must have (before, after) for {n} axes, got {padding}")
-        pairs = [_each("padding", side, 2, least=0) for side in padding]
+        pairs = [each_axis("padding", side, 2, least=0) for side in padding]
         return [(before, after) for before, after in pairs]
-    return [(p, p) for p in _each("padding", padding, n, least=0)]  # pyright: ignore[reportArgumentType]
+    return [(p, p) for p in each_axis("padding", padding, n, least=0)]  # pyright: ignore[reportArgumentType]
 
 
-def _each(name: str, value: Size, n: int, *, least: int) -> tuple[int, ...]:
+def each_axis(name: str, value: Size, n: int, *, least: int) -> tuple[int, ...]:
     """``value`` for each of ``n`` axes, every one an int of at least ``least``."""
     values = tuple(value) if isinstance(value, Sequence) else (value,) * n
     if len(values) != n:

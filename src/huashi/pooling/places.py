@@ -33,7 +33,7 @@ class Places(NamedTuple):
 
 def offset_dtype(axes: tuple[Axis, ...]) -> torch.dtype:
     """The smallest dtype that tells the elements of a window, and none of them, apart."""
-    elements = math.prod(axis.kernel for axis in axes)
+    elements = math.prod([axis.kernel for axis in axes])  # a list: it can be traced
     return torch.uint8 if elements <= 255 else torch.int16 if elements <= 2**15 else torch.int32
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from huashi.pooling.geometry import Axis
+from huashi.pooling.geometry import AnyAxis, Axis, Bins
 
 
 class Windows(NamedTuple):
@@ -25,12 +25,13 @@ class Windows(NamedTuple):
     """Where in the flattened axes each element lies, (windows of each axis, elements), int64."""
 
 
-def windows(x: Tensor, axes: tuple[Axis, ...], mask: Tensor | None = None) -> Windows:
+def windows(x: Tensor, axes: tuple[AnyAxis, ...], mask: Tensor | None = None) -> Windows:
     """Lay out the windows of the last dimensions of ``x``.
 
     Args:
         x: (..., the lengths of ``axes``).
-        axes: from :func:`huashi.pooling.geometry.axes_of`.
+        axes: from :func:`huashi.pooling.geometry.axes_of`; of windows that differ in size, the
+            smaller lack the last elements.
         mask: True where an element is real, bool, broadcastable to ``x``.
     """
     n = len(axes)
@@ -52,7 +53,7 @@ def windows(x: Tensor, axes: tuple[Axis, ...], mask: Tensor | None = None) -> Wi
 
 
 def extremum(
-    x: Tensor, axes: tuple[Axis, ...], mask: Tensor | None = None, *, sign: int = 1
+    x: Tensor, axes: tuple[AnyAxis, ...], mask: Tensor | None = None, *, sign: int = 1
 ) -> tuple[Tensor, Tensor]:
     """The maximum of each window, or with ``sign=-1`` its minimum, and where it lies.
 
@@ -63,12 +64,17 @@ def extremum(
     Returns:
         Values and int64 indices into the flattened axes, both (..., windows of each axis).
     """
-    values, real, places = windows(x, axes, mask)
-    worst = _worst(x.dtype, sign)
+    return extremum_of(windows(x, axes, mask), sign=sign)
+
+
+def extremum_of(elements: Windows, *, sign: int = 1) -> tuple[Tensor, Tensor]:
+    """As :func:`extremum`, of windows that are laid out already."""
+    values, real, places = elements
+    worst = identity(values.dtype, sign)
     with torch.no_grad():
         known = torch.where(real, values, worst)
         best = known.amax(-1, keepdim=True) if sign > 0 else known.amin(-1, keepdim=True)
-        order = torch.arange(known.shape[-1], device=x.device)
+        order = torch.arange(known.shape[-1], device=known.device)
         # a real element may equal the identity, which stands at the absent ones: it comes first
         first = torch.where((known == best) & real, order, known.shape[-1]).amin(-1, keepdim=True)
         last_nan = torch.where(real & known.isnan(), order, -1).amax(-1, keepdim=True)
@@ -80,9 +86,17 @@ def extremum(
     return torch.where(empty, worst, picked), torch.where(empty, -1, index)
 
 
+def unpick(grad: Tensor, indices: Tensor, axes: tuple[Axis, ...]) -> Tensor:
+    """The gradient of a pool that picked elements: to the one at each index, -1 for none."""
+    n, lengths = len(axes), [axis.length for axis in axes]
+    known = torch.where(indices >= 0, grad, 0).flatten(-n)
+    dx = grad.new_zeros(*grad.shape[:-n], math.prod(lengths))
+    return dx.scatter_add(-1, indices.clamp(min=0).flatten(-n), known).unflatten(-1, lengths)
+
+
 def average(
     x: Tensor,
-    axes: tuple[Axis, ...],
+    axes: tuple[AnyAxis, ...],
     mask: Tensor | None = None,
     *,
     count_include_pad: bool = True,
@@ -92,18 +106,21 @@ def average(
 
     The divisor is ``divisor_override`` where given; else, with ``count_include_pad``, the elements
     that lie in the input or its explicit padding, not in what ceil mode adds; else the real ones.
+    Windows that differ in size have no padding: theirs is always the number of real elements.
     """
     values, real, _ = windows(_wide(x), axes, mask)
     total = torch.where(real, values, 0).sum(-1)
     if divisor_override is not None:
         return (total / divisor_override).to(x.dtype)
-    count = _padded_elements(axes, x.device) if count_include_pad else real.sum(-1)
+    regular = tuple(axis for axis in axes if isinstance(axis, Axis))
+    padded = count_include_pad and len(regular) == len(axes)
+    count = _padded_elements(regular, x.device) if padded else real.sum(-1)
     return (total / count.clamp(min=1)).to(x.dtype)
 
 
 def lp(
     x: Tensor,
-    axes: tuple[Axis, ...],
+    axes: tuple[AnyAxis, ...],
     p: float,
     mask: Tensor | None = None,
     *,
@@ -131,7 +148,12 @@ def lp(
 
 
 def power(
-    x: Tensor, axes: tuple[Axis, ...], p: Tensor, mask: Tensor | None = None, *, eps: float = 1e-6
+    x: Tensor,
+    axes: tuple[AnyAxis, ...],
+    p: Tensor,
+    mask: Tensor | None = None,
+    *,
+    eps: float = 1e-6,
 ) -> Tensor:
     """Generalised mean, ``mean(max(x, eps) ** p) ** (1 / p)``, p a 0-d tensor; 0 if empty.
 
@@ -146,27 +168,41 @@ def power(
     return torch.where(count > 0, peak[..., 0] * mean.pow(1 / p), 0).to(x.dtype)
 
 
-def soft(x: Tensor, axes: tuple[Axis, ...], mask: Tensor | None = None) -> Tensor:
+def soft(x: Tensor, axes: tuple[AnyAxis, ...], mask: Tensor | None = None) -> Tensor:
     """``sum softmax(x)_i x_i`` over each window (Stergiou 2021, SoftPool); 0 if empty."""
     values, real, _ = windows(_wide(x), axes, mask)
-    return (_softmax(values, real) * torch.where(real, values, 0)).sum(-1).to(x.dtype)
+    return (softmax(values, real) * torch.where(real, values, 0)).sum(-1).to(x.dtype)
 
 
-def log_sum_exp(x: Tensor, axes: tuple[Axis, ...], r: Tensor, mask: Tensor | None = None) -> Tensor:
+def log_sum_exp(
+    x: Tensor, axes: tuple[AnyAxis, ...], r: Tensor, mask: Tensor | None = None
+) -> Tensor:
     """``log(mean(exp(r x))) / r``, r a 0-d tensor > 0: from the mean to the maximum as r grows.
 
     An empty window gives 0 (Pinheiro 2015).
     """
     values, real, _ = windows(_wide(x), axes, mask)
     count = real.sum(-1)
+    values = torch.where(real, values, 0)  # so that no NaN of an absent one reaches r's gradient
     scaled = torch.where(real, r * values, torch.where(real.any(-1, keepdim=True), -torch.inf, 0))
     mean = scaled.logsumexp(-1) - count.clamp(min=1).to(scaled).log()
     return torch.where(count > 0, mean / r, 0).to(x.dtype)
 
 
+def formula(x: Tensor, axes: tuple[AnyAxis, ...], kind: str, param: Tensor, eps: float) -> Tensor:
+    """One of the pools above by the name that the kernels know it by."""
+    if kind in ("lp", "lp_mean"):
+        return lp(x, axes, float(param), mean=kind == "lp_mean")
+    if kind == "power":
+        return power(x, axes, param, eps=eps)
+    if kind == "log_sum_exp":
+        return log_sum_exp(x, axes, param)
+    return soft(x, axes) if kind == "soft" else stochastic(x, axes, training=False)
+
+
 def stochastic(
     x: Tensor,
-    axes: tuple[Axis, ...],
+    axes: tuple[AnyAxis, ...],
     mask: Tensor | None = None,
     *,
     weights: str = "relu",
@@ -184,7 +220,7 @@ def stochastic(
     values = torch.where(real, values, 0)
     if weights == "relu":
         values = values.relu()
-    share = values if weights == "relu" else _softmax(values, real)
+    share = values if weights == "relu" else softmax(values, real)
     total = share.sum(-1)
     possible = total > 0
     if not training:
@@ -200,7 +236,7 @@ def stochastic(
 
 
 def sorted_mean(
-    x: Tensor, axes: tuple[Axis, ...], scores: Tensor, mask: Tensor | None = None
+    x: Tensor, axes: tuple[AnyAxis, ...], scores: Tensor, mask: Tensor | None = None
 ) -> Tensor:
     """The k largest elements of each window, weighted by ``softmax(scores)``; 0 if empty.
 
@@ -213,11 +249,11 @@ def sorted_mean(
     there = torch.arange(k, device=x.device) < real.sum(-1, keepdim=True)
     if scores.ndim == 2:
         scores = scores.view(scores.shape[0], *[1] * len(axes), k)
-    share = _softmax(scores.expand(largest.shape).to(largest), there)
+    share = softmax(scores.expand(largest.shape).to(largest), there)
     return (share * torch.where(there, largest, 0)).sum(-1).to(x.dtype)
 
 
-def quantile(x: Tensor, axes: tuple[Axis, ...], q: float, mask: Tensor | None = None) -> Tensor:
+def quantile(x: Tensor, axes: tuple[AnyAxis, ...], q: float, mask: Tensor | None = None) -> Tensor:
     """The q-quantile of each window, between two neighbours in a straight line; 0 if empty.
 
     0 is the minimum, 0.5 the median, 1 the maximum; the one or two elements that make it up get
@@ -235,15 +271,19 @@ def quantile(x: Tensor, axes: tuple[Axis, ...], q: float, mask: Tensor | None = 
     return torch.where(count > 0, between, 0)[..., 0].to(x.dtype)
 
 
-def _softmax(values: Tensor, real: Tensor) -> Tensor:
+def softmax(values: Tensor, real: Tensor) -> Tensor:
     """Softmax of the real elements of each window; 0 for the others."""
     real = real.expand(values.shape)
     some = torch.where(real.any(-1, keepdim=True), -torch.inf, 0)
     return torch.where(real, torch.where(real, values, some).softmax(-1), 0)
 
 
-def _elements(axis: Axis, device: torch.device) -> tuple[Tensor, Tensor]:
+def _elements(axis: AnyAxis, device: torch.device) -> tuple[Tensor, Tensor]:
     """Index of each element of each window, (windows, kernel), kept inside; and whether it was."""
+    if isinstance(axis, Bins):
+        first, stop = (torch.tensor(edge, device=device)[:, None] for edge in axis[1:])
+        index = first + torch.arange(axis.kernel, device=device)
+        return index.clamp(max=axis.length - 1), index < stop
     first = torch.arange(axis.windows, device=device)[:, None] * axis.stride - axis.before
     index = first + torch.arange(axis.kernel, device=device) * axis.dilation
     real = (index >= 0) & (index < axis.length)
@@ -261,11 +301,12 @@ def _padded_elements(axes: tuple[Axis, ...], device: torch.device) -> Tensor:
     return count
 
 
-def _shape(axes: tuple[Axis, ...]) -> tuple[int, ...]:
+def _shape(axes: tuple[AnyAxis, ...]) -> tuple[int, ...]:
     return (*(axis.windows for axis in axes), *(axis.kernel for axis in axes))
 
 
-def _worst(dtype: torch.dtype, sign: int) -> float | int:
+def identity(dtype: torch.dtype, sign: int) -> float | int:
+    """What a maximum, or with ``sign=-1`` a minimum, of no elements is."""
     if dtype.is_floating_point:
         return -sign * torch.inf
     limits = torch.iinfo(dtype)

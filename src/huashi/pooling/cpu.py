@@ -1,0 +1,387 @@
+"""Pooling on the CPU: what the kernels in Numba are given to do.
+
+Bytes and limits stand in the modules of the kernels, and as measured in docs/kernels.md.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from huashi._numba import array_of
+from huashi.pooling import formulas, sweeps
+from huashi.pooling.dimensions import memory_format_of
+from huashi.pooling.geometry import Axis
+from huashi.pooling.places import nowhere, offset_dtype
+from huashi.pooling.sweeps import ABS, AS_IS, DIVIDE, MAX, MIN, ROOT, SQUARE, SUM
+
+BAND = 2**14  # bytes of a scratch: it and its twin fit into the L1 cache
+_ONE = Axis(length=1, kernel=1, stride=1, before=0, after=0, dilation=1, windows=1)
+_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
+_ALONE = np.ones(1), np.ones(1), np.ones(1)
+
+
+def extremum(x: Tensor, axes: tuple[Axis, ...], sign: int) -> Tensor:
+    """The largest (``sign`` 1) or smallest (-1) element of each window."""
+    return _folded(x, axes, sign)
+
+
+def extremum_offsets(x: Tensor, axes: tuple[Axis, ...], sign: int) -> tuple[Tensor, Tensor]:
+    """The same, and where in its window each lies, as :mod:`huashi.pooling.places` has it."""
+    source, last = _readable(x, len(axes))
+    lengths = [axis.windows for axis in axes]
+    y = _empty(source, lengths, last, source.dtype)
+    offsets = _empty(source, lengths, last, offset_dtype(axes))
+    array, out = _array(source, len(axes), last), _array(y, len(axes), last)
+    unit = source.shape[1] if last else 1
+    sweeps.sweep_with_offsets(
+        array,
+        out,
+        _array(offsets, len(axes), last),
+        np.array(_three(axes)),
+        unit,
+        _band(axes, unit * source.element_size(), out.shape[0]),
+        sign,
+        nowhere(offsets.dtype),
+        _identity(source.dtype, sign),
+    )
+    return y.to(x.dtype), offsets
+
+
+def pick_backward(grad: Tensor, offsets: Tensor, axes: tuple[Axis, ...]) -> Tensor:
+    """Each gradient to the element that its window picked."""
+    dims = len(axes)
+    memory = memory_format_of(offsets, dims)
+    last = memory != torch.contiguous_format
+    source = grad.detach().float() if grad.dtype == torch.float16 else grad.detach()
+    source, offsets = (
+        source.contiguous(memory_format=memory),
+        offsets.contiguous(memory_format=memory),
+    )
+    dx = _empty(source, [axis.length for axis in axes], last, source.dtype)
+    out = _array(dx, dims, last)
+    unit = dx.shape[1] if last else 1
+    a, b, w = _three(axes)
+    shifts = np.add.outer(
+        np.add.outer(np.arange(a.kernel) * a.dilation * b.length, np.arange(b.kernel) * b.dilation)
+        * w.length,
+        np.arange(w.kernel) * w.dilation,
+    )
+    sweeps.scatter(
+        _array(source, dims, last),
+        _array(offsets, dims, last),
+        out,
+        np.array((a, b, w)),
+        unit,
+        shifts.ravel() * unit,
+        nowhere(offsets.dtype),
+        _shared(a.length, BAND // (out[0, 0].size * out.itemsize), out.shape[0]),
+        _identity(source.dtype, SUM),
+    )
+    return dx.to(grad.dtype)
+
+
+def average(
+    x: Tensor, axes: tuple[Axis, ...], count_include_pad: bool, divisor_override: int | None
+) -> Tensor:
+    """The sum of each window over its divisor."""
+    counts = _counts(axes, count_include_pad, divisor_override)
+    return _folded(x, axes, SUM, finish=DIVIDE, counts=counts)
+
+
+def average_backward(
+    grad: Tensor, axes: tuple[Axis, ...], count_include_pad: bool, divisor_override: int | None
+) -> Tensor:
+    """The gradients over the divisors, summed over the windows that hold each element."""
+    counts = _counts(axes, count_include_pad, divisor_override)
+    constant = all(np.ptp(count) == 0 for count in counts)
+    if not constant:
+        share = torch.ones((), dtype=torch.promote_types(grad.dtype, torch.float32))
+        for count in counts[3 - len(axes) :] if len(axes) != 2 else counts[::2]:
+            share = share[..., None] * torch.from_numpy(count).to(share.dtype)
+        grad = (grad / share).to(grad.dtype)
+    back = tuple(_transposed(axis) for axis in axes)
+    spread = tuple(axis.stride for axis in _three(axes))
+    if constant:
+        divisor = math.prod(float(count[0]) for count in counts)
+        counts = tuple(np.full(axis.windows, 1.0) for axis in _three(back))
+        counts[0][:] = divisor
+        return _folded(grad, back, SUM, spread=spread, finish=DIVIDE, counts=counts)
+    return _folded(grad, back, SUM, spread=spread)
+
+
+def norm(x: Tensor, axes: tuple[Axis, ...], p: int, mean: bool) -> Tensor:
+    """The lp pool for p = 1 and p = 2; squares out of range are computed again, scaled."""
+    change = {1: ABS, 2: SQUARE}[p]
+    finish = (ROOT if p == 2 else 0) | (DIVIDE if mean else 0)
+    counts = _counts(axes, False, None) if mean else _ALONE
+    y = _folded(x, axes, SUM, change=change, finish=finish, counts=counts)
+    if p == 2 and x.dtype != torch.float16:
+        odd = (y < 1e-15) | (y > 1e15)
+        if odd.any() and (extremum(x.abs(), axes, 1)[odd] != 0).any():
+            return torch.where(odd, formula(x, axes, "lp_mean" if mean else "lp", 2.0, 0.0), y)
+    return y
+
+
+def norm_backward(
+    grad: Tensor, x: Tensor, y: Tensor, axes: tuple[Axis, ...], p: int, mean: bool
+) -> Tensor:
+    """``sign(x) |x|^(p-1) y^(1-p)`` times the gradient, over the windows that hold each element."""
+    if p == 1:
+        return average_backward(grad, axes, False, None if mean else 1) * x.sign()
+    wide = torch.promote_types(grad.dtype, torch.float32)
+    share = torch.where(y == 0, 0, grad.to(wide) / y)
+    return (average_backward(share, axes, False, None if mean else 1) * x).to(grad.dtype)
+
+
+def draw(x: Tensor, axes: tuple[Axis, ...], weights: str, point: Tensor) -> tuple[Tensor, Tensor]:
+    """An element of each window, drawn by ``point`` in [0, 1), and where in it that lies."""
+    dims = len(axes)
+    source, last = _readable(x, dims)
+    lengths = [axis.windows for axis in axes]
+    y = _empty(source, lengths, last, source.dtype)
+    offsets = _empty(source, lengths, last, offset_dtype(axes))
+    memory = memory_format_of(source, dims)
+    point = point.detach().to(torch.float32).contiguous(memory_format=memory)
+    softmax = weights == "softmax"
+    number = np.float64 if source.dtype == torch.float64 else np.float32
+    formulas.draw(
+        _array(source, dims, last),
+        _array(y, dims, last),
+        _array(offsets, dims, last),
+        _array(point, dims, last),
+        np.array(_three(axes)),
+        source.shape[1] if last else 1,
+        softmax,
+        number(-np.inf if softmax else 0),
+        nowhere(offsets.dtype),
+    )
+    return y.to(x.dtype), offsets
+
+
+def formula(
+    x: Tensor, axes: tuple[Axis, ...], kind: str, param: Tensor | float, eps: float
+) -> Tensor:
+    """A norm, mean or softmax of each window, by the name of its ``kind``."""
+    return _formula(x, axes, kind, float(param), eps, slope=False)
+
+
+def formula_slope(x: Tensor, axes: tuple[Axis, ...], kind: str, param: float, eps: float) -> Tensor:
+    """The derivative of each result in the parameter."""
+    return _formula(x, axes, kind, float(param), eps, slope=True).float()
+
+
+def _formula(
+    x: Tensor, axes: tuple[Axis, ...], kind: str, param: float, eps: float, *, slope: bool
+) -> Tensor:
+    dims = len(axes)
+    source, last = _readable(x, dims)
+    y = _empty(source, [axis.windows for axis in axes], last, source.dtype)
+    array, out = _array(source, dims, last), _array(y, dims, last)
+    number, settings = _settings(source.dtype, kind, param, eps)
+    if _is_whole(axes) and not last:
+        rows = array.reshape(len(array), -1)
+        formulas.whole_formula(rows, out.reshape(-1), *settings, slope, _block(rows.shape[1]))
+    else:
+        unit = source.shape[1] if last else 1
+        counts = tuple(_elements(axis, False, 0).astype(number) for axis in _three(axes))
+        formulas.formula(array, out, np.array(_three(axes)), unit, *settings, counts, slope)
+    return y.to(x.dtype)
+
+
+def formula_backward(
+    grad: Tensor, x: Tensor, axes: tuple[Axis, ...], kind: str, param: Tensor, eps: float
+) -> Tensor:
+    """The gradient of :func:`formula` in x."""
+    dims = len(axes)
+    source, last = _readable(x, dims)
+    memory = _LAST[dims] if last else torch.contiguous_format
+    grad = grad.detach().to(source.dtype).contiguous(memory_format=memory)
+    dx = _empty(source, [axis.length for axis in axes], last, source.dtype)
+    array, row, out = (_array(t, dims, last) for t in (source, grad, dx))
+    number, settings = _settings(source.dtype, kind, float(param), eps)
+    if _is_whole(axes) and not last:
+        n = math.prod(axis.length for axis in axes)
+        flat = array.reshape(-1, n), row.reshape(-1), out.reshape(-1, n)
+        formulas.whole_formula_backward(*flat, *settings, _block(n))
+    else:
+        unit = source.shape[1] if last else 1
+        counts = tuple(_elements(axis, False, 0).astype(number) for axis in _three(axes))
+        band = _shared(out.shape[1], out.shape[1], out.shape[0])
+        three = np.array(_three(axes))
+        formulas.formula_backward(array, row, out, three, unit, *settings, counts, band)
+    return dx.to(x.dtype)
+
+
+_KINDS = {
+    "lp": formulas.LP,
+    "lp_mean": formulas.LP_MEAN,
+    "power": formulas.POWER,
+    "soft": formulas.SOFT,
+    "log_sum_exp": formulas.LOG_SUM_EXP,
+    "stochastic": formulas.STOCHASTIC,
+}
+
+
+def _settings(dtype: torch.dtype, kind: str, param: float, eps: float) -> tuple[Any, tuple]:
+    """The dtype that is computed in; kind, parameter, floor, and what stands for no element."""
+    number = np.float64 if dtype == torch.float64 else np.float32
+    absent = -np.inf if kind in ("power", "soft", "log_sum_exp") else 0.0
+    return number, (_KINDS[kind], number(param), number(eps), number(absent))
+
+
+def _block(n: int) -> int:
+    """How many rows of ``n`` are reduced side by side: some lanes, no more than the cache holds."""
+    return max(16, min(256, 2**16 // n))
+
+
+def _folded(
+    x: Tensor,
+    axes: tuple[Axis, ...],
+    fold: int,
+    *,
+    change: int = AS_IS,
+    finish: int = 0,
+    counts: tuple[Any, ...] = _ALONE,
+    spread: tuple[int, ...] = (1, 1, 1),
+) -> Tensor:
+    dims = len(axes)
+    source, last = _readable(x, dims)
+    y = _empty(source, [axis.windows for axis in axes], last, source.dtype)
+    identity = _identity(source.dtype, fold)
+    array, out = _array(source, dims, last), _array(y, dims, last)
+    unit = source.shape[1] if last else 1
+    if _is_whole(axes) and x.is_floating_point():
+        rest = (
+            change,
+            finish,
+            identity.dtype.type(np.prod([count[0] for count in counts])),
+            identity,
+        )
+        if last:
+            three = array.reshape(len(array), -1, unit)
+            sweeps.whole_by_channel(three, out.reshape(len(out), unit), fold, *rest, 512)
+        else:
+            sweeps.whole(array.reshape(len(array), -1), out.reshape(-1), fold, *rest)
+        return y.to(x.dtype)
+    sweeps.sweep(
+        array,
+        out,
+        np.array(_three(axes)),
+        spread,
+        unit,
+        _band(axes, unit * source.element_size(), out.shape[0]),
+        fold,
+        change,
+        finish,
+        tuple(count.astype(identity.dtype) for count in counts),
+        identity,
+    )
+    return y.to(x.dtype)
+
+
+def _counts(
+    axes: tuple[Axis, ...], count_include_pad: bool, divisor_override: int | None
+) -> tuple[Any, ...]:
+    """What the sums are divided by, as factors for the windows of each of three axes."""
+    if divisor_override is not None:
+        counts = tuple(np.ones(axis.windows) for axis in _three(axes))
+        counts[0][:] = divisor_override
+        return counts
+    return tuple(_elements(axis, count_include_pad) for axis in _three(axes))
+
+
+def _elements(axis: Axis, padded: bool, least: int = 1) -> Any:
+    """How many elements of each window lie in the input, or in it and its padding."""
+    first = np.arange(axis.windows)[:, None] * axis.stride - axis.before
+    index = first + np.arange(axis.kernel) * axis.dilation
+    inside = index < axis.length + axis.after if padded else (index >= 0) & (index < axis.length)
+    return np.maximum(inside.sum(1), least).astype(float)
+
+
+def _is_whole(axes: tuple[Axis, ...]) -> bool:
+    """Whether the one window is the input."""
+    return all(
+        (axis.windows, axis.kernel, axis.before, axis.dilation) == (1, axis.length, 0, 1)
+        for axis in axes
+    )
+
+
+def _three(axes: tuple[Axis, ...]) -> tuple[Axis, Axis, Axis]:
+    """The axes as three; the middle one is made up first, since the work is cut along the first."""
+    if len(axes) == 3:
+        return axes
+    return (_ONE if len(axes) == 1 else axes[0]), _ONE, axes[-1]
+
+
+def _transposed(axis: Axis) -> Axis:
+    """The windows that hold each element, over what was spread by the stride."""
+    span = axis.dilation * (axis.kernel - 1)
+    length = (axis.windows - 1) * axis.stride + 1
+    before = span - axis.before
+    after = axis.length - length + axis.before
+    return Axis(length, axis.kernel, 1, before, after, axis.dilation, axis.length)
+
+
+def _band(axes: tuple[Axis, ...], item: int, planes: int) -> tuple[int, int]:
+    """How many windows of the first two of three axes fit into the cache at once."""
+    a, b, w = _three(axes)
+    row = _reach(w) * item
+    most = _fitting(a, row * _reach(b))
+    if most > 1 or b.windows == 1:
+        return _shared(a.windows, most, planes * b.windows), b.windows
+    return 1, _shared(
+        b.windows, _fitting(b, row * (a.dilation * (a.kernel - 1) + 1)), planes * a.windows
+    )
+
+
+def _fitting(axis: Axis, row: int) -> int:
+    """How many windows along ``axis`` fit into the scratch, in rows of so many bytes."""
+    overlap = axis.dilation * (axis.kernel - 1)
+    rows = max(BAND // row, 2 * overlap + 1)  # read no element much more than twice
+    return (rows - overlap - 1) // axis.stride + 1
+
+
+def _shared(number: int, most: int, others: int) -> int:
+    """At most ``most``, and few enough of a ``number`` to leave work for every thread."""
+    each = -(-number * others // (2 * torch.get_num_threads()))
+    return max(1, min(number, most, each))
+
+
+def _reach(axis: Axis) -> int:
+    return (axis.windows - 1) * axis.stride + axis.dilation * (axis.kernel - 1) + 1
+
+
+def _readable(x: Tensor, dims: int) -> tuple[Tensor, bool]:
+    """``x`` as a kernel can read it, and whether its channels come last."""
+    x = x.detach().float() if x.dtype == torch.float16 else x.detach()
+    memory = memory_format_of(x, dims)
+    return x.contiguous(memory_format=memory), memory != torch.contiguous_format
+
+
+def _array(t: Tensor, dims: int, last: bool) -> Any:
+    """A view as (planes, A, B, W * unit)."""
+    if last:
+        t = t.movedim(1, -1)
+        t = t.flatten(-2)
+    lengths = t.shape[-dims:]
+    a, b = {1: (1, 1), 2: (lengths[0], 1), 3: tuple(lengths[:2])}[dims]
+    return array_of(t.reshape(-1, a, b, lengths[-1]))
+
+
+def _empty(x: Tensor, lengths: Sequence[int], last: bool, dtype: torch.dtype) -> Tensor:
+    memory = _LAST[len(lengths)] if last else torch.contiguous_format
+    return torch.empty([*x.shape[: -len(lengths)], *lengths], dtype=dtype, memory_format=memory)
+
+
+def _identity(dtype: torch.dtype, fold: int) -> Any:
+    """What changes no result, in the dtype that is computed in."""
+    if not dtype.is_floating_point:
+        limits = torch.iinfo(dtype)
+        number = array_of(torch.empty(0, dtype=dtype)).dtype.type
+        return number({MAX: limits.min, MIN: limits.max, SUM: 0}[fold])
+    number = np.float64 if dtype == torch.float64 else np.float32
+    return number({MAX: -np.inf, MIN: np.inf, SUM: 0}[fold])

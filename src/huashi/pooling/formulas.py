@@ -1,0 +1,447 @@
+"""Norms, means and softmaxes of windows in Numba: the elements of a row of windows side by side.
+
+For each row of results the K elements of its windows are gathered into K rows of a scratch, which
+then are folded twice, for the largest and for the sums, in vector lanes. An exponential or a power
+takes about 20 operations, so that these pools are bound by arithmetic where windows overlap, and by
+the memory where they do not.
+"""
+
+# ruff: noqa: ANN001, ANN201, ANN202  (Numba infers the types of a kernel)
+
+import math
+
+import numba
+import numpy as np
+from numba.core import types
+from numba.extending import overload
+
+from huashi._numba import bits_of_float, compiled, float_of_bits, inlined, narrow, threaded, wide
+from huashi.pooling.sweeps import (
+    BEFORE,
+    DILATION,
+    KERNEL,
+    LENGTH,
+    PARTS,
+    STRIDE,
+    every,
+)
+
+LP, LP_MEAN, POWER, SOFT, LOG_SUM_EXP, STOCHASTIC = range(6)
+_LN2 = math.log(2)
+
+
+@compiled
+def _exp2(t):
+    """2^t of a float32 <= 127, in vector lanes; 0 below 2^-126. Right to a few last digits."""
+    t = max(t, np.float32(-127))
+    whole = np.floor(t + np.float32(0.5))
+    x = (t - whole) * np.float32(_LN2)  # at most 0.35: the series is exact enough after 7 terms
+    series = np.float32(1 / 5040)
+    series = series * x + np.float32(1 / 720)
+    series = series * x + np.float32(1 / 120)
+    series = series * x + np.float32(1 / 24)
+    series = series * x + np.float32(1 / 6)
+    series = series * x + np.float32(0.5)
+    series = series * x + np.float32(1)
+    series = series * x + np.float32(1)
+    exponent = np.int32(whole) + np.int32(127)
+    return series * float_of_bits(exponent << 23)
+
+
+@compiled
+def _log2(v):
+    """log2 of a normal float32 > 0, in vector lanes."""
+    bits = bits_of_float(v)
+    fraction = float_of_bits((bits & 0x7FFFFF) | 0x3F800000)
+    upper = fraction > np.float32(1.41421356)
+    m = fraction * np.float32(0.5) if upper else fraction  # from sqrt(1/2) to sqrt(2)
+    exponent = np.float32(np.int32(bits >> 23) - np.int32(127)) + np.float32(upper)
+    s = (m - np.float32(1)) / (m + np.float32(1))
+    z = s * s
+    series = np.float32(1 / 9)
+    series = series * z + np.float32(1 / 7)
+    series = series * z + np.float32(1 / 5)
+    series = series * z + np.float32(1 / 3)
+    series = series * z + np.float32(1)
+    return exponent + np.float32(2 / _LN2) * s * series
+
+
+def exponential(x):
+    """In a kernel: e^x, for x <= 0."""
+    raise NotImplementedError("only for kernels")
+
+
+def logarithm(x):
+    """In a kernel: the natural logarithm of a number > 0."""
+    raise NotImplementedError("only for kernels")
+
+
+def raised(x, p):
+    """In a kernel: x^p for x >= 0; 0 for x = 0."""
+    raise NotImplementedError("only for kernels")
+
+
+@overload(exponential)
+def _exponential(x):
+    if x == types.float32:
+        return lambda x: x if x != x else _exp2(x * np.float32(1 / _LN2))
+    return lambda x: np.exp(x)
+
+
+@overload(logarithm)
+def _logarithm(x):
+    if x == types.float32:
+        return lambda x: _log2(x) * np.float32(_LN2)
+    return lambda x: np.log(x)
+
+
+@overload(raised)
+def _raised(x, p):
+    if x == types.float32:
+
+        def single(x, p):
+            small = x < np.float32(1.2e-38)  # 0, or next to it
+            power = _exp2(p * _log2(np.float32(1) if small else x))
+            return x * 0 if small else power
+
+        return single
+    return lambda x, p: x * 0 if x == 0 else x**p
+
+
+@inlined
+def _place(axis, j, size):
+    """The windows whose j-th element is real, from the first to before the last."""
+    offset = j * axis[DILATION] - axis[BEFORE]
+    first = max(0, -(offset // axis[STRIDE]))
+    last = max(first, min(size, (axis[LENGTH] - 1 - offset) // axis[STRIDE] + 1))
+    return first, last, first * axis[STRIDE] + offset
+
+
+@inlined
+def _gather(x, buffer, p, a, b, axes, unit, absent):
+    """The elements of a row of windows, (K, lanes)."""
+    j, size = 0, buffer.shape[1] // unit
+    for ja in range(axes[0, KERNEL]):
+        top = a * axes[0, STRIDE] - axes[0, BEFORE] + ja * axes[0, DILATION]
+        for jb in range(axes[1, KERNEL]):
+            left = b * axes[1, STRIDE] - axes[1, BEFORE] + jb * axes[1, DILATION]
+            inside = 0 <= top < axes[0, LENGTH] and 0 <= left < axes[1, LENGTH]
+            for jw in range(axes[2, KERNEL]):
+                lane = buffer[j]
+                first, last, start = _place(axes[2], jw, size)
+                if not inside or last == first:
+                    lane[:] = absent
+                else:
+                    lane[: first * unit] = absent
+                    lane[last * unit :] = absent
+                    real = lane[first * unit : last * unit]
+                    every(x[p, top, left][start * unit :], real, axes[2, STRIDE], unit)
+                j += 1
+
+
+@compiled
+def _change(buffer, out, kind, eps):
+    """What the formula starts from: magnitudes, or what is left above a floor."""
+    zero = eps * 0
+    for j in range(buffer.shape[0]):
+        lane, target = buffer[j], out[j]
+        if kind in (LP, LP_MEAN):
+            for i in range(lane.size):
+                target[i] = abs(lane[i])
+        elif kind == POWER:
+            for i in range(lane.size):
+                floored = eps if lane[i] < eps else lane[i]
+                target[i] = zero if lane[i] == -np.inf else floored
+        elif kind == STOCHASTIC:
+            for i in range(lane.size):
+                target[i] = zero if lane[i] < zero else lane[i]
+        else:
+            for i in range(lane.size):
+                target[i] = lane[i]
+
+
+@compiled
+def _add_up(buffer, scale, first, second, kind, param):
+    """The largest element of each window, and the two sums that its formula needs."""
+    scale[:] = buffer[0]
+    first[:] = 0
+    second[:] = 0
+    for j in range(1, buffer.shape[0]):
+        lane = buffer[j]
+        for i in range(lane.size):
+            scale[i] = scale[i] if (scale[i] >= lane[i]) | (scale[i] != scale[i]) else lane[i]
+    least = scale.dtype.type(-1e38)  # a window of -inf alone has no difference to -inf
+    for i in range(scale.size):
+        scale[i] = least if scale[i] == -np.inf else scale[i]
+    for j in range(buffer.shape[0]):
+        lane = buffer[j]
+        if kind == SOFT:
+            for i in range(lane.size):
+                weight = exponential(lane[i] - scale[i])
+                first[i] += weight
+                second[i] += weight * lane[i] if lane[i] != -np.inf else weight
+        elif kind == LOG_SUM_EXP:
+            for i in range(lane.size):
+                weight = exponential(param * (lane[i] - scale[i]))
+                first[i] += weight
+                second[i] += weight * (lane[i] - scale[i]) if lane[i] != -np.inf else weight
+        else:
+            for i in range(lane.size):
+                share = lane[i] / scale[i] if scale[i] != 0 else lane[i]
+                weight = share if kind == STOCHASTIC else raised(share, param)
+                first[i] += weight
+                logged = logarithm(share) if share > 0 else share
+                second[i] += weight * (share if kind == STOCHASTIC else logged)
+
+
+@compiled
+def _results(scale, first, second, count, counts, unit, kind, param, out):
+    """The pooled values, where a window has an element."""
+    one = out.dtype.type(1)
+    for o in range(counts.size):
+        n = count * counts[o]
+        for i in range(o * unit, (o + 1) * unit):
+            if n == 0 or (scale[i] == 0 and kind != SOFT and kind != LOG_SUM_EXP):
+                out[i] = 0
+            elif kind == SOFT:
+                out[i] = second[i] / first[i]
+            elif kind == LOG_SUM_EXP:
+                out[i] = scale[i] + logarithm(first[i] / n) / param
+            elif kind == STOCHASTIC:
+                out[i] = scale[i] * (second[i] / first[i])
+            else:
+                mean = first[i] if kind == LP else first[i] / n
+                out[i] = scale[i] * raised(mean, one / param)
+
+
+@compiled
+def _slopes(first, second, count, counts, unit, kind, param, out):
+    """The derivatives in the parameter; ``out`` holds the pooled values first."""
+    for o in range(counts.size):
+        n = count * counts[o]
+        for i in range(o * unit, (o + 1) * unit):
+            if n == 0 or first[i] == 0:
+                out[i] = 0
+            else:
+                change = second[i] / first[i] - logarithm(first[i] / n) / param
+                out[i] = change / param * (out[i] if kind == POWER else out.dtype.type(1))
+
+
+@compiled
+def _gradients(raw, first, second, scale, y, g, n, unit, kind, param, eps):
+    """Turn the elements of a row of windows, (K, lanes), into their gradients."""
+    zero = eps * 0
+    for j in range(raw.shape[0]):
+        lane = raw[j]
+        for i in range(lane.size):
+            x, share = lane[i], zero
+            if kind == SOFT:
+                share = exponential(x - scale[i]) / first[i] * (1 + x - y[i])
+                share = zero if x == -np.inf else share
+            elif kind == LOG_SUM_EXP:
+                share = exponential(param * (x - scale[i])) / first[i]
+            elif kind == STOCHASTIC:
+                total = first[i] * scale[i]
+                share = (2 * x - y[i]) / total if x > zero and total > zero else zero
+            elif y[i] > zero:
+                size = abs(x) if kind != POWER else x
+                share = raised(size / y[i], param - 1)
+                share = share if kind == LP else share / n[i]
+                if kind == POWER:
+                    share = share if x >= eps else zero
+                else:
+                    share = -share if x < zero else (share if x > zero else zero)
+            lane[i] = g[i] * share if n[i] > zero else zero
+
+
+@threaded
+def formula(x, y, axes, unit, kind, param, eps, absent, counts, slope):
+    """(planes, A, B, W * unit) -> (planes, windows of A, of B, of W * unit).
+
+    ``slope`` asks for the derivative in ``param`` instead. ``counts`` is how many elements the
+    windows of A, B and W really have.
+    """
+    k = axes[0, KERNEL] * axes[1, KERNEL] * axes[2, KERNEL]
+    rows = y.shape[1] * y.shape[2]
+    tasks = y.shape[0] * rows
+    parts = min(tasks, PARTS)
+    for part in numba.prange(parts):
+        buffer = np.full((k, y.shape[3]), absent)
+        scale, first = np.full(y.shape[3], absent), np.full(y.shape[3], absent)
+        second, line = np.empty_like(scale), np.empty_like(scale)
+        for task in range(part * tasks // parts, (part + 1) * tasks // parts):
+            p, a, b = task // rows, task % rows // y.shape[2], task % y.shape[2]
+            _gather(x, buffer, p, a, b, axes, unit, absent)
+            _change(buffer, buffer, kind, eps)
+            _add_up(buffer, scale, first, second, kind, param)
+            count = counts[0][a] * counts[1][b]
+            _results(scale, first, second, count, counts[2], unit, kind, param, line)
+            if slope:
+                _slopes(first, second, count, counts[2], unit, kind, param, line)
+            out = y[p, a, b]
+            for i in range(out.size):
+                out[i] = narrow(line[i], out)
+
+
+@threaded
+def formula_backward(x, grad, dx, axes, unit, kind, param, eps, absent, counts, band):
+    """The gradient in x; a task owns ``band`` rows of ``dx``."""
+    k = axes[0, KERNEL] * axes[1, KERNEL] * axes[2, KERNEL]
+    bands = (dx.shape[1] + band - 1) // band
+    tasks, length = dx.shape[0] * bands, dx.shape[2] * dx.shape[3]
+    reach = axes[0, DILATION] * (axes[0, KERNEL] - 1)
+    parts, lanes = min(tasks, PARTS), grad.shape[3]
+    for part in numba.prange(parts):
+        scratch = np.full(band * length, absent)
+        raw, buffer = np.full((k, lanes), absent), np.full((k, lanes), absent)
+        scale, first = np.full(lanes, absent), np.full(lanes, absent)
+        second, line = np.empty_like(scale), np.empty_like(scale)
+        g, n = np.empty_like(scale), np.empty_like(scale)
+        for task in range(part * tasks // parts, (part + 1) * tasks // parts):
+            p, low = task // bands, task % bands * band
+            high = min(low + band, dx.shape[1])
+            mine = scratch[: (high - low) * length]
+            for i in range(mine.size):
+                mine[i] = 0
+            for a in range(grad.shape[1]):
+                top = a * axes[0, STRIDE] - axes[0, BEFORE]
+                if top >= high or top + reach < low:
+                    continue
+                for b in range(grad.shape[2]):
+                    left = b * axes[1, STRIDE] - axes[1, BEFORE]
+                    _gather(x, raw, p, a, b, axes, unit, absent)
+                    _change(raw, buffer, kind, eps)
+                    _add_up(buffer, scale, first, second, kind, param)
+                    count = counts[0][a] * counts[1][b]
+                    _results(scale, first, second, count, counts[2], unit, kind, param, line)
+                    row = grad[p, a, b]
+                    for i in range(lanes):
+                        g[i] = wide(row[i])
+                        n[i] = count * counts[2][i // unit]
+                    _gradients(raw, first, second, scale, line, g, n, unit, kind, param, eps)
+                    _return(raw, mine, top - low, left, axes, unit, dx.shape[3], length)
+            out = dx[p, low:high].reshape(mine.size)
+            for i in range(mine.size):
+                out[i] = narrow(mine[i], dx)
+
+
+@compiled
+def _return(buffer, mine, top, left, axes, unit, width, length):
+    """Add (K, lanes) to the elements they came from, as far as these are ``mine``."""
+    j, size, step = 0, buffer.shape[1] // unit, axes[2, STRIDE] * unit
+    for ja in range(axes[0, KERNEL]):
+        a = top + ja * axes[0, DILATION]
+        for jb in range(axes[1, KERNEL]):
+            b = left + jb * axes[1, DILATION]
+            inside = 0 <= a * length < mine.size and 0 <= b < axes[1, LENGTH]
+            for jw in range(axes[2, KERNEL]):
+                first, last, start = _place(axes[2], jw, size)
+                if inside:
+                    target = mine[a * length + b * width + start * unit :]
+                    for o in range(last - first):
+                        source = buffer[j][(first + o) * unit : (first + o + 1) * unit]
+                        for c in range(unit):
+                            target[o * step + c] += source[c]
+                j += 1
+
+
+@threaded
+def whole_formula(x, y, kind, param, eps, absent, slope, block):
+    """The formula of each row, (rows, n) -> (rows,); ``block`` rows lie side by side in lanes."""
+    n = np.full(1, absent)
+    n[0] = x.shape[1]
+    for task in numba.prange((x.shape[0] + block - 1) // block):
+        low, high = task * block, min(task * block + block, x.shape[0])
+        buffer, (scale, first, second, line) = _side_by_side(x[low:high], absent)
+        _change(buffer, buffer, kind, eps)
+        _add_up(buffer, scale, first, second, kind, param)
+        _results(scale, first, second, 1, n, high - low, kind, param, line)
+        if slope:
+            _slopes(first, second, 1, n, high - low, kind, param, line)
+        for i in range(high - low):
+            y[low + i] = narrow(line[i], y)
+
+
+@threaded
+def whole_formula_backward(x, grad, dx, kind, param, eps, absent, block):
+    """The gradient of :func:`whole_formula` in x."""
+    n = np.full(1, absent)
+    n[0] = x.shape[1]
+    for task in numba.prange((x.shape[0] + block - 1) // block):
+        low, high = task * block, min(task * block + block, x.shape[0])
+        raw, (scale, first, second, line) = _side_by_side(x[low:high], absent)
+        buffer, g, many = np.empty_like(raw), np.empty_like(line), np.full(high - low, n[0])
+        _change(raw, buffer, kind, eps)
+        _add_up(buffer, scale, first, second, kind, param)
+        _results(scale, first, second, 1, n, high - low, kind, param, line)
+        for i in range(high - low):
+            g[i] = wide(grad[low + i])
+        _gradients(raw, first, second, scale, line, g, many, 1, kind, param, eps)
+        for i in range(high - low):
+            out = dx[low + i]
+            for j in range(out.size):
+                out[j] = narrow(raw[j, i], dx)
+
+
+@compiled
+def _side_by_side(rows, like):
+    """Rows as columns, and four scratch lines as long as there are rows."""
+    buffer = np.full((rows.shape[1], rows.shape[0]), like)
+    for i in range(rows.shape[0]):
+        row = rows[i]
+        for j in range(row.size):
+            buffer[j, i] = wide(row[j])
+    lines = np.full((4, rows.shape[0]), like)
+    return buffer, (lines[0], lines[1], lines[2], lines[3])
+
+
+@threaded
+def draw(x, y, offsets, point, axes, unit, softmax, absent, nowhere):
+    """Draw an element of each window with its share of the weights."""
+    k = axes[0, KERNEL] * axes[1, KERNEL] * axes[2, KERNEL]
+    rows = y.shape[1] * y.shape[2]
+    tasks, lanes = y.shape[0] * rows, y.shape[3]
+    parts = min(tasks, PARTS)
+    for part in numba.prange(parts):
+        buffer, share = np.full((k, lanes), absent), np.full((k, lanes), absent)
+        line, at = np.full(lanes, absent), np.full(lanes, nowhere)
+        for task in range(part * tasks // parts, (part + 1) * tasks // parts):
+            p, a, b = task // rows, task % rows // y.shape[2], task % y.shape[2]
+            _gather(x, buffer, p, a, b, axes, unit, absent)
+            _shares(buffer, share, line, softmax)
+            _search(share, point[p, a, b], line, at, nowhere)
+            found, out = offsets[p, a, b], y[p, a, b]
+            for i in range(lanes):
+                found[i] = at[i]
+                out[i] = narrow(buffer[at[i], i] if at[i] != nowhere else line.dtype.type(0), out)
+
+
+@compiled
+def _shares(buffer, share, peak, softmax):
+    """The weight of each element, (K, lanes), largest 1 with softmax."""
+    peak[:] = buffer[0]
+    for j in range(1, buffer.shape[0]):
+        for i in range(peak.size):
+            peak[i] = max(peak[i], buffer[j, i])
+    for j in range(buffer.shape[0]):
+        for i in range(peak.size):
+            x = buffer[j, i]
+            if softmax:
+                share[j, i] = exponential(x - peak[i]) if peak[i] != -np.inf else 0
+            else:
+                share[j, i] = max(x, x * 0)
+
+
+@compiled
+def _search(share, point, line, at, nowhere):
+    """The first element whose cumulated share ends beyond the point, of those with a share."""
+    total = line
+    total[:] = 0
+    for j in range(share.shape[0]):
+        for i in range(total.size):
+            total[i] += share[j, i]
+            share[j, i] = total[i] if share[j, i] > 0 else -1
+    at[:] = nowhere
+    for j in range(share.shape[0] - 1, -1, -1):
+        for i in range(total.size):
+            at[i] = j if share[j, i] > point[i] * total[i] else at[i]

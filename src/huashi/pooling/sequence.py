@@ -1,0 +1,344 @@
+r"""Pooling over a sequence: its k largest elements as they stood, or the largest of each chunk.
+
+k-max pooling keeps what a maximum throws away, how often and in which order a feature is strong,
+
+.. math:: y = (x_{i_1}, \dots, x_{i_k}), \quad i_1 < \dots < i_k \text{ the places of the k largest}
+
+and dynamic k-max pooling lets k shrink from layer to layer with the length of each sample:
+Kalchbrenner, Grefenstette, Blunsom: A Convolutional Neural Network for Modelling Sentences (2014),
+https://arxiv.org/abs/1404.2188. Chunk-max pooling keeps where it is strong: Chen, Xu, Liu, Zeng,
+Zhao: Event Extraction via Dynamic Multi-Pooling Convolutional Neural Networks (2015),
+https://aclanthology.org/P15-1017.
+
+``x.topk(k)`` gives the elements in the order of their size, and any of several equals.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from huashi.pooling import reference
+from huashi.pooling.functional import check_input, real_elements
+from huashi.pooling.geometry import bins_of
+from huashi.pooling.unpool import readable
+
+
+class KMax(NamedTuple):
+    """The k largest elements of each row, and where they stood."""
+
+    values: Tensor
+    """(..., channel, k), 0 after the last where a row has fewer than k real elements."""
+    mask: Tensor
+    """Which values are real, bool, (..., channel, k)."""
+    indices: Tensor
+    """Where in the row each value stood, int64, (..., channel, k); -1 where none is."""
+
+
+def k_max_pool1d(
+    x: Tensor,
+    k: int,
+    *,
+    mask: Tensor | None = None,
+    lengths: Tensor | None = None,
+    return_indices: bool = False,
+) -> Tensor | KMax:
+    """The k largest elements of each row, in the order in which they stand there.
+
+    The first of equals are taken; NaN is larger than all else, as for ``torch.topk``. Only what is
+    taken gets a gradient (Kalchbrenner, Grefenstette and Blunsom 2014).
+
+    Args:
+        x: (channel, length) or (batch, channel, length), floating-point or integer.
+        k: how many, at most the length.
+        mask: True where an element is real, bool, broadcastable to ``x``.
+        lengths: how many elements of each sample are real, (batch,), integers.
+        return_indices: also give which values are real, and where they stood.
+
+    Returns:
+        (channel, k) or (batch, channel, k), in the dtype of ``x``. A row of fewer than k real
+        elements has all of them, then zeros. With ``return_indices`` :class:`KMax`.
+
+    Raises:
+        ValueError: k is not from 1 to the length, or a shape does not fit.
+        TypeError: an argument is of the wrong kind.
+
+    >>> x = torch.tensor([[5.0, 9.0, 1.0, 7.0, 5.0]])
+    >>> k_max_pool1d(x, 3)
+    tensor([[5., 9., 7.]])
+    >>> k_max_pool1d(x, 3, lengths=torch.tensor(2), return_indices=True).indices
+    tensor([[ 0,  1, -1]])
+    """
+    check_input(1, x, integers=True)
+    _check_count("k", k)
+    if k > x.shape[-1]:
+        raise ValueError(f"k must be in [1, {x.shape[-1]}], the length of x, got {k}")
+    found = k_max(x, k, real_elements(1, x, mask, lengths))
+    return found if return_indices else found.values
+
+
+def dynamic_k_max_pool1d(
+    x: Tensor,
+    layer: int,
+    layers: int,
+    *,
+    k_top: int,
+    lengths: Tensor | None = None,
+    mask: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """k-max pooling with ``k = max(k_top, ceil((layers - layer) / layers * s))``.
+
+    s is the number of real elements of each row, so that k differs between samples. The result is
+    as wide as the length of ``x`` demands, and at least ``k_top``, however short ``x`` is; each row
+    has its k largest elements, or all it has, then zeros (Kalchbrenner, Grefenstette and Blunsom
+    2014). Takes what :func:`k_max_pool1d` takes, and:
+
+    Args:
+        layer: which of the convolutions this follows, from 1 to ``layers``.
+        layers: how many convolutions the network has.
+        k_top: k after the last of them.
+
+    Returns:
+        The values, (channel, K) or (batch, channel, K), and their mask, for the next pool.
+
+    >>> x = torch.tensor([[3.0, 9.0, 1.0, 5.0, 4.0, 7.0]])
+    >>> dynamic_k_max_pool1d(x, 1, 2, k_top=2)  # ceil(1/2 * 6) = 3
+    (tensor([[9., 5., 7.]]), tensor([[True, True, True]]))
+    >>> dynamic_k_max_pool1d(x, 1, 2, k_top=2, lengths=torch.tensor(4))  # ceil(1/2 * 4) = 2
+    (tensor([[9., 5., 0.]]), tensor([[ True,  True, False]]))
+    """
+    check_input(1, x, integers=True)
+    _check_layer(layer, layers, k_top)
+    real, length = real_elements(1, x, mask, lengths), x.shape[-1]
+    widest = max(k_top, -(-(layers - layer) * length // layers))
+    k = min(widest, length)
+    keep = None
+    if real is not None:
+        share = (layers - layer) * _count(real, length)
+        keep = ((share + layers - 1) // layers).clamp(min(k_top, k), k)
+    found = k_max(x, k, real, keep)
+    return F.pad(found.values, (0, widest - k)), F.pad(found.mask, (0, widest - k))
+
+
+def chunk_max_pool1d(
+    x: Tensor,
+    chunks: int,
+    *,
+    lengths: Tensor | None = None,
+    positions: Tensor | None = None,
+    mask: Tensor | None = None,
+) -> Tensor:
+    """The largest element of each chunk of a row.
+
+    The s real elements of a row, be they side by side or not, are cut into equal chunks: chunk i
+    has the elements from ``floor(i * s / chunks)`` to before ``ceil((i + 1) * s / chunks)``, as in
+    adaptive pooling. Or they are cut at given positions, as at the trigger and the argument of an
+    event (Chen et al. 2015, DMCNN). The first of equals wins, and it alone gets the gradient; NaN
+    wins over all else. A chunk without a real element gives -inf (the least integer of an integer
+    dtype). Takes what :func:`k_max_pool1d` takes, and:
+
+    Args:
+        chunks: how many.
+        positions: where in ``x`` each chunk but the first begins, ascending, (batch, chunks - 1) or
+            (chunks - 1,), integers; with p and q, the chunks are [0, p), [p, q) and [q, length). To
+            have a word end its chunk, as in the paper, give the position after it.
+
+    Returns:
+        (channel, chunks) or (batch, channel, chunks), in the dtype of ``x``.
+
+    >>> x = torch.tensor([[3.0, 9.0, 1.0, 5.0, 4.0, 7.0]])
+    >>> chunk_max_pool1d(x, 3)
+    tensor([[9., 5., 7.]])
+    >>> chunk_max_pool1d(x, 3, positions=torch.tensor([1, 5]))
+    tensor([[3., 9., 7.]])
+    """
+    check_input(1, x, integers=True)
+    _check_count("chunks", chunks)
+    if positions is not None:
+        _check_positions(x, chunks, positions)
+    return chunk_max(x, chunks, real_elements(1, x, mask, lengths), positions)
+
+
+class KMaxPool1d(nn.Module):
+    """:func:`k_max_pool1d` as a module."""
+
+    def __init__(self, k: int, *, return_indices: bool = False) -> None:
+        super().__init__()
+        _check_count("k", k)
+        self.k = k
+        self.return_indices = return_indices
+
+    def forward(
+        self, x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
+    ) -> Tensor | KMax:
+        options = {"mask": mask, "lengths": lengths, "return_indices": self.return_indices}
+        return k_max_pool1d(x, self.k, **options)
+
+    def extra_repr(self) -> str:
+        return f"k={self.k}"
+
+
+class DynamicKMaxPool1d(nn.Module):
+    """:func:`dynamic_k_max_pool1d` as a module."""
+
+    def __init__(self, layer: int, layers: int, *, k_top: int) -> None:
+        super().__init__()
+        _check_layer(layer, layers, k_top)
+        self.layer = layer
+        self.layers = layers
+        self.k_top = k_top
+
+    def forward(
+        self, x: Tensor, *, lengths: Tensor | None = None, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        options = {"k_top": self.k_top, "lengths": lengths, "mask": mask}
+        return dynamic_k_max_pool1d(x, self.layer, self.layers, **options)
+
+    def extra_repr(self) -> str:
+        return f"layer={self.layer}, layers={self.layers}, k_top={self.k_top}"
+
+
+class ChunkMaxPool1d(nn.Module):
+    """:func:`chunk_max_pool1d` as a module."""
+
+    def __init__(self, chunks: int) -> None:
+        super().__init__()
+        _check_count("chunks", chunks)
+        self.chunks = chunks
+
+    def forward(
+        self,
+        x: Tensor,
+        *,
+        lengths: Tensor | None = None,
+        positions: Tensor | None = None,
+        mask: Tensor | None = None,
+    ) -> Tensor:
+        options = {"lengths": lengths, "positions": positions, "mask": mask}
+        return chunk_max_pool1d(x, self.chunks, **options)
+
+    def extra_repr(self) -> str:
+        return f"chunks={self.chunks}"
+
+
+def k_max(x: Tensor, k: int, real: Tensor | None = None, keep: Tensor | None = None) -> KMax:
+    """The k largest real elements along the last dimension, in order; the first of equals.
+
+    Args:
+        x: (..., length), with k at most the length.
+        k: how many.
+        real: which elements are there, bool, broadcastable to ``x``.
+        keep: how many to have in each row where that is fewer than k, (..., 1).
+    """
+    length = x.shape[-1]
+    with torch.no_grad():
+        chosen = _chosen(x.detach(), k, real, keep)
+        order = chosen
+        if real is not None:
+            order = torch.where(real.expand(x.shape).gather(-1, order), order, length)
+        if keep is not None:
+            order = torch.where(torch.arange(k, device=x.device) < keep, order, length)
+        order = order.sort(-1).values
+        there = order < length
+    if real is None and keep is None:
+        return KMax(x.gather(-1, order), there, order)
+    values = torch.where(there, x.gather(-1, order.clamp(max=length - 1)), 0)
+    return KMax(values, there, torch.where(there, order, -1))
+
+
+def _chosen(x: Tensor, k: int, real: Tensor | None, keep: Tensor | None) -> Tensor:
+    """Where the k largest are, in any order, absent ones if others lack; the ``keep`` first."""
+    length = x.shape[-1]
+    if real is not None:
+        real = real.expand(x.shape)
+    known = x if real is None else torch.where(real, x, _least(x.dtype))
+    largest, indices = known.topk(k, -1)
+    if keep is not None:
+        least = largest.gather(-1, (keep - 1).clamp(min=0).expand(*x.shape[:-1], 1))
+        return _first_of_equals(known, k, least, real)
+    least = largest[..., -1:]
+    if x.device.type != "cpu" or not readable(x):
+        return _first_of_equals(known, k, least, real)
+    # in most rows no other is as large as the least of the k: these are found. Bytes add up fast
+    parts = (known < least).view(torch.uint8).split(255, -1)
+    below = torch.stack([part.sum(-1, dtype=torch.uint8) for part in parts]).sum(0)
+    unsure = below != length - k
+    real = None if real is None else real[unsure]
+    indices[unsure] = _first_of_equals(known[unsure], k, least[unsure], real)
+    return indices
+
+
+def _first_of_equals(known: Tensor, k: int, least: Tensor, real: Tensor | None) -> Tensor:
+    """Where all greater than ``least`` are, then the first that equal it, k in all."""
+    length, nan = known.shape[-1], known.isnan()
+    above = torch.where(nan, ~least.isnan(), known > least)
+    equal = torch.where(nan, least.isnan(), known == least)
+    if real is not None:  # an element may be as small as what stands for absent ones
+        equal = equal & real
+    first = torch.arange(length, 0, -1, dtype=torch.int32, device=known.device)
+    return torch.where(above, first + length, torch.where(equal, first, 0)).topk(k, -1).indices
+
+
+def chunk_max(
+    x: Tensor, chunks: int, real: Tensor | None = None, positions: Tensor | None = None
+) -> Tensor:
+    """The largest real element of each chunk of the last dimension, the first of equals.
+
+    ``real`` is broadcastable to ``x``; ``positions``, where chunks after the first begin, are
+    (..., chunks - 1). Chunks are equal without them.
+    """
+    length = x.shape[-1]
+    if real is None and positions is None:
+        return reference.extremum(x, (bins_of(length, chunks),))[0]
+    place = order = torch.arange(length, device=x.device)
+    if real is not None:
+        real = real.expand(*real.shape[:-1], length)
+    if positions is not None:
+        cuts = positions.long()[..., None, :]
+        first, end = F.pad(cuts, (1, 0)), F.pad(cuts, (0, 1), value=length)
+    else:  # in places among the real elements
+        count = length if real is None else _count(real, length)
+        place = order if real is None else real.cumsum(-1) - 1
+        i = torch.arange(chunks, device=x.device)
+        first, end = i * count // chunks, ((i + 1) * count + chunks - 1) // chunks
+    inside = (place[..., None, :] >= first[..., None]) & (place[..., None, :] < end[..., None])
+    if real is not None:
+        inside = inside & real[..., None, :]
+    # chunks that share an element add their gradients up in one order on every device
+    each = x[..., None, :].expand(*x.shape[:-1], chunks, length)
+    return reference.extremum_of(reference.Windows(each, inside, order))[0]
+
+
+def _count(real: Tensor, length: int) -> Tensor:
+    """How many elements of a row are real, (..., 1)."""
+    return real.expand(*real.shape[:-1], length).sum(-1, keepdim=True)
+
+
+def _least(dtype: torch.dtype) -> float | int:
+    return -torch.inf if dtype.is_floating_point else torch.iinfo(dtype).min
+
+
+def _check_count(name: str, value: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be an int, got {value!r}")
+    if value < 1:
+        raise ValueError(f"{name} must be >= 1, got {value}")
+
+
+def _check_layer(layer: int, layers: int, k_top: int) -> None:
+    for name, value in {"layer": layer, "layers": layers, "k_top": k_top}.items():
+        _check_count(name, value)
+    if layer > layers:
+        raise ValueError(f"layer must be in [1, {layers}], the layers there are, got {layer}")
+
+
+def _check_positions(x: Tensor, chunks: int, positions: Tensor) -> None:
+    shape = tuple(positions.shape)
+    if shape not in ((chunks - 1,), (*x.shape[:-2], chunks - 1)):
+        raise ValueError(
+            f"positions must have shape {(*x.shape[:-2], chunks - 1)}, where each chunk but the "
+            f"first begins, got {shape}"
+        )
+    if positions.is_floating_point() or positions.dtype == torch.bool:
+        raise TypeError(f"positions must be an integer tensor, got {positions.dtype}")

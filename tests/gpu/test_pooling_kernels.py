@@ -1,0 +1,319 @@
+"""Pooling in Triton: on a CUDA device, or slowly on the CPU under TRITON_INTERPRET=1."""
+
+import pytest
+import torch
+from torch.autograd import grad
+from torch.testing import assert_close
+
+from huashi.pooling import reference
+from huashi.pooling.geometry import axes_of
+from huashi.pooling.places import indices_of, nowhere, offset_dtype, offsets_of
+from tests.conftest import GRADIENT_TOLERANCE, INTERPRET, TOLERANCE
+
+gpu = pytest.importorskip("huashi.pooling.gpu", exc_type=ImportError)
+from huashi.pooling import gpu_windows  # noqa: E402
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(
+        DEVICE == "cpu" and not INTERPRET, reason="needs a CUDA device or TRITON_INTERPRET=1"
+    ),
+]
+INF, NAN = torch.inf, torch.nan
+SINGLE, BRAIN, HALF = torch.float32, torch.bfloat16, torch.float16
+EPS = 0.125
+CASES = {  # shape, then the arguments of axes_of
+    "line": ((2, 3, 9), {"kernel_size": 3, "stride": 2, "padding": 1}),
+    "gaps": ((1, 2, 11), {"kernel_size": 2, "stride": 3}),
+    "much padding": ((2, 2, 3), {"kernel_size": 2, "stride": 1, "padding": 4}),
+    "one side": ((1, 2, 8), {"kernel_size": 3, "stride": 1, "padding": ((2, 0),)}),
+    "stride 4, dilation 6": (
+        (1, 2, 23),
+        {"kernel_size": 4, "stride": 4, "padding": 5, "dilation": 6},
+    ),
+    "stride 3, dilation 2": (
+        (1, 2, 17),
+        {"kernel_size": 5, "stride": 3, "padding": 2, "dilation": 2, "ceil_mode": True},
+    ),
+    "stride 1, dilation 3": ((1, 2, 14), {"kernel_size": 3, "stride": 1, "dilation": 3}),
+    "plane": ((2, 3, 4, 6), {"kernel_size": 2}),
+    "no batch": ((3, 5, 6), {"kernel_size": (2, 3), "stride": (1, 2), "padding": 0}),
+    "overlap": ((2, 3, 4, 5), {"kernel_size": 3, "stride": 1, "padding": 1}),
+    "overhang": (
+        (1, 2, 6, 5),
+        {"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": True},
+    ),
+    "same": ((1, 2, 5, 4), {"kernel_size": 2, "stride": 2, "padding": "same_lower"}),
+    "empty": ((1, 3, 1, 1), {"kernel_size": 2, "padding": 1, "dilation": 2}),
+    "volume": (
+        (1, 2, 3, 4, 5),
+        {"kernel_size": (2, 1, 3), "stride": (1, 2, 3), "padding": ((0, 1), (1, 0), (1, 1))},
+    ),
+    "whole plane": ((2, 3, 5, 4), {"kernel_size": (5, 4)}),
+    "whole line": ((1, 2, 1100), {"kernel_size": 1100}),  # more than one chunk
+    "large": ((1, 2, 18, 17), {"kernel_size": (17, 16), "stride": 1, "padding": 1}),  # two bytes
+}
+FEW = ("line", "stride 4, dilation 6", "overlap", "overhang", "empty", "volume", "whole plane")
+KINDS = {  # the reference, and numbers for its parameter
+    "lp": (lambda x, axes, p: reference.lp(x, axes, p), (2.0, 3.0, 0.5, 1.0, INF)),
+    "lp_mean": (lambda x, axes, p: reference.lp(x, axes, p, mean=True), (INF, 2.0)),
+    "power": (lambda x, axes, p: reference.power(x, axes, p, eps=EPS), (3.0, 1.5)),
+    "soft": (lambda x, axes, _: reference.soft(x, axes), (0.0, 0.0)),
+    "log_sum_exp": (reference.log_sum_exp, (2.5, 10.0)),
+    "stochastic": (lambda x, axes, _: reference.stochastic(x, axes, training=False), (0.0, 0.0)),
+}
+
+
+def cases(names):
+    """Shapes and windows."""
+    chosen = [(CASES[name][0], axes_for(name)) for name in names]
+    return pytest.mark.parametrize(("shape", "axes"), chosen, ids=names)
+
+
+def axes_for(name):
+    shape, arguments = CASES[name]
+    dims = len(shape) - (1 if name == "no batch" else 2)
+    return axes_of(shape[-dims:], **arguments)
+
+
+@pytest.fixture
+def compiled_for(monkeypatch):
+    """Whether kernels are compiled for their windows, even if large, or take them as they come."""
+
+    def choose(windows):
+        monkeypatch.setattr(gpu_windows, "UNROLLED", 64 if windows else 0)
+
+    return choose
+
+
+def image(shape, dtype=SINGLE, *, last=False, ties=False, nan=False):
+    x = torch.randn(shape)
+    x = x.round() if ties else x
+    x = x.masked_fill(torch.rand(shape) < 0.2, NAN) if nan else x
+    return laid_out(x.to(DEVICE, dtype), last=last)
+
+
+def laid_out(x, *, last):
+    if not last or x.ndim < 4:
+        return x
+    memory = torch.channels_last if x.ndim == 4 else torch.channels_last_3d
+    return x.contiguous(memory_format=memory)
+
+
+def outcome(shape, axes):
+    """The shape of a result."""
+    return (*shape[: -len(axes)], *(axis.windows for axis in axes))
+
+
+def assert_extrema_agree(x, axes, sign):
+    want, index = reference.extremum(x, axes, sign=sign)
+    y, offsets = gpu.extremum_offsets(x, axes, sign)
+    for values in (y, gpu.extremum(x, axes, sign)):
+        assert_close(values, want, rtol=0, atol=0, equal_nan=True)
+    assert offsets.dtype == offset_dtype(axes)
+    assert torch.equal(offsets, offsets_of(index, axes))
+    return y, offsets
+
+
+@cases(CASES)
+def test_extrema_and_where_they_lie(shape, axes, compiled_for):
+    assert_extrema_agree(image(shape, ties=True, last=True), axes, 1)
+    assert_extrema_agree(image(shape, ties=True, nan=True), axes, -1)
+    compiled_for(windows=False)
+    assert_extrema_agree(image(shape, BRAIN, ties=True, nan=True, last=True), axes, 1)
+    assert_extrema_agree(image(shape, HALF, ties=True), axes, -1)
+
+
+@cases(CASES)
+def test_gradient_goes_to_what_was_picked(shape, axes, compiled_for):
+    for dtype in (
+        (SINGLE, BRAIN) if "large" not in CASES or shape != CASES["large"][0] else (SINGLE,)
+    ):
+        x = image(shape, ties=True, last=dtype == BRAIN).requires_grad_()
+        y, index = reference.extremum(x, axes)
+        g = torch.rand(y.shape, device=DEVICE).to(dtype)
+        dx = gpu.pick_backward(g, offsets_of(index, axes), axes)
+        assert dx.dtype == dtype
+        assert_close(dx.float(), grad(y, x, g.float())[0], **GRADIENT_TOLERANCE[dtype])
+        compiled_for(windows=False)
+
+
+def test_infinities_and_empty_windows_are_told_apart():
+    axes = axes_of((4,), 2, 2, 3)
+    x = torch.tensor([[[-INF, -INF, INF, -INF]]], device=DEVICE)
+    y, offsets = assert_extrema_agree(x, axes, 1)
+    assert_extrema_agree(x, axes, -1)
+    assert indices_of(offsets, axes).tolist() == [[[-1, 0, 2, 3, -1]]]
+    assert offsets[0, 0, 0] == nowhere(offsets.dtype)
+    assert gpu.pick_backward(torch.ones_like(y), offsets, axes).tolist() == [[[1, 0, 1, 1]]]
+
+
+@cases([name for name in CASES if name != "large"])
+def test_average(shape, axes, compiled_for):
+    rules = (True, None), (False, None), (True, 3)
+    for dtype, rule in zip((SINGLE, HALF, BRAIN), rules, strict=True):
+        x = image(shape, dtype, last=dtype == BRAIN)
+        x64 = x.double().requires_grad_()
+        options = dict(zip(("count_include_pad", "divisor_override"), rule, strict=True))
+        y64 = reference.average(x64, axes, **options)
+        g = laid_out(torch.rand(y64.shape, device=DEVICE).to(dtype), last=dtype == SINGLE)
+        y, dx = gpu.average(x, axes, *rule), gpu.average_backward(g, axes, *rule)
+        assert (y.dtype, dx.dtype) == (dtype, dtype)
+        assert_close(y.double(), y64, **TOLERANCE[dtype])
+        assert_close(dx.double(), grad(y64, x64, g.double())[0], **GRADIENT_TOLERANCE[dtype])
+        compiled_for(windows=dtype == HALF)
+
+
+def test_nan_and_infinity_stay_in_their_windows():
+    x, axes = torch.ones(1, 1, 8, device=DEVICE), axes_of((8,), 2)
+    x[0, 0, 2], x[0, 0, 5] = NAN, INF
+    kinds = [("lp", 2.0), ("lp", INF), ("lp_mean", 0.5), ("power", 3.0), ("log_sum_exp", 1.0)]
+    got = [gpu.formula(x, axes, kind, param, EPS)[0, 0] for kind, param in kinds]
+    for y in (gpu.average(x, axes, True, None)[0, 0], *got):
+        assert_close(y[1:3].cpu(), torch.tensor([NAN, INF]), equal_nan=True)
+        assert y[[0, 3]].isfinite().all()
+
+
+@cases(FEW)
+@pytest.mark.parametrize("kind", KINDS)
+def test_formulas_and_their_gradients(kind, shape, axes, compiled_for):
+    function, params = KINDS[kind]
+    for number, param in enumerate(params):
+        dtype = (SINGLE, HALF, SINGLE, BRAIN, SINGLE)[number]
+        compiled_for(windows=dtype == SINGLE)
+        x = image(shape, dtype, last=number % 3 == 0)
+        assert_formula_agrees(x, axes, kind, function, param)
+
+
+def assert_formula_agrees(x, axes, kind, function, param):
+    x64, p64 = (t.double().to(DEVICE).requires_grad_() for t in (x, torch.tensor(param)))
+    learned = kind in ("power", "log_sum_exp")
+    y64 = function(x64, axes, p64 if learned else param)
+    g = torch.rand(y64.shape, device=DEVICE).to(x.dtype)
+    y = gpu.formula(x, axes, kind, param, EPS)
+    dx = gpu.formula_backward(g, x, y, axes, kind, param, EPS)
+    assert (y.dtype, dx.dtype) == (x.dtype, x.dtype)
+    assert_close(y.double(), y64, **TOLERANCE[x.dtype])
+    dx64 = grad(y64, x64, g.double(), retain_graph=True)[0]
+    assert_close(dx.double(), dx64, **GRADIENT_TOLERANCE[x.dtype])
+    if learned:
+        slope = gpu.formula_slope(x, y, axes, kind, param, EPS)
+        want = torch.stack([grad(each, p64, retain_graph=True)[0] for each in y64.flatten()[:9]])
+        assert slope.dtype == SINGLE
+        scale = y64.abs().max().item()  # it is a difference of numbers as large
+        assert_close(slope.flatten()[:9].double(), want, rtol=2e-5, atol=2e-7 * scale)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_formulas_of_large_numbers(kind):
+    function, params = KINDS[kind]
+    x, axes = torch.rand(1, 2, 8, device=DEVICE), axes_of((8,), 2)
+    for scale, shift in ((1e4, 1.0), (1.0, 3e4), (3e30, 0.0)):
+        assert_formula_agrees(x * scale + shift, axes, kind, function, params[0])
+
+
+def test_norm_of_large_half_precision_numbers():
+    x = torch.full((1, 1, 2), 300.0, dtype=HALF, device=DEVICE)
+    assert gpu.formula(x, axes_of((2,), 2), "lp", 2.0, EPS).item() == 424.25
+
+
+def test_formulas_of_zeros_have_no_gradient():
+    x, axes = torch.zeros(1, 1, 4, device=DEVICE), axes_of((4,), 2)
+    for kind, param in (("lp", 0.5), ("lp", 1.0), ("lp_mean", 2.0), ("lp", INF), ("stochastic", 0)):
+        y = gpu.formula(x, axes, kind, param, EPS)
+        dx = gpu.formula_backward(torch.ones_like(y), x, y, axes, kind, param, EPS)
+        assert (y == 0).all()
+        assert (dx == 0).all()
+
+
+def test_generalised_mean_has_no_gradient_below_its_floor():
+    x, axes = torch.tensor([[[EPS, 0.05, 2.0, -1.0]]], device=DEVICE), axes_of((4,), 2)
+    y = gpu.formula(x, axes, "power", 3.0, EPS)
+    dx = gpu.formula_backward(torch.ones_like(y), x, y, axes, "power", 3.0, EPS)
+    assert (dx[0, 0] > 0).tolist() == [True, False, True, False]
+
+
+def drawn(x, axes, weights, point):
+    """What should be drawn, in float64."""
+    values, real, _ = reference.windows(x.double(), axes)
+    real = real.expand(values.shape)
+    values = torch.where(real, values, 0)
+    share = values.relu() if weights == "relu" else reference.softmax(values, real)
+    edges = share.cumsum(-1)
+    beyond = (edges > point.double()[..., None] * edges[..., -1:]) & (share > 0)
+    at = beyond.to(torch.uint8).argmax(-1)
+    possible = share.sum(-1) > 0
+    y = torch.where(possible, values.gather(-1, at[..., None])[..., 0], 0)
+    return y.to(x.dtype), torch.where(possible, at, nowhere(offset_dtype(axes)))
+
+
+@cases(CASES)
+@pytest.mark.parametrize("weights", ["relu", "softmax"])
+def test_draws(weights, shape, axes, compiled_for):
+    for dtype, last in ((SINGLE, False), (BRAIN, True)):
+        x = image(shape, dtype, last=last)
+        point = torch.rand(outcome(shape, axes), device=DEVICE)
+        y, offsets = gpu.draw(x, axes, weights, point)
+        want, at = drawn(x, axes, weights, point)
+        assert (y.dtype, offsets.dtype) == (dtype, offset_dtype(axes))
+        assert_close(y, want, rtol=0, atol=0)
+        assert torch.equal(offsets.long(), at)
+        compiled_for(windows=False)
+
+
+@pytest.mark.parametrize("n", [3, 40])
+def test_a_draw_takes_no_element_without_weight(n):
+    x, axes = torch.zeros(1, 2, n, device=DEVICE), axes_of((n,), n)
+    x[0, 0, 1:3] = torch.tensor([0.1, 0.7])
+    for point, value, offset in ((0.0, 0.1, 1), (1 - 2.0**-24, 0.7, 2)):
+        y, offsets = gpu.draw(x, axes, "relu", torch.full((1, 2, 1), point, device=DEVICE))
+        assert_close(y.flatten().cpu(), torch.tensor([value, 0.0]))
+        assert offsets.flatten().tolist() == [offset, 255]
+
+
+def everything(x, axes, g):
+    """The result of every function, in the order forward, backward."""
+    y, offsets = gpu.extremum_offsets(x, axes, 1)
+    return [
+        *(y, offsets, gpu.average(x, axes, True, None), gpu.formula(x, axes, "soft", 0.0, EPS)),
+        *(gpu.draw(x, axes, "relu", g)[0], gpu.formula_slope(x, y, axes, "power", 3.0, EPS)),
+        gpu.average_backward(g.contiguous(memory_format=memory_of(y)), axes, True, None),
+        gpu.pick_backward(g, offsets, axes),
+        gpu.formula_backward(g, x, y, axes, "soft", 0.0, EPS),
+    ]
+
+
+def memory_of(x):
+    last = torch.channels_last if x.ndim == 4 else torch.channels_last_3d
+    return last if x.stride(1) == 1 else torch.contiguous_format
+
+
+@pytest.mark.parametrize(("shape", "size"), [((2, 3, 4, 4), 4), ((2, 3, 2, 4, 4), 2)])
+def test_memory_formats_are_kept_and_strides_do_not_matter(shape, size):
+    axes = axes_of(shape[2:], [min(size, length) for length in shape[2:]])
+    g = torch.full((), 0.5, device=DEVICE).expand(outcome(shape, axes))
+    for x in (image(shape, last=True), image(shape).transpose(-1, -2), image(shape)[..., ::2]):
+        line = axes if x.shape == shape else axes_of(x.shape[2:], 2)
+        point = g if line == axes else torch.full(outcome(x.shape, line), 0.5, device=DEVICE)
+        got, want = everything(x, line, point), everything(x.clone().contiguous(), line, point)
+        assert_close(got, want)
+        assert {memory_of(t) for t in got} == {memory_of(x)}
+        assert {memory_of(t) for t in want} == {torch.contiguous_format}
+
+
+def test_numbers_of_64_bits(monkeypatch):
+    x, axes = image((2, 3, 4, 5)), axes_for("overlap")
+    g = torch.rand(outcome(x.shape, axes), device=DEVICE)
+    want = everything(x, axes, g)
+    monkeypatch.setattr(gpu_windows, "NARROW", 0)
+    assert_close(everything(x, axes, g), want, rtol=0, atol=0)
+
+
+def test_kernels_are_compiled_for_small_windows_only():
+    x = torch.empty(1, 1, 20, 20, device=DEVICE)
+    for size, small in ((8, True), (9, False)):
+        _, g = gpu_windows.forward(x, axes_of((20, 20), size), 1)
+        assert bool(g.unroll) == small
+        assert isinstance(g.kernel[1], int) == (not small)
+        assert isinstance(g.length[1], int)
