@@ -26,6 +26,8 @@ bench: .venv/.dev
 	$(BIN)/python -m benchmarks.entmax_limits
 	$(BIN)/python -m benchmarks.dates
 	$(BIN)/python -m benchmarks.attention_start
+	$(BIN)/python -m benchmarks.pooling
+	$(BIN)/python -m benchmarks.pooling_model
 	$(BIN)/python -m benchmarks.tables
 
 docs: .venv/.docs

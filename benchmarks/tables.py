@@ -101,13 +101,111 @@ def limits(rows: list[dict]) -> list[list[str]]:
     return table
 
 
+def pooling(rows: list[dict]) -> list[list[str]]:
+    """Milliseconds of each contender in contiguous float32, and how many times as fast ours is."""
+    rows = [row for row in rows if (row.get("layout"), row.get("dtype")) == PLAIN]
+    names = list(dict.fromkeys(row["contender"] for row in rows))
+    names.sort(key="huashi".__eq__)  # ours last
+    head = "case", "pool", "shape", *(f"{name}, ms" for name in names)
+    table = [[*head, "times eager", "forward + backward, times eager"]]
+    for case in dict.fromkeys(row["case"] for row in rows):
+        of_case = [row for row in rows if row["case"] == case]
+        runs = {(row["pass"], row["contender"]): row for row in of_case}
+        ours, both = (runs.get((passes, "huashi")) for passes in ("inference", "forward+backward"))
+        forward = [runs.get(("inference", name)) for name in names]
+        table.append(
+            [
+                case.replace("-", " "),
+                of_case[0].get("pool", ""),
+                " × ".join(map(str, of_case[0]["shape"])),
+                *(f"{row['median_us'] / 1e3:,.2f}" if row else "–" for row in forward),
+                f"**{ours['times_peer']:.1f}**" if ours else "–",
+                f"**{both['times_peer']:.1f}**" if both else "–",
+            ]
+        )
+    return table
+
+
+def pooling_summary(rows: list[dict]) -> list[list[str]]:
+    """Geometric means over the cases, for each pass, layout and dtype."""
+    rows = [row for row in rows if "pass" in row]
+    table = [
+        [
+            "pass, layout, dtype",
+            "cases",
+            "times eager",
+            "slower than eager",
+            "least, times eager",
+            "times compiled",
+            "share of copy bandwidth",
+            "kept for backward, eager / huashi",
+        ]
+    ]
+    kinds = dict.fromkeys((row["pass"], row["layout"], row["dtype"]) for row in rows)
+    for kind in sorted(kinds, key=lambda kind: (kind[0] != "inference", kind[2] != "float32")):
+        same = [row for row in rows if (row["pass"], row["layout"], row["dtype"]) == kind]
+        by_name = {
+            name: {row["case"]: row for row in same if row["contender"] == name}
+            for name in ("eager", "compiled", "huashi")
+        }
+        ours, eager, compiled = (by_name[name] for name in ("huashi", "eager", "compiled"))
+        times = [row["times_peer"] for row in ours.values()]
+        against = [
+            compiled[case]["median_us"] / ours[case]["median_us"]
+            for case in ours
+            if case in compiled
+        ]
+        share = [row["gb_per_s"] / row["copy_gb_per_s"] for row in ours.values()]
+        kept = [
+            eager[case]["kept_bytes"] / ours[case]["kept_bytes"]
+            for case in ours
+            if ours[case].get("kept_bytes") and eager[case].get("kept_bytes")
+        ]
+        table.append(
+            [
+                f"{kind[0].replace('+', ' + ')}, {kind[1].replace('_', ' ')}, {kind[2]}",
+                str(len(ours)),
+                f"**{statistics.geometric_mean(times):.2f}**",
+                str(sum(time < 1 for time in times)),
+                f"{min(times):.2f}",
+                f"{statistics.geometric_mean(against):.2f}" if against else "–",
+                f"{statistics.geometric_mean(share):.0%}",
+                f"{statistics.geometric_mean(kept):.1f}" if kept else "–",
+            ]
+        )
+    return table
+
+
+def pooling_model(rows: list[dict]) -> list[list[str]]:
+    """Milliseconds of a whole model with torch's pools and with ours."""
+    table = [["model", "layout", "pass", "torch, ms", "accelerated, ms", "times torch"]]
+    for _, group in groupby(rows, key=lambda row: (row["model"], row["layout"], row["pass"])):
+        by_name = {row["contender"]: row for row in group}
+        ours = by_name["accelerated"]
+        table.append(
+            [
+                ours["model"],
+                ours["layout"].replace("_", " "),
+                ours["pass"].replace("+", " + "),
+                *(f"{by_name[name]['median_us'] / 1e3:,.1f}" for name in ("torch", "accelerated")),
+                f"**{ours['times_peer']:.2f}**",
+            ]
+        )
+    return table
+
+
+PLAIN = "contiguous", "float32"
 TABLES: dict[str, Callable[[list[dict]], list[list[str]]]] = {
     "attention-start": attention_start,
     "dates": dates,
     "entmax-cpu": times,
     "entmax-cuda": times,
     "entmax-limits": limits,
+    "pooling": pooling,
+    "pooling-summary": pooling_summary,
+    "pooling-model": pooling_model,
 }
+SOURCES = {"pooling": "pooling-cpu", "pooling-summary": "pooling-cpu"}  # where names differ
 NOTES = {
     "dates": dates_note,
     "attention-start": lambda rows: "One thread of ",
@@ -116,7 +214,8 @@ NOTES = {
 
 
 def _table(name: str) -> str:
-    rows = [json.loads(line) for line in (RESULTS / f"{name}.jsonl").read_text().splitlines()]
+    path = RESULTS / f"{SOURCES.get(name, name)}.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
     head, *body = TABLES[name](rows)
     lines = [head, ["---", *["--:"] * (len(head) - 1)], *body]
     one = rows[0]

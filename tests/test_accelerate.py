@@ -9,8 +9,8 @@ from torch import nn
 from torch.autograd import grad
 from torch.testing import assert_close
 
-from huashi import accelerate as module
-from huashi._accelerate import accelerate
+from huashi import _accelerate as module
+from huashi import accelerate
 from huashi.pooling import layers, regions
 
 unpools = pytest.mark.filterwarnings("ignore:max_unpool")  # torch's own is not deterministic

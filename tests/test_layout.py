@@ -19,6 +19,7 @@ OPERATION = {
     "cpu": 2,
     "sweeps": 2,
     "formulas": 2,
+    "picks": 2,
     "gpu": 2,
     "gpu_windows": 2,
     "gpu_formula": 2,
@@ -36,9 +37,12 @@ def level(module: str) -> int:
         return COMMANDS
     if parts[0] in CHAPTERS:
         return OPERATION.get(parts[-1], MODELS)
-    return {"_accelerate": MODELS, "recipes": RECIPES, "__main__": COMMANDS}.get(
-        parts[0], FOUNDATION
-    )
+    return {
+        "_accelerate": MODELS,
+        "bench": RECIPES,
+        "recipes": RECIPES,
+        "__main__": COMMANDS,
+    }.get(parts[0], FOUNDATION)
 
 
 def chapter(module: str) -> str | None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from huashi import _numba
-from huashi._numba import compiled, larger, smaller, threaded
+from huashi._numba import compiled, larger, part_of, smaller, threaded
 
 
 def test_compiles_where_no_cache_can_be_kept():
@@ -36,9 +36,9 @@ def test_larger_and_smaller(n, dtype):
 
 
 @threaded
-def count_threads(x, threads):
-    for i in numba.prange(x.size):
-        threads[i] = numba.get_num_threads()
+def count_threads(part, parts, x, threads):
+    for i in part_of(x.size, part, parts):
+        threads[i] = parts
 
 
 @pytest.mark.filterwarnings("ignore:.*Cannot cache compiled function")

@@ -1,4 +1,5 @@
-"""The command line: ``huashi recipes``, ``train``, ``evaluate``, ``predict``.
+"""The command line: ``huashi recipes``, ``train``, ``evaluate``, ``predict``, ``bench``,
+``warm-up``.
 
 Every command is a function below; tyro makes options, types and help texts from its signature and
 docstring. A wrong input is one line on standard error and exit code 2.
@@ -13,6 +14,7 @@ import pkgutil
 import re
 import shlex
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -30,6 +32,7 @@ from huashi._lines import as_they_come
 from huashi.run import Run
 
 _TRAIN = "Train a recipe, or go on with an interrupted run."
+_BENCH = "Time Huashi beside torch on this machine."
 _RUN = Annotated[Path, conf.arg(metavar="RUN")]
 
 
@@ -140,13 +143,71 @@ def predict(
             file.flush()
 
 
+def bench_pooling(
+    *,
+    case: tuple[str, ...] = (),
+    rounds: int | None = None,
+    device: str = "cpu",
+    dtype: tuple[str, ...] = ("float32", "bfloat16"),
+    compile: bool = False,
+) -> None:
+    """Time the pools of known networks by torch and by Huashi, once both are found to agree.
+
+    A ratio above 1 says how many times as fast Huashi is. GB/s is what the pool has to read and
+    write over its time, beside it as a share of what a copy of 256 MiB reaches. Ctrl-C ends the
+    measurement, and shows what there is.
+
+    Args:
+        case: names of cases, such as resnet-stem or global-max; all by default.
+        rounds: turns of each contender, of which the median counts; by default 3 to 15, by time.
+        device: where to compute, cpu or cuda.
+        dtype: of float32, bfloat16, float64 and float16.
+        compile: also time torch's pool under torch.compile, which compiles each line for seconds.
+    """
+    from huashi import bench
+    from huashi._checks import check_positive
+
+    bench.check_device(device)
+    settings = bench.settings_of(case, dtype)
+    if rounds is not None:
+        check_positive("rounds", rounds)
+    options = {"rounds": rounds, "compiled": compile}
+    rows = []
+    try:
+        for setting in bench.tracked(settings, " ".join):
+            rows += [bench.measure_pool(setting, device, **options)]
+    finally:
+        _print_tables([rows])
+
+
+def warm_up(*, dtypes: tuple[str, ...] = ("float32", "bfloat16")) -> None:
+    """Compile the CPU kernels ahead of their first call, once for all processes to come.
+
+    The machine code is kept on disk and serves until Huashi, Numba or the processor changes.
+
+    Args:
+        dtypes: of float32, bfloat16, float64, float16, and of int8, uint8, int16, int32 and int64,
+            which only maxima and minima take.
+    """
+    from huashi import bench
+
+    begun = time.perf_counter()
+    calls = bench.kernel_calls(dtypes)
+    for _, call in bench.tracked(calls, lambda call: call[0]):
+        call()
+    seconds = time.perf_counter() - begun
+    folders = bench.cache_folders()
+    print(f"{len(calls)} calls in {seconds:.1f} s; the machine code is kept in")
+    print("\n".join(map(str, folders)) if folders else "memory only: no folder can be written")
+
+
 def _parse(arguments: list[str]) -> Callable[[], None]:
     """The command that ``arguments`` ask for, with everything it needs.
 
     Raises:
         ValueError: in one line, what is wrong with them.
     """
-    app, training = SubcommandApp(), SubcommandApp()
+    app, training, benching = SubcommandApp(), SubcommandApp(), SubcommandApp()
     app.command(_deferred(recipes))
     if arguments[:1] == ["train"]:  # importing recipes takes seconds: only where they are asked for
         for name in _recipe_names():
@@ -156,6 +217,9 @@ def _parse(arguments: list[str]) -> Callable[[], None]:
         app.command(name="train", help=_TRAIN)(lambda: None)
     app.command(_deferred(evaluate))
     app.command(_deferred(predict))
+    benching.command(name="pooling")(_deferred(bench_pooling))
+    app.command(benching, name="bench", help=_BENCH)
+    app.command(_deferred(warm_up))
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
@@ -224,6 +288,8 @@ def _first_line(module: ModuleType) -> str:
 
 def _print_tables(tables: Sequence[Sequence[Mapping[str, Any]]]) -> None:
     console = Console()
+    if not console.is_terminal:  # whatever reads this wants whole lines
+        console = Console(width=max(console.width, 160))
     for rows in filter(None, tables):
         table = Table(*rows[0], box=None, pad_edge=False)
         for row in rows:

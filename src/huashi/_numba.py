@@ -45,40 +45,58 @@ def inlined(function: Callable) -> Callable:
 
 
 def threaded(function: Callable) -> Callable[..., None]:
-    """Compile a loop over ``numba.prange`` twice, and choose at each call.
+    """Compile ``function(part, parts, *arrays)``, which does one of so many parts of its work.
 
-    Small work (the size of the first array) runs serially; so does all work in a forked child,
-    where GNU OpenMP would end the process. Else as many threads run as torch is set to use.
+    Small work (the size of the first array) is done serially, as one part; so is all work in a
+    forked child, where GNU OpenMP would end the process. Else as many parts run side by side as
+    torch is set to use threads.
     """
-    serial, parallel = compiled(function), compiled(_renamed(function), parallel=True)
+    serial = compiled(function)
+    parallel = compiled(_in_parts(function, serial), parallel=True)
 
     @functools.wraps(function)
     def launch(*arrays: Any) -> None:
         most = config.NUMBA_NUM_THREADS  # pyright: ignore[reportAttributeAccessIssue]
         threads = min(torch.get_num_threads(), most)
         if threads == 1 or arrays[0].size < SERIAL_BELOW or _threads_lost:
-            serial(*arrays)
+            serial(0, 1, *arrays)
             return
         before = get_num_threads()
         set_num_threads(threads)  # of this Python thread
         try:
             if threading_layer() == "workqueue":  # fails when entered by two Python threads
                 with _one_at_a_time:
-                    parallel(*arrays)
+                    parallel(threads, *arrays)
             else:
-                parallel(*arrays)
+                parallel(threads, *arrays)
         finally:
             set_num_threads(before)
 
     return launch
 
 
-def _renamed(function: Callable) -> Callable:
-    """Give the function a second name: Numba's cache tells functions apart by name only."""
-    twin = types.FunctionType(function.__code__, function.__globals__, function.__name__)
-    twin.__qualname__ = f"{function.__qualname__}_parallel"
-    twin.__module__ = function.__module__
-    return twin
+@inlined
+def part_of(number: Any, part: Any, parts: Any) -> Any:
+    """In a kernel: the range of ``number`` tasks that belong to a part."""
+    return range(part * number // parts, (part + 1) * number // parts)
+
+
+def _side_by_side(parts: Any, *arrays: Any) -> None:
+    for part in numba.prange(parts):
+        _one_part(part, parts, *arrays)  # noqa: F821  # pyright: ignore[reportUndefinedVariable]
+
+
+def _in_parts(function: Callable, compiled_function: Callable) -> Callable:
+    """The loop over the parts, for Numba's cache a function of its own in the same file."""
+    here = function.__code__
+    code = _side_by_side.__code__.replace(
+        co_filename=here.co_filename, co_firstlineno=here.co_firstlineno
+    )
+    known = {"numba": numba, "_one_part": compiled_function}
+    loop = types.FunctionType(code, known, f"{function.__name__}_parallel")
+    loop.__qualname__ = f"{function.__qualname__}_parallel"
+    loop.__module__ = function.__module__
+    return loop
 
 
 def _after_fork() -> None:

@@ -23,11 +23,14 @@ from huashi._checks import check_choice
 _INTERPRET = os.environ.get("TRITON_INTERPRET") == "1"  # run the Triton kernels on the CPU, slowly
 _SINGLE = (torch.float32, torch.bfloat16, torch.float16)
 _LIBRARY = {"cpu": "numba", "cuda": "triton"}  # what a kernel for this device is written in
-_DTYPES = {"cpu": _SINGLE if _INTERPRET else (*_SINGLE, torch.float64), "cuda": _SINGLE}
+_DTYPES: dict[str, tuple[torch.dtype, ...]] = {
+    "cpu": _SINGLE if _INTERPRET else (*_SINGLE, torch.float64),
+    "cuda": _SINGLE,
+}
 _MODES = ("auto", "reference", "kernel")
 
 _served: set[tuple[str, str]] = set()  # (operator, device type)
-_of_integers: set[str] = set()  # operators whose CPU kernels take integers too
+_cpu_dtypes: dict[str, tuple[torch.dtype, ...]] = {}  # of operators that differ from the others
 _mode: ContextVar[str] = ContextVar("huashi.implementation", default="auto")
 
 
@@ -73,13 +76,17 @@ def implementation(name: str) -> Iterator[None]:
 
 
 def declare(
-    schema: str, *, fake: Callable, integers: bool = False, **kernels: Callable
+    schema: str,
+    *,
+    fake: Callable,
+    cpu_dtypes: tuple[torch.dtype, ...] | None = None,
+    **kernels: Callable,
 ) -> Callable[..., Any]:
     """Define ``huashi::<schema>`` with a shape function and one kernel per device type.
 
     ``define``/``impl``, not ``custom_op``: the same contract at a fraction of the cost of a call.
-    The kernels must not import their compiler before they are called. With ``integers`` the one
-    for the CPU takes integers too.
+    The kernels must not import their compiler before they are called. The one for the CPU takes
+    ``cpu_dtypes``, or else any floats.
     """
     name, _, signature = schema.partition("(")
     torch.library.define(f"huashi::{name}", f"({signature}", tags=torch.Tag.pt2_compliant_tag)
@@ -91,8 +98,8 @@ def declare(
         torch.library.impl(f"huashi::{name}", device, launch)
         if importlib.util.find_spec(_LIBRARY[device]):
             _served.add((name, device))
-    if integers and not _INTERPRET:
-        _of_integers.add(name)
+    if cpu_dtypes and not _INTERPRET:
+        _cpu_dtypes[name] = cpu_dtypes
     return getattr(torch.ops.huashi, name).default
 
 
@@ -116,8 +123,10 @@ def _obstacle(name: str, x: Tensor, *others: Tensor) -> str | None:
         return f"none exists for device {x.device.type}"
     if any(t.device != x.device for t in others):
         return "the tensors are on several devices"
-    integer = x.device.type == "cpu" and name in _of_integers and not x.is_floating_point()
-    if x.dtype not in _DTYPES[x.device.type] and not integer:
+    dtypes: tuple[torch.dtype, ...] = _DTYPES[x.device.type]
+    if x.device.type == "cpu":
+        dtypes = _cpu_dtypes.get(name, dtypes)
+    if x.dtype not in dtypes:
         return f"none exists for {x.dtype} on {x.device.type}"
     if x.numel() == 0:
         return "x is empty"

@@ -93,6 +93,26 @@ def dots(values: Mapping[str, float], label: str, highlighted: Sequence[str] = (
     return png(figure)
 
 
+def spread(
+    values: Mapping[str, Sequence[float]], label: str, highlighted: Sequence[str] = ()
+) -> bytes:
+    """A dot for each of several ``values`` and a bar at their mean, the highest on top, as PNG."""
+    ordered = sorted(values.items(), key=lambda item: np.mean(item[1]))
+    figure = Figure(figsize=(8, 0.9 + 0.24 * len(ordered)), layout="constrained")
+    panel = figure.subplots()
+    for row, (name, points) in enumerate(ordered):
+        colour = _ACCENT if name in highlighted else _QUIET
+        panel.scatter(points, [row] * len(points), color=colour, s=18, alpha=0.6, linewidths=0)
+        panel.vlines(np.mean(points), row - 0.32, row + 0.32, color=colour, linewidth=2)
+    panel.set_yticks(range(len(ordered)), [name for name, _ in ordered])
+    panel.set_xlabel(label)
+    panel.tick_params(axis="y", length=0)
+    panel.grid(alpha=0.25)
+    panel.set_axisbelow(True)
+    panel.spines[["top", "right", "left"]].set_visible(False)
+    return png(figure)
+
+
 def table_html(rows: Sequence[Row]) -> str:
     """Rows with the same fields as an HTML table; numbers stand to the right."""
     if not rows:

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from huashi.pooling import downsample as module
+from huashi.pooling import downsampling as module
 from huashi.pooling.blur import BlurPool2d, MaxBlurPool2d
 from huashi.pooling.downsampling import KINDS, downsample, shift_consistency
 from huashi.pooling.layers import AvgPool2d, MaxPool2d

@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from huashi._numba import array_of
-from huashi.pooling import formulas, sweeps
+from huashi.pooling import formulas, picks, sweeps
 from huashi.pooling.dimensions import memory_format_of
 from huashi.pooling.geometry import Axis
 from huashi.pooling.places import nowhere, offset_dtype
 from huashi.pooling.sweeps import ABS, AS_IS, DIVIDE, MAX, MIN, ROOT, SQUARE, SUM
 
 BAND = 2**14  # bytes of a scratch: it and its twin fit into the L1 cache
+LANES = 16  # numbers side by side that are worth a loop of their own
 _ONE = Axis(length=1, kernel=1, stride=1, before=0, after=0, dilation=1, windows=1)
 _LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
 _ALONE = np.ones(1), np.ones(1), np.ones(1)
@@ -31,23 +32,21 @@ def extremum(x: Tensor, axes: tuple[Axis, ...], sign: int) -> Tensor:
 
 def extremum_offsets(x: Tensor, axes: tuple[Axis, ...], sign: int) -> tuple[Tensor, Tensor]:
     """The same, and where in its window each lies, as :mod:`huashi.pooling.places` has it."""
-    source, last = _readable(x, len(axes))
+    dims = len(axes)
+    source, last = _readable(x, dims)
     lengths = [axis.windows for axis in axes]
     y = _empty(source, lengths, last, source.dtype)
     offsets = _empty(source, lengths, last, offset_dtype(axes))
-    array, out = _array(source, len(axes), last), _array(y, len(axes), last)
-    unit = source.shape[1] if last else 1
-    sweeps.sweep_with_offsets(
-        array,
-        out,
-        _array(offsets, len(axes), last),
-        np.array(_three(axes)),
-        unit,
-        _band(axes, unit * source.element_size(), out.shape[0]),
-        sign,
-        nowhere(offsets.dtype),
-        _identity(source.dtype, sign),
-    )
+    array, out, places = (_array(t, dims, last) for t in (source, y, offsets))
+    if _is_whole(axes) and not last:
+        picks.whole(array.reshape(len(array), -1), out.reshape(-1), places.reshape(-1), sign)
+        return y.to(x.dtype), offsets
+    unit, three = source.shape[1] if last else 1, np.array(_three(axes))
+    rest = sign, nowhere(offsets.dtype), _identity(source.dtype, sign)
+    if _is_small(axes, unit):
+        picks.by_channel(array, out, places, three, unit, *rest)
+    else:
+        picks.sweep(array, out, places, three, unit, _band(axes, unit * 8, out.shape[0]), *rest)
     return y.to(x.dtype), offsets
 
 
@@ -57,29 +56,30 @@ def pick_backward(grad: Tensor, offsets: Tensor, axes: tuple[Axis, ...]) -> Tens
     memory = memory_format_of(offsets, dims)
     last = memory != torch.contiguous_format
     source = grad.detach().float() if grad.dtype == torch.float16 else grad.detach()
-    source, offsets = (
-        source.contiguous(memory_format=memory),
-        offsets.contiguous(memory_format=memory),
-    )
+    source = source.contiguous(memory_format=memory)
+    offsets = offsets.contiguous(memory_format=memory)
     dx = _empty(source, [axis.length for axis in axes], last, source.dtype)
-    out = _array(dx, dims, last)
-    unit = dx.shape[1] if last else 1
+    array, places, out = (_array(t, dims, last) for t in (source, offsets, dx))
+    unit, zero = dx.shape[1] if last else 1, _identity(source.dtype, SUM)
     a, b, w = _three(axes)
+    if _can_gather(axes, unit):
+        picks.gather(array, places, out, np.array((a, b, w)), unit, zero)
+        return dx.to(grad.dtype)
     shifts = np.add.outer(
         np.add.outer(np.arange(a.kernel) * a.dilation * b.length, np.arange(b.kernel) * b.dilation)
         * w.length,
         np.arange(w.kernel) * w.dilation,
     )
-    sweeps.scatter(
-        _array(source, dims, last),
-        _array(offsets, dims, last),
+    picks.scatter(
+        array,
+        places,
         out,
         np.array((a, b, w)),
         unit,
         shifts.ravel() * unit,
         nowhere(offsets.dtype),
         _shared(a.length, BAND // (out[0, 0].size * out.itemsize), out.shape[0]),
-        _identity(source.dtype, SUM),
+        zero,
     )
     return dx.to(grad.dtype)
 
@@ -97,20 +97,40 @@ def average_backward(
 ) -> Tensor:
     """The gradients over the divisors, summed over the windows that hold each element."""
     counts = _counts(axes, count_include_pad, divisor_override)
+    if _is_whole(axes):
+        share = grad / math.prod(float(count[0]) for count in counts)
+        memory = memory_format_of(grad, len(axes))
+        dx = _empty(
+            grad, [axis.length for axis in axes], memory != torch.contiguous_format, grad.dtype
+        )
+        return dx.copy_(share)
     constant = all(np.ptp(count) == 0 for count in counts)
     if not constant:
         share = torch.ones((), dtype=torch.promote_types(grad.dtype, torch.float32))
         for count in counts[3 - len(axes) :] if len(axes) != 2 else counts[::2]:
             share = share[..., None] * torch.from_numpy(count).to(share.dtype)
         grad = (grad / share).to(grad.dtype)
+    divisor = math.prod(float(count[0]) for count in counts) if constant else 1.0
+    if max(axis.stride for axis in axes) > 1 and _can_gather(axes, 1):
+        return _gathered(grad / divisor, None, axes)
     back = tuple(_transposed(axis) for axis in axes)
     spread = tuple(axis.stride for axis in _three(axes))
-    if constant:
-        divisor = math.prod(float(count[0]) for count in counts)
-        counts = tuple(np.full(axis.windows, 1.0) for axis in _three(back))
-        counts[0][:] = divisor
-        return _folded(grad, back, SUM, spread=spread, finish=DIVIDE, counts=counts)
-    return _folded(grad, back, SUM, spread=spread)
+    counts = tuple(np.ones(axis.windows) for axis in _three(back))
+    counts[0][:] = divisor
+    return _folded(grad, back, SUM, spread=spread, finish=DIVIDE, counts=counts)
+
+
+def _gathered(grad: Tensor, x: Tensor | None, axes: tuple[Axis, ...]) -> Tensor:
+    """The sum of the gradients of all windows that hold an element, times the element if given."""
+    dims = len(axes)
+    source, last = _readable(grad, dims)
+    dx = _empty(source, [axis.length for axis in axes], last, source.dtype)
+    unit = dx.shape[1] if last else 1
+    factor = dx if x is None else x.contiguous(memory_format=memory_format_of(source, dims))
+    arrays = (_array(t, dims, last) for t in (source, factor, dx))
+    three, zero = np.array(_three(axes)), _identity(source.dtype, SUM)
+    picks.gather_all(*arrays, three, unit, zero, x is not None)
+    return dx.to(grad.dtype)
 
 
 def norm(x: Tensor, axes: tuple[Axis, ...], p: int, mean: bool) -> Tensor:
@@ -130,11 +150,15 @@ def norm_backward(
     grad: Tensor, x: Tensor, y: Tensor, axes: tuple[Axis, ...], p: int, mean: bool
 ) -> Tensor:
     """``sign(x) |x|^(p-1) y^(1-p)`` times the gradient, over the windows that hold each element."""
+    memory, divisor = memory_format_of(x, len(axes)), None if mean else 1
     if p == 1:
-        return average_backward(grad, axes, False, None if mean else 1) * x.sign()
-    wide = torch.promote_types(grad.dtype, torch.float32)
-    share = torch.where(y == 0, 0, grad.to(wide) / y)
-    return (average_backward(share, axes, False, None if mean else 1) * x).to(grad.dtype)
+        dx = average_backward(grad, axes, False, divisor) * x.sign()
+        return dx.contiguous(memory_format=memory)
+    if ((y > 0) & (y < 1e-25)).any():  # a quotient by these might overflow
+        return formula_backward(grad, x, axes, "lp_mean" if mean else "lp", 2.0, 0.0)
+    share = torch.where(y == 0, 0, grad.to(torch.promote_types(grad.dtype, torch.float32)) / y)
+    dx = (average_backward(share, axes, False, divisor) * x).to(grad.dtype)
+    return dx.contiguous(memory_format=memory)
 
 
 def draw(x: Tensor, axes: tuple[Axis, ...], weights: str, point: Tensor) -> tuple[Tensor, Tensor]:
@@ -169,9 +193,11 @@ def formula(
     return _formula(x, axes, kind, float(param), eps, slope=False)
 
 
-def formula_slope(x: Tensor, axes: tuple[Axis, ...], kind: str, param: float, eps: float) -> Tensor:
-    """The derivative of each result in the parameter."""
-    return _formula(x, axes, kind, float(param), eps, slope=True).float()
+def formula_slope(
+    x: Tensor, axes: tuple[Axis, ...], kind: str, param: Tensor, eps: float
+) -> Tensor:
+    """The derivative of each result in the parameter, in float32 or wider."""
+    return _formula(x, axes, kind, float(param), eps, slope=True)
 
 
 def _formula(
@@ -179,7 +205,8 @@ def _formula(
 ) -> Tensor:
     dims = len(axes)
     source, last = _readable(x, dims)
-    y = _empty(source, [axis.windows for axis in axes], last, source.dtype)
+    wide = torch.promote_types(source.dtype, torch.float32)
+    y = _empty(source, [axis.windows for axis in axes], last, wide if slope else source.dtype)
     array, out = _array(source, dims, last), _array(y, dims, last)
     number, settings = _settings(source.dtype, kind, param, eps)
     if _is_whole(axes) and not last:
@@ -187,13 +214,13 @@ def _formula(
         formulas.whole_formula(rows, out.reshape(-1), *settings, slope, _block(rows.shape[1]))
     else:
         unit = source.shape[1] if last else 1
-        counts = tuple(_elements(axis, False, 0).astype(number) for axis in _three(axes))
-        formulas.formula(array, out, np.array(_three(axes)), unit, *settings, counts, slope)
-    return y.to(x.dtype)
+        counts = _factors([_elements(axis, False, 0) for axis in _three(axes)], number)
+        formulas.formula(array, out, np.array(_three(axes)), unit, *settings, *counts, slope)
+    return y if slope else y.to(x.dtype)
 
 
 def formula_backward(
-    grad: Tensor, x: Tensor, axes: tuple[Axis, ...], kind: str, param: Tensor, eps: float
+    grad: Tensor, x: Tensor, axes: tuple[Axis, ...], kind: str, param: Tensor | float, eps: float
 ) -> Tensor:
     """The gradient of :func:`formula` in x."""
     dims = len(axes)
@@ -209,10 +236,10 @@ def formula_backward(
         formulas.whole_formula_backward(*flat, *settings, _block(n))
     else:
         unit = source.shape[1] if last else 1
-        counts = tuple(_elements(axis, False, 0).astype(number) for axis in _three(axes))
+        counts = _factors([_elements(axis, False, 0) for axis in _three(axes)], number)
         band = _shared(out.shape[1], out.shape[1], out.shape[0])
         three = np.array(_three(axes))
-        formulas.formula_backward(array, row, out, three, unit, *settings, counts, band)
+        formulas.formula_backward(array, row, out, three, unit, *settings, *counts, band)
     return dx.to(x.dtype)
 
 
@@ -229,7 +256,7 @@ _KINDS = {
 def _settings(dtype: torch.dtype, kind: str, param: float, eps: float) -> tuple[Any, tuple]:
     """The dtype that is computed in; kind, parameter, floor, and what stands for no element."""
     number = np.float64 if dtype == torch.float64 else np.float32
-    absent = -np.inf if kind in ("power", "soft", "log_sum_exp") else 0.0
+    absent = {"power": formulas.NONE, "soft": -np.inf, "log_sum_exp": -np.inf}.get(kind, 0.0)
     return number, (_KINDS[kind], number(param), number(eps), number(absent))
 
 
@@ -267,19 +294,15 @@ def _folded(
         else:
             sweeps.whole(array.reshape(len(array), -1), out.reshape(-1), fold, *rest)
         return y.to(x.dtype)
-    sweeps.sweep(
-        array,
-        out,
-        np.array(_three(axes)),
-        spread,
-        unit,
-        _band(axes, unit * source.element_size(), out.shape[0]),
-        fold,
-        change,
-        finish,
-        tuple(count.astype(identity.dtype) for count in counts),
-        identity,
-    )
+    three, factors = np.array(_three(axes)), _factors(counts, identity.dtype)
+    rest = fold, change, finish, *factors, identity
+    if _is_small(axes, unit) and spread == (1, 1, 1):
+        if len(factors[1]) < y.shape[-1]:  # nothing to divide by
+            rest = fold, change, finish, np.ones(out.shape[1:3]), np.ones(y.shape[-1]), identity
+        sweeps.by_channel(array, out, three, unit, *rest)
+        return y.to(x.dtype)
+    band = _band(axes, unit * source.element_size(), out.shape[0])
+    sweeps.sweep(array, out, three, np.array(spread), unit, band, *rest)
     return y.to(x.dtype)
 
 
@@ -294,12 +317,28 @@ def _counts(
     return tuple(_elements(axis, count_include_pad) for axis in _three(axes))
 
 
+def _factors(counts: Sequence[Any], dtype: Any) -> tuple[Any, Any]:
+    """What to divide by, as a factor for each row of windows and one for each window of a row."""
+    return np.outer(counts[0], counts[1]).astype(dtype), counts[2].astype(dtype)
+
+
 def _elements(axis: Axis, padded: bool, least: int = 1) -> Any:
     """How many elements of each window lie in the input, or in it and its padding."""
     first = np.arange(axis.windows)[:, None] * axis.stride - axis.before
     index = first + np.arange(axis.kernel) * axis.dilation
     inside = index < axis.length + axis.after if padded else (index >= 0) & (index < axis.length)
     return np.maximum(inside.sum(1), least).astype(float)
+
+
+def _can_gather(axes: tuple[Axis, ...], unit: int) -> bool:
+    """Whether rows of the input are many numbers, from few elements of windows."""
+    few = 64 if unit >= LANES else 9
+    return axes[-1].windows * unit >= LANES and math.prod(axis.kernel for axis in axes) <= few
+
+
+def _is_small(axes: tuple[Axis, ...], unit: int) -> bool:
+    """Whether windows are few elements of many channels, which need not be copied to be folded."""
+    return unit >= LANES and math.prod(axis.kernel for axis in axes) <= 9
 
 
 def _is_whole(axes: tuple[Axis, ...]) -> bool:
@@ -326,16 +365,15 @@ def _transposed(axis: Axis) -> Axis:
     return Axis(length, axis.kernel, 1, before, after, axis.dilation, axis.length)
 
 
-def _band(axes: tuple[Axis, ...], item: int, planes: int) -> tuple[int, int]:
+def _band(axes: tuple[Axis, ...], item: int, planes: int) -> Any:
     """How many windows of the first two of three axes fit into the cache at once."""
     a, b, w = _three(axes)
     row = _reach(w) * item
     most = _fitting(a, row * _reach(b))
     if most > 1 or b.windows == 1:
-        return _shared(a.windows, most, planes * b.windows), b.windows
-    return 1, _shared(
-        b.windows, _fitting(b, row * (a.dilation * (a.kernel - 1) + 1)), planes * a.windows
-    )
+        return np.array((_shared(a.windows, most, planes * b.windows), b.windows))
+    most = _fitting(b, row * (a.dilation * (a.kernel - 1) + 1))
+    return np.array((1, _shared(b.windows, most, planes * a.windows)))
 
 
 def _fitting(axis: Axis, row: int) -> int:

@@ -10,30 +10,38 @@ the memory where they do not.
 
 import math
 
-import numba
 import numpy as np
 from numba.core import types
 from numba.extending import overload
 
-from huashi._numba import bits_of_float, compiled, float_of_bits, inlined, narrow, threaded, wide
+from huashi._numba import (
+    bits_of_float,
+    compiled,
+    float_of_bits,
+    inlined,
+    narrow,
+    part_of,
+    threaded,
+    wide,
+)
 from huashi.pooling.sweeps import (
     BEFORE,
     DILATION,
     KERNEL,
     LENGTH,
-    PARTS,
     STRIDE,
     every,
 )
 
 LP, LP_MEAN, POWER, SOFT, LOG_SUM_EXP, STOCHASTIC = range(6)
 _LN2 = math.log(2)
+NONE = -3.4028234663852886e38  # for an absent element of POWER: the least float32, not -inf
 
 
 @compiled
 def _exp2(t):
-    """2^t of a float32 <= 127, in vector lanes; 0 below 2^-126. Right to a few last digits."""
-    t = max(t, np.float32(-127))
+    """2^t of a float32, in vector lanes; 0 below 2^-126, infinite from 2^128."""
+    t = min(max(t, np.float32(-127)), np.float32(128))
     whole = np.floor(t + np.float32(0.5))
     x = (t - whole) * np.float32(_LN2)  # at most 0.35: the series is exact enough after 7 terms
     series = np.float32(1 / 5040)
@@ -100,9 +108,9 @@ def _raised(x, p):
     if x == types.float32:
 
         def single(x, p):
-            small = x < np.float32(1.2e-38)  # 0, or next to it
-            power = _exp2(p * _log2(np.float32(1) if small else x))
-            return x * 0 if small else power
+            small, odd = x < np.float32(1.2e-38), not x < np.inf  # next to 0; infinite or NaN
+            power = _exp2(p * _log2(np.float32(1) if small or odd else x))
+            return x if odd else (x * 0 if small else power)
 
         return single
     return lambda x, p: x * 0 if x == 0 else x**p
@@ -151,7 +159,7 @@ def _change(buffer, out, kind, eps):
         elif kind == POWER:
             for i in range(lane.size):
                 floored = eps if lane[i] < eps else lane[i]
-                target[i] = zero if lane[i] == -np.inf else floored
+                target[i] = zero if lane[i] == NONE else floored
         elif kind == STOCHASTIC:
             for i in range(lane.size):
                 target[i] = zero if lane[i] < zero else lane[i]
@@ -170,9 +178,11 @@ def _add_up(buffer, scale, first, second, kind, param):
         lane = buffer[j]
         for i in range(lane.size):
             scale[i] = scale[i] if (scale[i] >= lane[i]) | (scale[i] != scale[i]) else lane[i]
-    least = scale.dtype.type(-1e38)  # a window of -inf alone has no difference to -inf
-    for i in range(scale.size):
-        scale[i] = least if scale[i] == -np.inf else scale[i]
+    exponents = kind in (SOFT, LOG_SUM_EXP)
+    least, one = scale.dtype.type(-1e38), scale.dtype.type(1)
+    for i in range(scale.size):  # there is no difference to an infinite one, nor a quotient
+        peak = scale[i]
+        scale[i] = peak if abs(peak) < np.inf or peak != peak else (least if exponents else one)
     for j in range(buffer.shape[0]):
         lane = buffer[j]
         if kind == SOFT:
@@ -206,7 +216,8 @@ def _results(scale, first, second, count, counts, unit, kind, param, out):
             elif kind == SOFT:
                 out[i] = second[i] / first[i]
             elif kind == LOG_SUM_EXP:
-                out[i] = scale[i] + logarithm(first[i] / n) / param
+                mean = first[i] / n
+                out[i] = -np.inf if mean == 0 else scale[i] + logarithm(mean) / param
             elif kind == STOCHASTIC:
                 out[i] = scale[i] * (second[i] / first[i])
             else:
@@ -236,14 +247,14 @@ def _gradients(raw, first, second, scale, y, g, n, unit, kind, param, eps):
         for i in range(lane.size):
             x, share = lane[i], zero
             if kind == SOFT:
-                share = exponential(x - scale[i]) / first[i] * (1 + x - y[i])
+                share = exponential(x - scale[i]) / first[i] * (1 + (x - y[i]))
                 share = zero if x == -np.inf else share
             elif kind == LOG_SUM_EXP:
                 share = exponential(param * (x - scale[i])) / first[i]
             elif kind == STOCHASTIC:
                 total = first[i] * scale[i]
                 share = (2 * x - y[i]) / total if x > zero and total > zero else zero
-            elif y[i] > zero:
+            elif not y[i] <= zero:
                 size = abs(x) if kind != POWER else x
                 share = raised(size / y[i], param - 1)
                 share = share if kind == LP else share / n[i]
@@ -255,74 +266,73 @@ def _gradients(raw, first, second, scale, y, g, n, unit, kind, param, eps):
 
 
 @threaded
-def formula(x, y, axes, unit, kind, param, eps, absent, counts, slope):
+def formula(part, parts, x, y, axes, unit, kind, param, eps, absent, counts, along, slope):
     """(planes, A, B, W * unit) -> (planes, windows of A, of B, of W * unit).
 
-    ``slope`` asks for the derivative in ``param`` instead. ``counts`` is how many elements the
-    windows of A, B and W really have.
+    ``slope`` asks for the derivative in ``param`` instead. ``counts`` times ``along`` is how many
+    elements the windows really have, for the rows of windows and for those of a row.
     """
     k = axes[0, KERNEL] * axes[1, KERNEL] * axes[2, KERNEL]
     rows = y.shape[1] * y.shape[2]
     tasks = y.shape[0] * rows
-    parts = min(tasks, PARTS)
-    for part in numba.prange(parts):
-        buffer = np.full((k, y.shape[3]), absent)
-        scale, first = np.full(y.shape[3], absent), np.full(y.shape[3], absent)
-        second, line = np.empty_like(scale), np.empty_like(scale)
-        for task in range(part * tasks // parts, (part + 1) * tasks // parts):
-            p, a, b = task // rows, task % rows // y.shape[2], task % y.shape[2]
-            _gather(x, buffer, p, a, b, axes, unit, absent)
-            _change(buffer, buffer, kind, eps)
-            _add_up(buffer, scale, first, second, kind, param)
-            count = counts[0][a] * counts[1][b]
-            _results(scale, first, second, count, counts[2], unit, kind, param, line)
-            if slope:
-                _slopes(first, second, count, counts[2], unit, kind, param, line)
-            out = y[p, a, b]
-            for i in range(out.size):
-                out[i] = narrow(line[i], out)
+    buffer = np.full((k, y.shape[3]), absent)
+    scale, first = np.full(y.shape[3], absent), np.full(y.shape[3], absent)
+    second, line = np.empty_like(scale), np.empty_like(scale)
+    for task in part_of(tasks, part, parts):
+        p, a, b = task // rows, task % rows // y.shape[2], task % y.shape[2]
+        _gather(x, buffer, p, a, b, axes, unit, absent)
+        _change(buffer, buffer, kind, eps)
+        _add_up(buffer, scale, first, second, kind, param)
+        count = counts[a, b]
+        _results(scale, first, second, count, along, unit, kind, param, line)
+        if slope:
+            _slopes(first, second, count, along, unit, kind, param, line)
+        out = y[p, a, b]
+        for i in range(out.size):
+            out[i] = narrow(line[i], out)
 
 
 @threaded
-def formula_backward(x, grad, dx, axes, unit, kind, param, eps, absent, counts, band):
+def formula_backward(
+    part, parts, x, grad, dx, axes, unit, kind, param, eps, absent, counts, along, band
+):
     """The gradient in x; a task owns ``band`` rows of ``dx``."""
     k = axes[0, KERNEL] * axes[1, KERNEL] * axes[2, KERNEL]
     bands = (dx.shape[1] + band - 1) // band
     tasks, length = dx.shape[0] * bands, dx.shape[2] * dx.shape[3]
     reach = axes[0, DILATION] * (axes[0, KERNEL] - 1)
-    parts, lanes = min(tasks, PARTS), grad.shape[3]
-    for part in numba.prange(parts):
-        scratch = np.full(band * length, absent)
-        raw, buffer = np.full((k, lanes), absent), np.full((k, lanes), absent)
-        scale, first = np.full(lanes, absent), np.full(lanes, absent)
-        second, line = np.empty_like(scale), np.empty_like(scale)
-        g, n = np.empty_like(scale), np.empty_like(scale)
-        for task in range(part * tasks // parts, (part + 1) * tasks // parts):
-            p, low = task // bands, task % bands * band
-            high = min(low + band, dx.shape[1])
-            mine = scratch[: (high - low) * length]
-            for i in range(mine.size):
-                mine[i] = 0
-            for a in range(grad.shape[1]):
-                top = a * axes[0, STRIDE] - axes[0, BEFORE]
-                if top >= high or top + reach < low:
-                    continue
-                for b in range(grad.shape[2]):
-                    left = b * axes[1, STRIDE] - axes[1, BEFORE]
-                    _gather(x, raw, p, a, b, axes, unit, absent)
-                    _change(raw, buffer, kind, eps)
-                    _add_up(buffer, scale, first, second, kind, param)
-                    count = counts[0][a] * counts[1][b]
-                    _results(scale, first, second, count, counts[2], unit, kind, param, line)
-                    row = grad[p, a, b]
-                    for i in range(lanes):
-                        g[i] = wide(row[i])
-                        n[i] = count * counts[2][i // unit]
-                    _gradients(raw, first, second, scale, line, g, n, unit, kind, param, eps)
-                    _return(raw, mine, top - low, left, axes, unit, dx.shape[3], length)
-            out = dx[p, low:high].reshape(mine.size)
-            for i in range(mine.size):
-                out[i] = narrow(mine[i], dx)
+    lanes = grad.shape[3]
+    scratch = np.full(band * length, absent)
+    raw, buffer = np.full((k, lanes), absent), np.full((k, lanes), absent)
+    scale, first = np.full(lanes, absent), np.full(lanes, absent)
+    second, line = np.empty_like(scale), np.empty_like(scale)
+    g, n = np.empty_like(scale), np.empty_like(scale)
+    for task in part_of(tasks, part, parts):
+        p, low = task // bands, task % bands * band
+        high = min(low + band, dx.shape[1])
+        mine = scratch[: (high - low) * length]
+        for i in range(mine.size):
+            mine[i] = 0
+        for a in range(grad.shape[1]):
+            top = a * axes[0, STRIDE] - axes[0, BEFORE]
+            if top >= high or top + reach < low:
+                continue
+            for b in range(grad.shape[2]):
+                left = b * axes[1, STRIDE] - axes[1, BEFORE]
+                _gather(x, raw, p, a, b, axes, unit, absent)
+                _change(raw, buffer, kind, eps)
+                _add_up(buffer, scale, first, second, kind, param)
+                count = counts[a, b]
+                _results(scale, first, second, count, along, unit, kind, param, line)
+                row = grad[p, a, b]
+                for i in range(lanes):
+                    g[i] = wide(row[i])
+                    n[i] = count * along[i // unit]
+                _gradients(raw, first, second, scale, line, g, n, unit, kind, param, eps)
+                _return(raw, mine, top - low, left, axes, unit, dx.shape[3], length)
+        out = dx[p, low:high].reshape(mine.size)
+        for i in range(mine.size):
+            out[i] = narrow(mine[i], dx)
 
 
 @compiled
@@ -346,11 +356,11 @@ def _return(buffer, mine, top, left, axes, unit, width, length):
 
 
 @threaded
-def whole_formula(x, y, kind, param, eps, absent, slope, block):
+def whole_formula(part, parts, x, y, kind, param, eps, absent, slope, block):
     """The formula of each row, (rows, n) -> (rows,); ``block`` rows lie side by side in lanes."""
     n = np.full(1, absent)
     n[0] = x.shape[1]
-    for task in numba.prange((x.shape[0] + block - 1) // block):
+    for task in part_of((x.shape[0] + block - 1) // block, part, parts):
         low, high = task * block, min(task * block + block, x.shape[0])
         buffer, (scale, first, second, line) = _side_by_side(x[low:high], absent)
         _change(buffer, buffer, kind, eps)
@@ -363,11 +373,11 @@ def whole_formula(x, y, kind, param, eps, absent, slope, block):
 
 
 @threaded
-def whole_formula_backward(x, grad, dx, kind, param, eps, absent, block):
+def whole_formula_backward(part, parts, x, grad, dx, kind, param, eps, absent, block):
     """The gradient of :func:`whole_formula` in x."""
     n = np.full(1, absent)
     n[0] = x.shape[1]
-    for task in numba.prange((x.shape[0] + block - 1) // block):
+    for task in part_of((x.shape[0] + block - 1) // block, part, parts):
         low, high = task * block, min(task * block + block, x.shape[0])
         raw, (scale, first, second, line) = _side_by_side(x[low:high], absent)
         buffer, g, many = np.empty_like(raw), np.empty_like(line), np.full(high - low, n[0])
@@ -396,24 +406,22 @@ def _side_by_side(rows, like):
 
 
 @threaded
-def draw(x, y, offsets, point, axes, unit, softmax, absent, nowhere):
+def draw(part, parts, x, y, offsets, point, axes, unit, softmax, absent, nowhere):
     """Draw an element of each window with its share of the weights."""
     k = axes[0, KERNEL] * axes[1, KERNEL] * axes[2, KERNEL]
     rows = y.shape[1] * y.shape[2]
     tasks, lanes = y.shape[0] * rows, y.shape[3]
-    parts = min(tasks, PARTS)
-    for part in numba.prange(parts):
-        buffer, share = np.full((k, lanes), absent), np.full((k, lanes), absent)
-        line, at = np.full(lanes, absent), np.full(lanes, nowhere)
-        for task in range(part * tasks // parts, (part + 1) * tasks // parts):
-            p, a, b = task // rows, task % rows // y.shape[2], task % y.shape[2]
-            _gather(x, buffer, p, a, b, axes, unit, absent)
-            _shares(buffer, share, line, softmax)
-            _search(share, point[p, a, b], line, at, nowhere)
-            found, out = offsets[p, a, b], y[p, a, b]
-            for i in range(lanes):
-                found[i] = at[i]
-                out[i] = narrow(buffer[at[i], i] if at[i] != nowhere else line.dtype.type(0), out)
+    buffer, share = np.full((k, lanes), absent), np.full((k, lanes), absent)
+    line, at = np.full(lanes, absent), np.full(lanes, nowhere)
+    for task in part_of(tasks, part, parts):
+        p, a, b = task // rows, task % rows // y.shape[2], task % y.shape[2]
+        _gather(x, buffer, p, a, b, axes, unit, absent)
+        _shares(buffer, share, line, softmax)
+        _search(share, point[p, a, b], line, at, nowhere)
+        found, out = offsets[p, a, b], y[p, a, b]
+        for i in range(lanes):
+            found[i] = at[i]
+            out[i] = narrow(buffer[at[i], i] if at[i] != nowhere else line.dtype.type(0), out)
 
 
 @compiled

@@ -171,9 +171,9 @@ def lp_pool(
     check_choice("reduction", reduction, ("sum", "mean"))
     p, mean = float(norm_type), reduction == "mean"
     if kernel_serves("pool_formula", x) and real is None and math.isfinite(p):
-        if p in (1, 2) and kernel_serves("pool_norm", x):
+        if p in (1, 2) and x.device.type == "cpu":
             return operators.norm(x, axes, int(p), mean)
-        return operators.formula(x, axes, "lp_mean" if mean else "lp", x.new_tensor(p))
+        return operators.formula(x, axes, "lp_mean" if mean else "lp", scalar("norm_type", p, x))
     return reference.lp(x, axes, p, real, mean=mean)
 
 
@@ -248,7 +248,8 @@ def stochastic_pool(
     if kernel_serves("pool_draw", x) and real is None:
         if training:
             shape = *x.shape[:-dims], *(axis.windows for axis in axes)
-            point = torch.rand(shape, generator=generator, device=x.device)
+            wide = torch.promote_types(x.dtype, torch.float32)
+            point = torch.rand(shape, generator=generator, device=x.device, dtype=wide)
             return operators.draw(x, axes, weights, point)
         kind = "stochastic" if weights == "relu" else "soft"
         return operators.formula(x, axes, kind, x.new_ones(()))
@@ -418,8 +419,11 @@ def mask_pool(
     Args:
         mask: of the input, bool, (channel, L...) or (batch, channel, L...); 1 for a dimension that
             is not pooled stands for all.
-        kernel_size: as of the pool, and so are ``stride``, ``padding``, ``dilation`` and
-            ``ceil_mode``.
+        kernel_size: as the pool has it.
+        stride: likewise.
+        padding: likewise.
+        dilation: likewise.
+        ceil_mode: likewise.
 
     >>> mask_pool1d(torch.tensor([[True, False, False, False]]), 2)
     tensor([[ True, False]])
@@ -439,14 +443,18 @@ def _extremum(
     *,
     sign: int,
 ) -> Tensor | tuple[Tensor, Tensor | Places]:
-    if kernel_serves("pool_extremum", x, *_given(real)) and (real is None or not return_indices):
+    placed = return_indices or (torch.is_grad_enabled() and x.requires_grad)
+    kernel = "pool_extremum_offsets" if placed else "pool_extremum"
+    if kernel_serves(kernel, x, *_given(real)) and (real is None or not return_indices):
         if real is not None:  # the identity takes no part, just as what is absent
             x = torch.where(real, x, reference.identity(x.dtype, sign))
-        if not return_indices:
+        if not placed:
             return operators.extremum(x, axes, sign)
         y, offsets = operators.extremum_offsets(x, axes, sign)
         places = Places(offsets, axes)
-        return y, places if return_indices == "compact" else places.indices()
+        if return_indices == "compact":
+            return y, places
+        return (y, places.indices()) if return_indices else y
     y, indices = reference.extremum(x, axes, real, sign=sign)
     if return_indices == "compact":
         return y, Places(offsets_of(indices, axes), axes)

@@ -112,7 +112,8 @@ def _average(x_ptr, y_ptr, divisor, g, COUNTED: tl.constexpr):
 
 @triton.jit
 def _part(extra, o, od, oh, ow, e, there, g):
-    grad_ptr, divisor, COUNTED = extra
+    grad_ptr, divisor = extra[0], extra[1]
+    COUNTED: tl.constexpr = extra[2]
     d = od * g.stride[0] - g.before[0]
     h = oh * g.stride[1] - g.before[1]
     w = ow * g.stride[2] - g.before[2]
@@ -137,17 +138,16 @@ def _weight(x, real, scale, SOFTMAX: tl.constexpr):
 
 @triton.jit
 def _total(state, extra, x, real, e):
-    scale, SOFTMAX = extra
-    return (state[0] + _weight(x, real, scale, SOFTMAX),)
+    return (state[0] + _weight(x, real, extra[0], extra[1]),)
 
 
 @triton.jit
 def _search(state, extra, x, real, e):
     """Of each lane the first element beyond the point, the last with a weight; the sum so far."""
     found, last, before = state
-    scale, target, chunk, SOFTMAX = extra
-    weight = _weight(x, real, scale, SOFTMAX)
-    if chunk == 1:
+    weight = _weight(x, real, extra[0], extra[1])
+    target = extra[2]
+    if extra[3] == 1:
         until = before + weight
         before = until
     else:
@@ -170,8 +170,7 @@ def _draw(x_ptr, point_ptr, y_ptr, offset_ptr, g, SOFTMAX: tl.constexpr):
     target = tl.load(point_ptr + t, mask=t < g.total, other=0.0) * total
     none = tl.full((g.lanes, g.chunk), -1, tl.int32)
     state = (none, none, tl.zeros((g.lanes, 1), tl.float32))
-    extra = (scale, target, g.chunk, SOFTMAX)
-    found, last, _ = fold(_search, state, extra, x_ptr, window, g)
+    found, last, _ = fold(_search, state, (scale, SOFTMAX, target, g.chunk), x_ptr, window, g)
     found = tl.min(tl.where(found < 0, g.elements, found), 1, keep_dims=True)
     at = tl.where(found < g.elements, found, tl.max(last, 1, keep_dims=True))  # rounding
     at = tl.where(total > 0.0, at, -1)
@@ -184,7 +183,7 @@ def extremum(x: Tensor, axes: tuple[Axis, ...], sign: int) -> Tensor:
     """The largest (``sign`` 1) or smallest (-1) element of each window; (..., windows)."""
     x, inner = prepared(x, len(axes))
     y = output(x, axes, inner, x.dtype)
-    grid, g = forward(x, axes, inner)
+    grid, g = forward(x.numel(), axes, inner)
     _extremum[grid](x, y, None, g, SIGN=sign, PLACES=False)
     return y
 
@@ -193,7 +192,7 @@ def extremum_offsets(x: Tensor, axes: tuple[Axis, ...], sign: int) -> tuple[Tens
     """The same, and where in its window it lies, as :mod:`huashi.pooling.places` tells it."""
     x, inner = prepared(x, len(axes))
     y, offsets = (output(x, axes, inner, dtype) for dtype in (x.dtype, offset_dtype(axes)))
-    grid, g = forward(x, axes, inner)
+    grid, g = forward(x.numel(), axes, inner)
     _extremum[grid](x, y, offsets, g, SIGN=sign, PLACES=True)
     return y, offsets
 
@@ -203,7 +202,7 @@ def pick_backward(grad: Tensor, offsets: Tensor, axes: tuple[Axis, ...]) -> Tens
     offsets, inner = prepared(offsets, len(axes))
     grad = grad.contiguous(memory_format=memory(inner, len(axes)))
     dx = gradient(grad, axes, inner)
-    grid, g, m = backward(dx, axes, inner)
+    grid, g, m = backward(dx.numel(), axes, inner)
     _pick_backward[grid](grad, offsets, dx, g, m)
     return dx
 
@@ -214,7 +213,7 @@ def average(
     """The sum of each window over its divisor; (..., windows)."""
     x, inner = prepared(x, len(axes))
     y = output(x, axes, inner, x.dtype)
-    grid, g = forward(x, axes, inner)
+    grid, g = forward(x.numel(), axes, inner)
     divisor, counted = _divisor(count_include_pad, divisor_override)
     _average[grid](x, y, divisor, g, COUNTED=counted)
     return y
@@ -226,7 +225,7 @@ def average_backward(
     """The gradient of :func:`average`; (..., lengths), in the dtype of grad."""
     grad, inner = prepared(grad, len(axes))
     dx = gradient(grad, axes, inner)
-    grid, g, m = backward(dx, axes, inner)
+    grid, g, m = backward(dx.numel(), axes, inner)
     divisor, counted = _divisor(count_include_pad, divisor_override)
     _average_backward[grid](grad, dx, divisor, g, m, COUNTED=counted)
     return dx
@@ -247,7 +246,7 @@ def draw(x: Tensor, axes: tuple[Axis, ...], weights: str, point: Tensor) -> tupl
     x, inner = prepared(x, len(axes))
     y, offsets = (output(x, axes, inner, dtype) for dtype in (x.dtype, offset_dtype(axes)))
     point = point.contiguous(memory_format=memory(inner, len(axes)))
-    grid, g = forward(x, axes, inner)
+    grid, g = forward(x.numel(), axes, inner)
     _draw[grid](x, point, y, offsets, g, SOFTMAX=weights == "softmax")
     return y, offsets
 

@@ -77,8 +77,7 @@ def _base(x, eps, KIND: tl.constexpr):
 
 @triton.jit
 def _larger(state, extra, x, real, e):
-    eps, KIND = extra
-    x = _base(x, eps, KIND)
+    x = _base(x, extra[0], extra[1])
     return (tl.where(real & (x > state[0]), x, state[0]),)  # NaN shows in the sums
 
 
@@ -87,9 +86,7 @@ def scale_of(x_ptr, window, eps, g, KIND: tl.constexpr):
     """The largest of each window; what can be divided by, or subtracted, where that can not."""
     state = (tl.full((g.lanes, g.chunk), -INF, tl.float32),)
     peak = tl.max(fold(_larger, state, (eps, KIND), x_ptr, window, g)[0], 1, keep_dims=True)
-    if KIND == "largest":
-        return peak
-    elif KIND == "soft" or KIND == "log_sum_exp":
+    if KIND == "soft" or KIND == "log_sum_exp":
         return tl.where(tl.abs(peak) < INF, peak, 0.0)
     else:
         return tl.where((peak > 0.0) & (peak < INF), peak, 1.0)
@@ -97,8 +94,9 @@ def scale_of(x_ptr, window, eps, g, KIND: tl.constexpr):
 
 @triton.jit
 def _plus(state, extra, x, real, e):
-    scale, param, eps, KIND = extra
-    x = _base(x, eps, KIND)
+    scale, param = extra[0], extra[1]
+    KIND: tl.constexpr = extra[3]
+    x = _base(x, extra[2], KIND)
     if KIND == "soft":
         first = tl.exp(x - scale)
         second = first * (x - scale)
@@ -108,9 +106,6 @@ def _plus(state, extra, x, real, e):
     elif KIND == "stochastic":
         first = x / scale
         second = first * first
-    elif KIND == "largest":
-        first = tl.where(x == scale, 1.0, x * 0.0)  # how many there are, or NaN
-        second = first
     else:
         first = _power(x / scale, param)
         second = first * _log2(x / scale)
@@ -125,8 +120,6 @@ def _value(scale, first, second, n, param, KIND: tl.constexpr):
         y = scale + tl.log(first / n) / param
     elif KIND == "stochastic":
         y = tl.where(first > 0.0, scale * second / first, 0.0)
-    elif KIND == "largest":
-        y = scale + 0.0 * first
     elif KIND == "lp":
         y = scale * _power(first, 1.0 / param)
     else:
@@ -158,9 +151,10 @@ def _factor(grad, scale, first, n, param, KIND: tl.constexpr):
 
 
 @triton.jit
-def _formula(x_ptr, grad_ptr, out_ptr, param, eps, g, KIND: tl.constexpr, WANTED: tl.constexpr):
+def _formula(x_ptr, grad_ptr, out_ptr, param_ptr, eps, g, KIND: tl.constexpr, WANTED: tl.constexpr):
     t = lanes(g)
     window = windows_of(t, g)
+    param = tl.load(param_ptr).to(tl.float32)
     scale = scale_of(x_ptr, window, eps, g, KIND)
     sums = (tl.zeros((g.lanes, g.chunk), tl.float32), tl.zeros((g.lanes, g.chunk), tl.float32))
     sums = fold(_plus, sums, (scale, param, eps, KIND), x_ptr, window, g)
@@ -182,16 +176,18 @@ def _formula(x_ptr, grad_ptr, out_ptr, param, eps, g, KIND: tl.constexpr, WANTED
         tl.store(out_ptr + t, scale, mask=ok)
         tl.store(out_ptr + g.total + t, factor, mask=ok)
         if KIND == "soft":
-            tl.store(out_ptr + 2 * g.total + t, factor * (1.0 - second / first), mask=ok)
+            tl.store(out_ptr + g.total + g.total + t, factor * (1.0 - second / first), mask=ok)
 
 
 @triton.jit
 def _part(extra, o, od, oh, ow, e, there, g):
-    x, shared_ptr, windows, param, eps, KIND = extra
+    x, shared_ptr, windows = extra[0], extra[1], extra[2]
+    param, eps = extra[3], extra[4]
+    KIND: tl.constexpr = extra[5]
     scale = tl.load(shared_ptr + o, mask=there, other=1.0)
     factor = tl.load(shared_ptr + windows + o, mask=there, other=0.0)
     if KIND == "soft":
-        rest = tl.load(shared_ptr + 2 * windows + o, mask=there, other=0.0)
+        rest = tl.load(shared_ptr + windows + windows + o, mask=there, other=0.0)
         return tl.exp(x - scale) * (factor * (x - scale) + rest)
     elif KIND == "log_sum_exp":
         return tl.exp(param * (x - scale)) * factor
@@ -200,52 +196,46 @@ def _part(extra, o, od, oh, ow, e, there, g):
     elif KIND == "power":
         return tl.where(x >= eps, _power(x / scale, param - 1.0) * factor, 0.0)
     else:
-        size = tl.abs(x)
-        if KIND == "largest":
-            part = tl.where(size == scale, factor, 0.0)
-        else:
-            part = _power(size / scale, param - 1.0) * factor
+        part = _power(tl.abs(x) / scale, param - 1.0) * factor
         return tl.where(x > 0.0, part, tl.where(x < 0.0, -part, 0.0))
 
 
 @triton.jit
-def _formula_backward(x_ptr, shared_ptr, dx_ptr, windows, param, eps, g, m, KIND: tl.constexpr):
+def _formula_backward(x_ptr, shared_ptr, dx_ptr, windows, param_ptr, eps, g, m, KIND: tl.constexpr):
     t = lanes(g)
+    param = tl.load(param_ptr).to(tl.float32)
     x = tl.load(x_ptr + t, mask=t < g.total, other=0.0).to(tl.float32)
     dx = gather(_part, (x, shared_ptr, windows, param, eps, KIND), t, g, m)
     tl.store(dx_ptr + t, dx, mask=t < g.total)
 
 
-def formula(x: Tensor, axes: tuple[Axis, ...], kind: str, param: float, eps: float) -> Tensor:
-    """The formula ``kind`` of each window; (..., windows), in the dtype of x."""
+def formula(x: Tensor, axes: tuple[Axis, ...], kind: str, param: Tensor, eps: float) -> Tensor:
+    """The formula ``kind`` of each window; (..., windows), in the dtype of x.
+
+    ``param`` is p or r, 0-d, on the device of x, where it stays; not inf.
+    """
     return _over_windows(x, axes, kind, param, eps, "value", x.dtype)
 
 
 def formula_slope(
-    x: Tensor, y: Tensor, axes: tuple[Axis, ...], kind: str, param: float, eps: float
+    x: Tensor, axes: tuple[Axis, ...], kind: str, param: Tensor, eps: float
 ) -> Tensor:
-    """Its derivative in ``param`` for each window; (..., windows), float32. Needs no ``y``."""
+    """Its derivative in ``param`` for each window; (..., windows), float32."""
     return _over_windows(x, axes, kind, param, eps, "slope", torch.float32)
 
 
 def formula_backward(
-    grad: Tensor,
-    x: Tensor,
-    y: Tensor,
-    axes: tuple[Axis, ...],
-    kind: str,
-    param: float,
-    eps: float,
+    grad: Tensor, x: Tensor, axes: tuple[Axis, ...], kind: str, param: Tensor, eps: float
 ) -> Tensor:
-    """Its gradient in x; (..., lengths), in the dtype of x. ``y`` may be rounded: not used."""
+    """Its gradient in x; (..., lengths), in the dtype of x."""
     x, inner = prepared(x, len(axes))
     grad = grad.contiguous(memory_format=memory(inner, len(axes)))
-    rows, kind = 3 if kind == "soft" else 2, _kind(kind, param)
+    rows = 3 if kind == "soft" else 2
     shared = torch.empty((rows, grad.numel()), dtype=torch.float32, device=x.device)
-    grid, g = forward(x, axes, inner)
+    grid, g = forward(x.numel(), axes, inner)
     _formula[grid](x, grad, shared, param, eps, g, KIND=kind, WANTED="shared")
     dx = torch.empty_like(x)
-    grid, g, m = backward(x, axes, inner)
+    grid, g, m = backward(x.numel(), axes, inner)
     _formula_backward[grid](x, shared, dx, grad.numel(), param, eps, g, m, KIND=kind)
     return dx
 
@@ -254,17 +244,13 @@ def _over_windows(
     x: Tensor,
     axes: tuple[Axis, ...],
     kind: str,
-    param: float,
+    param: Tensor,
     eps: float,
     wanted: str,
     dtype: torch.dtype,
 ) -> Tensor:
     x, inner = prepared(x, len(axes))
     out = output(x, axes, inner, dtype)
-    grid, g = forward(x, axes, inner)
-    _formula[grid](x, None, out, param, eps, g, KIND=_kind(kind, param), WANTED=wanted)
+    grid, g = forward(x.numel(), axes, inner)
+    _formula[grid](x, None, out, param, eps, g, KIND=kind, WANTED=wanted)
     return out
-
-
-def _kind(kind: str, param: float) -> str:
-    return "largest" if kind in ("lp", "lp_mean") and math.isinf(param) else kind

@@ -14,6 +14,7 @@ hold it: no atomics, one order of addition.
 # pyright: reportMissingImports=false, reportOperatorIssue=false, reportArgumentType=false
 # pyright: reportGeneralTypeIssues=false
 
+import functools
 import math
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from huashi.pooling.dimensions import memory_format_of
 from huashi.pooling.geometry import Axis
 
 UNROLLED = 64  # elements of a window, or windows of an element, that are written out
@@ -204,10 +206,9 @@ def gather(STEP: tl.constexpr, extra, t, g, m):
 
 def prepared(x: Tensor, dims: int) -> tuple[Tensor, int]:
     """``x`` as kernels can read it, and how many channels then lie side by side."""
-    last = x.ndim == dims + 2 and dims in _LAST and x.stride(-1) == x.shape[1] > 1
-    if last and x.is_contiguous(memory_format=_LAST[dims]):
-        return x, x.shape[1]
-    return x.contiguous(), 1
+    if memory_format_of(x, dims) == torch.contiguous_format:
+        return x.contiguous(), 1
+    return x, x.shape[1]
 
 
 def memory(inner: int, dims: int) -> torch.memory_format:
@@ -231,25 +232,26 @@ def _empty(x: Tensor, sizes: list[int], inner: int, dtype: torch.dtype) -> Tenso
     return torch.empty(shape, dtype=dtype, device=x.device, memory_format=format_)
 
 
-def forward(x: Tensor, axes: tuple[Axis, ...], inner: int) -> tuple[tuple[int], Geometry]:
-    """The grid and the geometry of a kernel whose lanes are windows of ``x``."""
+@functools.lru_cache(maxsize=1024)  # it takes longer than a launch
+def forward(numel: int, axes: tuple[Axis, ...], inner: int) -> tuple[tuple[int], Geometry]:
+    """The grid and the geometry of a kernel whose lanes are the windows of ``numel`` elements."""
     g = _geometry(axes, inner)
-    total = x.numel() // math.prod(g.length) * math.prod(g.windows)
+    total = numel // math.prod(g.length) * math.prod(g.windows)
     chunk, lanes = 1, 256
     if g.elements > UNROLLED or (g.whole and inner == 1 and g.elements > 16):
-        chunk = min(triton.next_power_of_2(g.elements), 1024 if inner == 1 else 32)
-        lanes = 1024 // chunk
-    wide = max(x.numel(), total) > NARROW
+        chunk = min(triton.next_power_of_2(g.elements), 2048 if inner == 1 else 128)
+        lanes = max(1024 // chunk, 1) if inner == 1 else 16  # a sector of memory, at least
+    wide = max(numel, total) > NARROW
     g = g._replace(total=total, lanes=lanes, chunk=chunk, unroll=chunk == 1, wide=wide)
     return (triton.cdiv(total, lanes),), _frozen(g)
 
 
+@functools.lru_cache(maxsize=1024)
 def backward(
-    x: Tensor, axes: tuple[Axis, ...], inner: int
+    numel: int, axes: tuple[Axis, ...], inner: int
 ) -> tuple[tuple[int], Geometry, Meetings]:
-    """The same for a kernel whose lanes are the elements of ``x``, and the windows of each."""
+    """The same for a kernel whose lanes are the elements, and the windows of each."""
     g = _geometry(axes, inner)
-    total = x.numel()
     common = [math.gcd(s, d) for s, d in zip(g.stride, g.dilation, strict=True)]
     step = [d // c for d, c in zip(g.dilation, common, strict=True)]
     inverse = [pow(s // c, -1, n) for s, c, n in zip(g.stride, common, step, strict=True)]
@@ -259,9 +261,9 @@ def backward(
     ]
     m = Meetings(*map(tuple, (step, inverse, common, count)))
     unroll = math.prod(count) <= UNROLLED
-    wide = max(total, total // math.prod(g.length) * math.prod(g.windows)) > NARROW
-    g = g._replace(total=total, unroll=unroll, wide=wide)
-    grid = (triton.cdiv(total, g.lanes),)
+    wide = max(numel, numel // math.prod(g.length) * math.prod(g.windows)) > NARROW
+    g = g._replace(total=numel, unroll=unroll, wide=wide)
+    grid = (triton.cdiv(numel, g.lanes),)
     return grid, _frozen(g), Meetings(*map(_constant, m)) if unroll else m
 
 

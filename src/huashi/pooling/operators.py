@@ -17,6 +17,8 @@ from huashi.pooling.geometry import Axis
 from huashi.pooling.places import indices_of, offset_dtype
 
 _FIELDS = len(Axis._fields)
+_PACKED = (torch.float32, torch.bfloat16, torch.float16)  # what an offset can be packed beside
+_PACKED = (*_PACKED, torch.uint8, torch.int8, torch.int16, torch.int32)
 
 
 def flat(axes: tuple[Axis, ...]) -> list[int]:
@@ -70,14 +72,14 @@ def _unpooled(grad: Tensor, like: Tensor, numbers: Sequence[int]) -> Tensor:
 _extremum = declare(
     "pool_extremum(Tensor x, SymInt[] axes, int sign) -> Tensor",
     fake=lambda x, axes, sign: _pooled(x, axes),
-    integers=True,
+    cpu_dtypes=(*_PACKED, torch.int64, torch.float64),
     cpu=_cpu("extremum"),
     cuda=_gpu("extremum"),
 )
 _extremum_offsets = declare(
     "pool_extremum_offsets(Tensor x, SymInt[] axes, int sign) -> (Tensor, Tensor)",
     fake=lambda x, axes, sign: (_pooled(x, axes), _pooled(x, axes, offset_dtype(_axes(axes)))),
-    integers=True,
+    cpu_dtypes=_PACKED,
     cpu=_cpu("extremum_offsets"),
     cuda=_gpu("extremum_offsets"),
 )
@@ -128,7 +130,9 @@ _formula = declare(
 )
 _formula_slope = declare(
     "pool_formula_slope(Tensor x, SymInt[] axes, str kind, Tensor param, float eps) -> Tensor",
-    fake=lambda x, axes, kind, param, eps: _pooled(x, axes, torch.float32),
+    fake=lambda x, axes, kind, param, eps: _pooled(
+        x, axes, torch.promote_types(x.dtype, torch.float32)
+    ),
     cpu=_cpu("formula_slope"),
     cuda=_gpu("formula_slope"),
 )
@@ -142,14 +146,12 @@ _formula_backward = declare(
 
 
 def extremum(x: Tensor, axes: tuple[Axis, ...], sign: int) -> Tensor:
-    """The extremum of each window, by the kernel; with offsets only if a gradient needs them."""
-    if torch.is_grad_enabled() and x.requires_grad:
-        return _Extremum.apply(x, flat(axes), sign)[0]
+    """The extremum of each window, by the kernel; no gradient."""
     return _extremum(x, flat(axes), sign)
 
 
 def extremum_offsets(x: Tensor, axes: tuple[Axis, ...], sign: int) -> tuple[Tensor, Tensor]:
-    """The extremum of each window and where in it that lies, by the kernel."""
+    """The extremum of each window, with a gradient, and where in it that lies, by the kernel."""
     return _Extremum.apply(x, flat(axes), sign)
 
 

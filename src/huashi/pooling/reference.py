@@ -171,7 +171,8 @@ def power(
 def soft(x: Tensor, axes: tuple[AnyAxis, ...], mask: Tensor | None = None) -> Tensor:
     """``sum softmax(x)_i x_i`` over each window (Stergiou 2021, SoftPool); 0 if empty."""
     values, real, _ = windows(_wide(x), axes, mask)
-    return (softmax(values, real) * torch.where(real, values, 0)).sum(-1).to(x.dtype)
+    share = softmax(values, real)
+    return (share * torch.where(share > 0, values, 0)).sum(-1).to(x.dtype)  # -inf has no share
 
 
 def log_sum_exp(
@@ -224,7 +225,8 @@ def stochastic(
     total = share.sum(-1)
     possible = total > 0
     if not training:
-        mean = (share * values).sum(-1) / torch.where(possible, total, 1)
+        parts = share / torch.where(possible, total, 1)[..., None]
+        mean = (parts * torch.where(parts > 0, values, 0)).sum(-1)
         return torch.where(possible, mean, 0).to(x.dtype)
     with torch.no_grad():
         edges = share.cumsum(-1)

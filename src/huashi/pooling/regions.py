@@ -236,6 +236,7 @@ def _adaptive(
     real = functional.real_elements(dims, x, mask, lengths)
     # on other devices the gradient of torch's own adds up in no certain order
     certain = x.device.type == "cpu" or not (x.requires_grad and torch.is_grad_enabled())
+    certain &= not torch.compiler.is_exporting()  # ONNX has no such maximum
     if torchs is not None and real is None and x.is_floating_point() and certain:
         return torchs(x, sizes)
     return bins(x, tuple(map(bins_of, full, sizes)), mask=real)

@@ -272,8 +272,8 @@ def _chosen(x: Tensor, k: int, real: Tensor | None, keep: Tensor | None) -> Tens
 def _first_of_equals(known: Tensor, k: int, least: Tensor, real: Tensor | None) -> Tensor:
     """Where all greater than ``least`` are, then the first that equal it, k in all."""
     length, nan = known.shape[-1], known.isnan()
-    above = torch.where(nan, ~least.isnan(), known > least)
-    equal = torch.where(nan, least.isnan(), known == least)
+    above = (known > least) | (nan & ~least.isnan())
+    equal = (known == least) | (nan & least.isnan())
     if real is not None:  # an element may be as small as what stands for absent ones
         equal = equal & real
     first = torch.arange(length, 0, -1, dtype=torch.int32, device=known.device)

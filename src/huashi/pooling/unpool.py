@@ -56,8 +56,9 @@ def max_unpool(
         indices: of the pool, in the shape of ``x``. :class:`Places`, which ``return_indices=
             "compact"`` gives, know the size of its input; int64 indices in the flattened dimensions
             are PyTorch's.
-        kernel_size: of the pool, and so are ``stride`` and ``padding``. Not needed with
-            :class:`Places`, nor with ``output_size``.
+        kernel_size: as the pool had it. Not needed with :class:`Places`, nor with ``output_size``.
+        stride: likewise.
+        padding: likewise.
         output_size: of the input of the pool, its pooled dimensions or all of them. By default what
             :class:`Places` say, else ``(windows - 1) * stride - 2 * padding + kernel_size``.
         duplicates: which of several values for one place stays. ``"last"`` that of the last window

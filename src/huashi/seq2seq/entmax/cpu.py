@@ -10,12 +10,11 @@ memory of a large output costs more than the kernel (benchmarks/entmax_limits.py
 
 # ruff: noqa: ANN001, ANN202  (Numba infers the types of a kernel)
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor
 
-from huashi._numba import compiled, larger, smaller, threaded
+from huashi._numba import compiled, larger, part_of, smaller, threaded
 
 
 @compiled
@@ -67,9 +66,9 @@ def _threshold(x, peak):
 
 
 @threaded
-def _forward(x, y):
+def _forward(part, parts, x, y):
     half, zero = x.dtype.type(0.5), x.dtype.type(0.0)
-    for row in numba.prange(x.shape[0]):
+    for row in part_of(x.shape[0], part, parts):
         peak = _peak(x[row])
         k = _reach(x[row], peak, y[row])  # y is free until it is written
         tau = x.dtype.type(_threshold(y[row][:k], peak))
@@ -79,9 +78,9 @@ def _forward(x, y):
 
 
 @threaded
-def _backward(grad, y, dx):
+def _backward(part, parts, grad, y, dx):
     zero = y.dtype.type(0.0)
-    for row in numba.prange(y.shape[0]):
+    for row in part_of(y.shape[0], part, parts):
         total, weighted = 0.0, 0.0
         for i in range(y.shape[1]):
             s = np.sqrt(y[row, i])

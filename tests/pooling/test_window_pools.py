@@ -1,0 +1,377 @@
+"""Pools over windows as a user calls them: the kernels, held to the reference in float64."""
+
+import math
+import re
+from functools import partial
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.autograd import grad, gradcheck, gradgradcheck
+from torch.autograd.graph import saved_tensors_hooks
+from torch.nn import functional as F
+from torch.testing import assert_close
+
+from huashi import implementation, pooling
+from huashi.pooling import functional as pools
+from huashi.pooling.places import Places
+from tests.conftest import GRADIENT_TOLERANCE, TOLERANCE
+
+MAX_POOL = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
+LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
+NAN, INF = math.nan, math.inf
+
+
+def lp(dims, x, *args, p, **options):
+    return pools.lp_pool(dims, x, p, *args, **options)
+
+
+def gem(dims, x, *args, p=2.5, **options):
+    return pools.gem_pool(dims, x, p, *args, eps=0.1, **options)
+
+
+def log_sum_exp(dims, x, *args, r=2.5, **options):
+    return pools.log_sum_exp_pool(dims, x, r, *args, **options)
+
+
+EXACT = {"max": pools.max_pool, "min": pools.min_pool}
+AVERAGES = {
+    "average": pools.avg_pool,
+    "average of real elements": partial(pools.avg_pool, count_include_pad=False),
+    "average by 3": partial(pools.avg_pool, divisor_override=3),
+}
+FORMULAS = {
+    **{f"lp {p}": partial(lp, p=p) for p in (1, 2, 3, 0.7, INF)},
+    "lp 2, mean": partial(lp, p=2, reduction="mean"),
+    "lp 3, mean": partial(lp, p=3, reduction="mean"),
+    "gem": gem,
+    "log-sum-exp": log_sum_exp,
+    "soft": pools.soft_pool,
+    "expected, relu": partial(pools.stochastic_pool, training=False),
+    "expected, softmax": partial(pools.stochastic_pool, training=False, weights="softmax"),
+}
+KINDS = EXACT | AVERAGES | FORMULAS
+every_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+@st.composite
+def geometries(draw, *, as_torch=False):
+    """Lengths and windows, also of more padding than torch allows and with holes."""
+    dims = draw(st.integers(1, 3))
+
+    def each(least, most):
+        return [draw(st.integers(least, most)) for _ in range(dims)]
+
+    kernel, dilation = each(1, 5 if dims == 1 else 3), each(1, 3 if dims == 1 else 2)
+    if as_torch:
+        padding = [draw(st.integers(0, k // 2)) for k in kernel]
+        sides = [2 * p for p in padding]
+    else:
+        padding = [(draw(st.integers(0, k + 1)), draw(st.integers(0, k + 1))) for k in kernel]
+        sides = [sum(pair) for pair in padding]
+    spans = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
+    lengths = [
+        max(span - p, 1) + more for span, p, more in zip(spans, sides, each(0, 5), strict=True)
+    ]
+    windows = {
+        "kernel_size": kernel,
+        "stride": each(1, 3),
+        "padding": padding,
+        "dilation": dilation,
+    }
+    return lengths, windows | {"ceil_mode": draw(st.booleans())}
+
+
+@st.composite
+def images(draw, lengths, *dtypes):
+    """Numbers, often with ties, in one of the memory formats."""
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 99)))
+    x = torch.randn((2, draw(st.integers(1, 4)), *lengths), generator=generator, dtype=torch.double)
+    x = (2 * x).round() if draw(st.booleans()) else x
+    x = x.to(draw(st.sampled_from(dtypes)))
+    return laid_out(x, draw(st.sampled_from(["rows", "channels", "strided", "no batch"])))
+
+
+def laid_out(x, layout):
+    if layout == "no batch":
+        return x[0]
+    if layout == "channels" and x.ndim in LAST:
+        return x.contiguous(memory_format=LAST[x.ndim])
+    return torch.stack([x, x], -1)[..., 0] if layout == "strided" else x
+
+
+def results(name, pool, x, g=None, param=None):
+    """The pooled values, their gradient in x, and in a parameter if there is one."""
+    leaves = [x.detach().requires_grad_()]
+    options = {}
+    if param is not None:
+        leaves.append(torch.tensor(2.5, dtype=torch.double, requires_grad=True))
+        options[param] = leaves[1]
+    with implementation(name):
+        y = pool(x=leaves[0], **options)
+    return y.detach(), *grad(y, leaves, g.to(y.dtype))
+
+
+def assert_agree(kind, x, windows, **options):
+    dims = len(windows["kernel_size"])
+    pool = partial(KINDS[kind], dims, **windows, **options)
+    param = {"gem": "p", "log-sum-exp": "r"}.get(kind)
+    with implementation("reference"):
+        g = torch.rand(pool(x=x).shape).to(x.dtype)  # of one sign: little cancels
+    served = not (kind in EXACT and x.dtype == torch.float64)  # those have a kernel
+    y, dx, *dparam = results("kernel" if served else "auto", pool, x, g, param)
+    y64, dx64, *dparam64 = results("reference", pool, x.double(), g, param)
+    exact = {"rtol": 0, "atol": 0, "equal_nan": True}
+    assert y.dtype == dx.dtype == x.dtype
+    assert_close(y.double(), y64, **(exact if kind in EXACT else TOLERANCE[x.dtype]))
+    assert_close(dx.double(), dx64, **GRADIENT_TOLERANCE[x.dtype])
+    last = x.ndim in LAST and x.shape[1] > 1 and x.is_contiguous(memory_format=LAST[x.ndim])
+    if last and kind != "lp inf":  # which is left to the reference
+        assert y.is_contiguous(memory_format=LAST[x.ndim])
+    for got, want in zip(dparam, dparam64, strict=True):  # a sum over all windows
+        most = y64.numel() * g.abs().max().item()
+        assert_close(got, want, rtol=0, atol=most * TOLERANCE[x.dtype]["rtol"])
+
+
+@every_kind
+@settings(max_examples=30)
+@given(data=st.data(), geometry=geometries())
+def test_kernels_are_the_reference(kind, data, geometry):
+    lengths, windows = geometry
+    wanted = (torch.float32, torch.bfloat16, torch.float64)
+    dtypes = (*wanted, torch.float16) if kind in ("max", "average", "gem") else wanted
+    assert_agree(kind, data.draw(images(lengths, *dtypes)), windows)
+
+
+@every_kind
+@pytest.mark.parametrize("lengths", [(40,), (9, 8), (3, 4, 5)])
+@pytest.mark.parametrize("layout", ["rows", "channels"])
+def test_one_window_over_all(kind, lengths, layout):
+    x = laid_out(torch.randn(3, 5, *lengths), layout)
+    assert_agree(kind, x, {"kernel_size": lengths})
+
+
+@every_kind
+def test_planes_larger_than_a_cache_and_windows_of_more_elements_than_a_byte_counts(kind):
+    x = torch.randn(1, 2, 70, 90)
+    windows = {"kernel_size": (17, 16), "stride": (3, 5), "padding": ((8, 9), (0, 20))}
+    assert_agree(kind, laid_out(x, "channels"), windows)
+    assert_agree(kind, x, windows)
+
+
+@pytest.mark.parametrize("kind", EXACT)
+@given(data=st.data(), geometry=geometries(as_torch=True), nan=st.booleans())
+def test_extrema_and_indices_are_torchs(kind, data, geometry, nan):
+    lengths, windows = geometry
+    dims, sign = len(lengths), 1 if kind == "max" else -1
+    x = data.draw(images(lengths, torch.float32))
+    if nan:
+        x = x.masked_fill(torch.rand(x.shape) < 0.3, NAN)
+    with implementation("kernel"):
+        y, index = KINDS[kind](dims, x, **windows, return_indices=True)
+        assert_close(KINDS[kind](dims, x, **windows), y, rtol=0, atol=0, equal_nan=True)
+        same, places = KINDS[kind](dims, x, **windows, return_indices="compact")
+    want, torchs = MAX_POOL[dims](sign * x, **windows, return_indices=True)
+    some = index >= 0  # torch has nonsense for an empty window
+    assert torch.equal(some, y != -sign * INF)
+    assert_close(y[some], sign * want[some], rtol=0, atol=0, equal_nan=True)
+    assert torch.equal(index[some], torchs[some])
+    assert_close(same, y, rtol=0, atol=0, equal_nan=True)
+    assert isinstance(places, Places)
+    assert places.offsets.dtype == torch.uint8
+    assert torch.equal(places.indices(), index)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64])
+@pytest.mark.parametrize("kind", EXACT)
+def test_integers_have_extrema(kind, dtype):
+    limits = torch.iinfo(dtype)
+    x = torch.randint(limits.min, limits.max, (2, 3, 7, 6), dtype=dtype) // 3 * 3
+    windows = {"kernel_size": 3, "stride": 2, "padding": 4}
+    with implementation("kernel" if dtype == torch.uint8 else "auto"):
+        got = KINDS[kind](2, x, **windows, return_indices=True)
+        assert torch.equal(KINDS[kind](2, x, **windows), got[0])
+    with implementation("reference"):
+        want = KINDS[kind](2, x, **windows, return_indices=True)
+    assert all(torch.equal(a, b) for a, b in zip(got, want, strict=True))
+    empty = got[1] == -1
+    assert empty.any()
+    assert (got[0][empty] == (limits.min if kind == "max" else limits.max)).all()
+
+
+@every_kind
+def test_an_empty_window_is_the_identity_and_has_no_gradient(kind):
+    x = torch.ones(1, 3, 1, 1, requires_grad=True)
+    windows = {"kernel_size": 2, "padding": 1, "dilation": 2}
+    y = KINDS[kind](2, x, **windows)
+    assert (y == {"max": -INF, "min": INF}.get(kind, 0)).all()
+    assert not grad(y.sum(), x)[0].any()
+
+
+@every_kind
+@settings(max_examples=15)
+@given(data=st.data(), geometry=geometries())
+def test_what_is_masked_is_absent(kind, data, geometry):
+    """NaN at masked places is seen by nobody, and gets no gradient."""
+    lengths, windows = geometry
+    x = data.draw(images(lengths, torch.float32))
+    mask = torch.rand((1, *lengths)) < 0.6
+    g = torch.randn(KINDS[kind](len(lengths), x, **windows).shape)
+    pool = partial(KINDS[kind], len(lengths), **windows, mask=mask)
+    y, dx = results("auto", pool, x.masked_fill(~mask, NAN), g)
+    want, dx64 = results("reference", pool, x.double(), g)
+    assert_close(y, want.float(), **TOLERANCE[torch.float32])
+    assert_close(dx, dx64.float(), **GRADIENT_TOLERANCE[torch.float32])
+    assert not dx.masked_fill(mask, 0).any()
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "sort", "quantile"])
+def test_pooling_with_lengths_is_pooling_the_trimmed_sequence(kind):
+    more = {
+        "sort": lambda dims, x, *args, **rest: pools.sort_pool(
+            dims, x, torch.arange(3.0), *args, **rest
+        ),
+        "quantile": lambda dims, x, *args, **rest: pools.quantile_pool(dims, x, 0.3, *args, **rest),
+    }
+    pool = partial((KINDS | more)[kind], 1, kernel_size=4, stride=3, padding=1)
+    x, lengths = torch.randn(3, 2, 13), torch.tensor([13, 8, 5])
+    y = pool(x=x, lengths=lengths)
+    kept = pooling.mask_pool1d(torch.arange(13) < lengths[:, None, None], 4, 3, 1)
+    for i, length in enumerate(lengths):
+        trimmed = pool(x=x[i, :, :length], padding=((1, 4),))
+        n = int(kept[i].sum())
+        if kind != "average":  # which counts masked elements, as it does padding
+            assert_close(y[i, :, :n], trimmed[:, :n])
+
+
+def test_a_mask_of_the_sample_and_of_the_channel():
+    x = torch.tensor([[1.0, 5.0, 2.0, 4.0], [7.0, 3.0, 6.0, 8.0]])
+    everywhere = torch.tensor([True, False, True, True])
+    assert pooling.max_pool1d(x, 2, mask=everywhere).tolist() == [[1.0, 4.0], [7.0, 8.0]]
+    one = torch.tensor([[True], [False]])
+    assert pooling.min_pool1d(x, 2, mask=one).tolist() == [[1.0, 2.0], [INF, INF]]
+    both = pooling.avg_pool1d(
+        x, 4, mask=everywhere, lengths=torch.tensor(3), count_include_pad=False
+    )
+    assert both.tolist() == [[1.5], [6.5]]
+    _, index = pooling.max_pool1d(x, 2, mask=everywhere, return_indices=True)
+    assert index.tolist() == [[0, 3], [0, 3]]
+
+
+@pytest.mark.parametrize("p", [1, 2, 3, 0.7])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
+def test_norms_of_any_size_neither_overflow_nor_vanish(scale, dtype, p):
+    x = (torch.randn(2, 3, 12) * scale).to(dtype)
+    assert_agree(f"lp {p}", x, {"kernel_size": [3], "stride": 2})
+    y = pooling.lp_pool1d(x, p, 3)
+    assert y.isfinite().all()
+    assert (y > scale / 1e3).all()
+
+
+def test_half_precision_does_not_overflow():
+    x = torch.tensor([[[1e4, 2e4, -3e4, 300.0]]], dtype=torch.float16)
+    for kind in ("soft", "lp 3", "gem", "log-sum-exp", "expected, relu"):
+        assert_agree(kind, x, {"kernel_size": [2], "stride": 1})
+
+
+@every_kind
+def test_an_empty_batch(kind):
+    x = torch.ones(0, 3, 5, 4, requires_grad=True)
+    y = KINDS[kind](2, x, 2)
+    assert y.shape == (0, 3, 2, 2)
+    assert grad(y.sum(), x)[0].shape == x.shape
+
+
+@every_kind
+def test_derivatives_of_both_orders(kind):
+    param = {"gem": "p", "log-sum-exp": "r"}.get(kind)
+    leaves = [torch.randn(1, 2, 4, 5, dtype=torch.double, requires_grad=True)]
+    leaves += [torch.tensor(2.5, dtype=torch.double, requires_grad=True)] if param else []
+
+    def pool(x, value=None):
+        options = {} if value is None else {param: value}
+        windows = {"kernel_size": [2, 3], "stride": 2, "padding": [(1, 0), (1, 1)]}
+        return KINDS[kind](2, x, **windows, ceil_mode=True, **options)
+
+    assert gradcheck(pool, leaves)
+    assert gradgradcheck(pool, leaves)
+    second = []
+    for name in ("auto", "reference"):
+        with implementation(name):
+            y = pool(*leaves)
+        slopes = grad(y.square().sum(), leaves, create_graph=True)
+        second.append(grad(sum(slope.square().sum() for slope in slopes), leaves))
+    assert_close(*second)
+
+
+def test_a_maximum_keeps_a_byte_for_each_result():
+    """An eighth of torch's indices, and not the input beside them."""
+    x = torch.randn(2, 8, 64, 64, requires_grad=True)
+
+    def kept(pool):
+        sizes = []
+        with saved_tensors_hooks(lambda t: sizes.append(t.nbytes), lambda t: t):
+            y = pool(x, 2)
+        return sum(sizes), y.numel()
+
+    ours, results = kept(pooling.max_pool2d)
+    assert ours == results
+    assert 8 * ours <= kept(F.max_pool2d)[0]
+
+
+def test_indices_are_looked_for_only_where_they_are_needed():
+    x, asked = torch.randn(1, 1, 4, 4, requires_grad=True), []
+    with saved_tensors_hooks(asked.append, lambda t: t):
+        pooling.max_pool2d(x.detach(), 2)
+        with torch.no_grad():
+            pooling.max_pool2d(x, 2)
+        assert not asked
+        pooling.max_pool2d(x, 2)
+    assert asked
+
+
+WINDOW = {"kernel_size": 2}
+IMAGE, LINE = torch.ones(1, 1, 4, 4), torch.ones(2, 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "text"),
+    [
+        (lambda: pools.max_pool(2, [[1.0]], 2), TypeError, "x must be a tensor, got list"),
+        (lambda: pools.max_pool(2, LINE[0], 2), ValueError, "x must have shape (channel, height, width) or (batch, channel, height, width), got (3, 4)"),
+        (lambda: pools.max_pool(1, torch.ones(2, 3, 0), 2), ValueError, "x must have no dimension of size 0 but batch, got (2, 3, 0)"),
+        (lambda: pools.max_pool(1, LINE.bool(), 2), TypeError, "x must be a floating-point or integer tensor, got torch.bool"),
+        (lambda: pools.avg_pool(1, LINE.int(), 2), TypeError, "x must be a floating-point tensor, got torch.int32"),
+        (lambda: pools.soft_pool(1, LINE.cfloat(), 2), TypeError, "x must be a floating-point tensor, got torch.complex64"),
+        (lambda: pools.max_pool(2, IMAGE, 0), ValueError, "kernel_size must be >= 1, got 0"),
+        (lambda: pools.max_pool(2, IMAGE, (2, 2, 2)), ValueError, "kernel_size must be an int or have 2 of them, got (2, 2, 2)"),
+        (lambda: pools.max_pool(2, IMAGE, 2.0), TypeError, "kernel_size must be made of ints, got 2.0"),
+        (lambda: pools.max_pool(2, IMAGE, 2, 0), ValueError, "stride must be >= 1, got 0"),
+        (lambda: pools.max_pool(2, IMAGE, 2, padding=-1), ValueError, "padding must be >= 0, got -1"),
+        (lambda: pools.max_pool(2, IMAGE, 2, padding="sam"), ValueError, "padding must be one of 'same', 'same_lower', got 'sam'; did you mean 'same'?"),
+        (lambda: pools.max_pool(2, IMAGE, 2, dilation=0), ValueError, "dilation must be >= 1, got 0"),
+        (lambda: pools.max_pool(2, IMAGE, 5), ValueError, "kernel_size must fit into the padded input, got a window of 5 elements (kernel 5, dilation 1) for 4 + 0 + 0"),
+        (lambda: pools.max_pool(1, LINE, 2, mask=torch.ones(4)), TypeError, "mask must be a bool tensor, got torch.float32"),
+        (lambda: pools.max_pool(1, LINE, 2, mask=torch.ones(3).bool()), ValueError, "mask must be broadcastable to x (2, 3, 4), got (3,)"),
+        (lambda: pools.max_pool(2, IMAGE, 2, lengths=torch.tensor([2])), ValueError, "lengths must be None in 2 dimensions"),
+        (lambda: pools.max_pool(1, LINE, 2, lengths=torch.tensor([2])), ValueError, "lengths must have shape (2,), one for each sample, got (1,)"),
+        (lambda: pools.max_pool(1, LINE, 2, lengths=torch.ones(2)), TypeError, "lengths must be an integer tensor, got torch.float32"),
+        (lambda: pools.avg_pool(1, LINE, 2, divisor_override=0), ValueError, "divisor_override must not be 0, got 0"),
+        (lambda: pools.lp_pool(1, LINE, 0, 2), ValueError, "norm_type must be > 0, got 0"),
+        (lambda: pools.lp_pool(1, LINE, 2, 2, reduction="max"), ValueError, "reduction must be one of 'sum', 'mean', got 'max'"),
+        (lambda: pools.gem_pool(1, LINE, -1, 2), ValueError, "p must be > 0, got -1"),
+        (lambda: pools.gem_pool(1, LINE, torch.ones(3), 2), ValueError, "p must be a number or a 0-d tensor, got (3,)"),
+        (lambda: pools.gem_pool(1, LINE, 3, 2, eps=0.0), ValueError, "eps must be > 0, got 0.0"),
+        (lambda: pools.log_sum_exp_pool(1, LINE, 0, 2), ValueError, "r must be > 0, got 0"),
+        (lambda: pools.stochastic_pool(1, LINE, 2, weights="rel"), ValueError, "weights must be one of 'relu', 'softmax', got 'rel'; did you mean 'relu'?"),
+        (lambda: pools.sort_pool(1, LINE, torch.ones(3), 2), ValueError, "scores must have shape (k,) or (channel, k) with k from 1 to the 2 elements of a window, got (3,)"),
+        (lambda: pools.sort_pool(1, LINE, torch.ones(2, 2), 2), ValueError, "scores must be for the 3 channels of x, got 2"),
+        (lambda: pools.quantile_pool(1, LINE, 1.5, 2), ValueError, "q must be in [0, 1], got 1.5"),
+        (lambda: pools.mask_pool(1, LINE, 2), TypeError, "mask must be a bool tensor, got torch.float32"),
+    ],
+)  # fmt: skip
+def test_errors_name_the_argument(call, error, text):
+    with pytest.raises(error, match=re.escape(text)):
+        call()

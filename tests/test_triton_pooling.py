@@ -1,0 +1,118 @@
+"""The Triton kernels of pooling where there is no GPU: every launch is compiled, not run."""
+
+import pytest
+import torch
+
+from huashi.pooling.geometry import axes_of
+from tests.conftest import INTERPRET
+
+triton = pytest.importorskip("triton")
+pytestmark = pytest.mark.skipif(INTERPRET, reason="interpreted kernels are not compiled")
+TYPES = {
+    torch.float32: "*fp32",
+    torch.bfloat16: "*bf16",
+    torch.uint8: "*u8",
+    torch.int16: "*i16",
+}
+KINDS = ("power", "lp", "lp_mean", "soft", "log_sum_exp", "stochastic")
+
+
+@pytest.fixture(params=[80, 90])
+def launches(request, monkeypatch):
+    """Launches compile the kernel for a GPU of this generation, and leave its name here."""
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    seen = []
+
+    def compile_only(kernel, *args, grid, warmup, **kwargs):
+        named = dict(zip(kernel.arg_names, args, strict=False)) | kwargs
+        values = [named[name] for name in kernel.arg_names]
+        fixed = {parameter.name for parameter in kernel.params if parameter.is_constexpr}
+        types = {n: "constexpr" if n in fixed else type_of(v) for n, v in named.items()}
+        types = {name: types[name] for name in kernel.arg_names}
+        source = ASTSource(kernel, types, dict(constants(tuple(types.values()), values)))
+        compiled = triton.compile(source, target=GPUTarget("cuda", request.param, 32))
+        assert "cubin" in compiled.asm
+        seen.append(kernel.__name__)
+
+    monkeypatch.setattr(triton.runtime.jit.JITFunction, "run", compile_only)
+    return seen
+
+
+def type_of(value):
+    """As Triton's launcher has it, which makes a constant of every 1."""
+    if isinstance(value, tuple):
+        types = map(type_of, value)
+        return type(value)(*types) if hasattr(value, "_fields") else tuple(types)
+    if isinstance(value, torch.Tensor):
+        return TYPES[value.dtype]
+    if isinstance(value, float):
+        return "fp32"
+    constant = value is None or isinstance(value, triton.language.constexpr) or value == 1
+    return "constexpr" if constant else "i32"
+
+
+def constants(types, values, path=()):
+    """What is constant, by its path in the arguments."""
+    for number, (kind, value) in enumerate(zip(types, values, strict=True)):
+        if isinstance(kind, tuple):
+            yield from constants(kind, value, (*path, number))
+        elif kind == "constexpr":
+            yield (*path, number), getattr(value, "value", value)
+
+
+def compile_all(x, axes, kinds):
+    from huashi.pooling import gpu
+
+    param = torch.tensor(3.0)
+    y, offsets = gpu.extremum_offsets(x, axes, -1)
+    gpu.pick_backward(y, offsets, axes)
+    for rule in ((True, None), (False, 3)):
+        gpu.average(x, axes, *rule)
+        gpu.average_backward(y, axes, *rule)
+    gpu.draw(x, axes, "softmax", torch.zeros(y.shape))
+    for kind in kinds:
+        gpu.formula(x, axes, kind, param, 1e-6)
+        gpu.formula_backward(y, x, axes, kind, param, 1e-6)
+        if kind in ("power", "log_sum_exp"):
+            gpu.formula_slope(x, axes, kind, param, 1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
+def test_kernels_of_small_windows_compile_for_a_gpu(dtype, launches):
+    x, axes = torch.zeros(2, 16, 9, 9, dtype=dtype), axes_of((9, 9), 2, 1, padding=1)
+    compile_all(x, axes, KINDS)
+    assert set(launches) == {
+        "_average",
+        "_average_backward",
+        "_draw",
+        "_extremum",
+        "_formula",
+        "_formula_backward",
+        "_pick_backward",
+    }
+
+
+def test_kernels_of_large_windows_compile_for_a_gpu(launches):
+    x = torch.zeros(1, 2, 40, 40, dtype=torch.bfloat16).contiguous(
+        memory_format=torch.channels_last
+    )
+    compile_all(x, axes_of((40, 40), 17, 1, padding=1), ["power"])
+    assert len(launches) == 11
+
+
+def test_kernels_of_whole_planes_compile_for_a_gpu(launches):
+    compile_all(torch.zeros(2, 3, 3000), axes_of((3000,), 3000), ["soft"])
+    assert len(launches) == 10
+
+
+def test_addresses_of_64_bits_compile(launches, monkeypatch):
+    from huashi.pooling import gpu, gpu_windows
+
+    monkeypatch.setattr(gpu_windows, "NARROW", 0)
+    x, axes = torch.zeros(1, 2, 8, 9), axes_of((8, 9), 2)  # of this size once: it is remembered
+    y, offsets = gpu.extremum_offsets(x, axes, 1)
+    gpu.extremum(x, axes, 1)
+    gpu.pick_backward(y, offsets, axes)
+    assert launches == ["_extremum", "_extremum", "_pick_backward"]
