@@ -139,7 +139,6 @@ def main() -> None:
                     case | {"shape": list(x.shape)},
                     runs(models, passes, x),
                     peer="torch",
-                    moved=x.nbytes,  # of a model nobody asks how much it moves
                     device=args.device,
                     rounds=rounds,
                     seconds=5,

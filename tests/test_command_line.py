@@ -6,7 +6,9 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
+from huashi import bench
 from huashi.__main__ import main
 
 
@@ -36,7 +38,19 @@ def test_lists_the_recipes(huashi):
     assert "dates" in out
 
 
-@pytest.mark.parametrize("command", ["recipes", "train", "evaluate", "predict", ["train", "dates"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "recipes",
+        "train",
+        "evaluate",
+        "predict",
+        "bench",
+        "warm-up",
+        ["train", "dates"],
+        ["bench", "pooling"],
+    ],
+)
 def test_help_is_complete(huashi, command):
     command = [command] if isinstance(command, str) else command
     code, out, err = huashi(*command, "--help")
@@ -135,8 +149,53 @@ def test_evaluates_on_pairs(huashi, dates_run, tmp_path):
     assert "BLEU" in out
 
 
+def test_times_a_pool(huashi, one_thread, monkeypatch):
+    monkeypatch.setattr(bench, "copy_bandwidth", lambda device: 10.0)
+    code, out, err = huashi(
+        "bench", "pooling", "--case", "spp-5", "--rounds", 1, "--dtype", "float32"
+    )
+    assert (code, err) == (0, "")
+    head, *lines = out.strip().splitlines()
+    assert head.split("  ")[0] == "case"
+    assert head.endswith("of copy")
+    cells = [line.split() for line in lines]
+    assert [(row[0], row[1], row[2]) for row in cells] == [
+        ("spp-5", passes, layout)
+        for layout in ("contiguous", "channels_last")
+        for passes in ("inference", "forward+backward")
+    ]
+    for *_, theirs, ours, ratio, _, share in cells:
+        assert float(theirs) / float(ours) == pytest.approx(float(ratio), rel=0.05, abs=0.01)
+        assert share.endswith("%")
+
+
+def test_an_interrupted_measurement_shows_what_there_is(huashi, monkeypatch):
+    def measure(setting, device, **options):
+        if setting.passes != "inference":
+            raise KeyboardInterrupt
+        return setting.row()
+
+    monkeypatch.setattr(bench, "measure_pool", measure)
+    code, out, _ = huashi("bench", "pooling", "--case", "speech")
+    assert code == 130
+    head, line = (" ".join(line.split()) for line in out.strip().splitlines())
+    assert head == "case pass layout dtype"
+    assert line == "speech inference contiguous float32"
+
+
+def test_warms_up(huashi, monkeypatch, tmp_path):
+    called = []
+    monkeypatch.setattr(bench, "_calls", lambda dtype: [("one", lambda: called.append(dtype))])
+    monkeypatch.setattr(bench, "cache_folders", lambda: [tmp_path])
+    code, out, _ = huashi("warm-up", "--dtypes", "float32", "int8")
+    assert code == 0
+    assert called == [torch.float32, torch.float32, torch.int8, torch.int8]
+    assert out.startswith("4 calls of kernels in 0.0 s")
+    assert out.endswith(f"{tmp_path}\n")
+
+
 WRONG = {
-    "no command": ([], "Expected one of {recipes, train, evaluate, predict}"),
+    "no command": ([], "Expected one of {recipes, train, evaluate, predict, bench, warm-up}"),
     "wrong command": (["trian"], "Unrecognized options: trian. Available subcommands: recipes"),
     "wrong recipe": (["train", "dats"], "Unrecognized options: dats. Available subcommands: dates"),
     "wrong field": (["train", "dates", "--lrr", "3"], "--lrr, 3. Perhaps you meant: --lr"),
@@ -156,6 +215,15 @@ WRONG = {
     "wrong accelerator": (["train", "dates", "--accelerator", "abacus"], "got abacus: "),
     "no locales": (["train", "dates", "--locales"], "locales must name at least one, got none"),
     "held out and not": (["train", "dates", "--held-out", "de"], "none of the locales, got de"),
+    "wrong case": (["bench", "pooling", "--case", "resnet"], "did you mean 'resnet-stem'?"),
+    "wrong device to time": (
+        ["bench", "pooling", "--device", "gpu"],
+        "device must be one of 'cpu'",
+    ),
+    "wrong dtype to time": (["bench", "pooling", "--dtype", "int8"], "dtype must be one of"),
+    "no rounds": (["bench", "pooling", "--rounds", "0"], "rounds must be > 0, got 0"),
+    "wrong dtype to warm up": (["warm-up", "--dtypes", "float"], "did you mean 'float64'?"),
+    "nothing to bench": (["bench"], "Expected one of {pooling}"),
     "negative steps": (["train", "dates", "--steps", "-3"], "steps must be > 0, got -3"),
 }
 

@@ -20,6 +20,7 @@ OPERATION = {
     "sweeps": 2,
     "formulas": 2,
     "picks": 2,
+    "selections": 2,
     "gpu": 2,
     "gpu_windows": 2,
     "gpu_formula": 2,

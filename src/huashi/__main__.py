@@ -197,7 +197,7 @@ def warm_up(*, dtypes: tuple[str, ...] = ("float32", "bfloat16")) -> None:
         call()
     seconds = time.perf_counter() - begun
     folders = bench.cache_folders()
-    print(f"{len(calls)} calls in {seconds:.1f} s; the machine code is kept in")
+    print(f"{len(calls)} calls of kernels in {seconds:.1f} s; the machine code is kept in")
     print("\n".join(map(str, folders)) if folders else "memory only: no folder can be written")
 
 

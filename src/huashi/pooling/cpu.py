@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from huashi._numba import array_of
-from huashi.pooling import formulas, picks, sweeps
+from huashi.pooling import formulas, picks, selections, sweeps
 from huashi.pooling.dimensions import memory_format_of
 from huashi.pooling.geometry import Axis
 from huashi.pooling.places import nowhere, offset_dtype
@@ -198,6 +198,24 @@ def formula_slope(
 ) -> Tensor:
     """The derivative of each result in the parameter, in float32 or wider."""
     return _formula(x, axes, kind, float(param), eps, slope=True)
+
+
+def k_largest(x: Tensor, k: int) -> Tensor:
+    """Where in each row the k largest stand, in order."""
+    rows = _readable(x, 1)[0].reshape(-1, x.shape[-1])
+    indices = torch.empty((len(rows), k), dtype=torch.int64)
+    selections.k_largest(array_of(rows), k, array_of(indices))
+    return indices.view(*x.shape[:-1], k)
+
+
+def chunk_largest(x: Tensor, starts: Tensor, stops: Tensor) -> Tensor:
+    """Where in each row the largest of each chunk stands; -1 where a chunk is empty."""
+    rows = _readable(x, 1)[0].reshape(-1, x.shape[-1])
+    chunks = starts.shape[-1]
+    indices = torch.empty((len(rows), chunks), dtype=torch.int64)
+    cuts = (array_of(cut.reshape(-1, chunks).contiguous()) for cut in (starts, stops))
+    selections.chunk_largest(array_of(rows), *cuts, array_of(indices))
+    return indices.view(*x.shape[:-1], chunks)
 
 
 def _formula(

@@ -145,6 +145,19 @@ _formula_backward = declare(
 )
 
 
+k_largest = declare(
+    "pool_k_largest(Tensor x, int k) -> Tensor",
+    fake=lambda x, k: x.new_empty((*x.shape[:-1], k), dtype=torch.int64),
+    cpu_dtypes=(*_PACKED, torch.int64, torch.float64),
+    cpu=_cpu("k_largest"),
+)
+chunk_largest = declare(
+    "pool_chunk_largest(Tensor x, Tensor starts, Tensor stops) -> Tensor",
+    fake=lambda x, starts, stops: x.new_empty((*x.shape[:-1], starts.shape[-1]), dtype=torch.int64),
+    cpu=_cpu("chunk_largest"),
+)
+
+
 def extremum(x: Tensor, axes: tuple[Axis, ...], sign: int) -> Tensor:
     """The extremum of each window, by the kernel; no gradient."""
     return _extremum(x, flat(axes), sign)
@@ -182,6 +195,26 @@ class _Draw(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         (offsets,) = ctx.saved_tensors
         return _to_picked(grad, offsets, ctx.axes), None, None, None
+
+
+class _Put(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, offsets: Tensor, axes: list[int]) -> Tensor:
+        ctx.save_for_backward(offsets)
+        ctx.axes = axes
+        return _pick_backward(x, offsets, axes)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        (offsets,) = ctx.saved_tensors
+        n, indices = len(_axes(ctx.axes)), indices_of(offsets, _axes(ctx.axes))
+        taken = grad.flatten(-n).gather(-1, indices.clamp(min=0).flatten(-n))
+        return torch.where(indices < 0, 0, taken.view(indices.shape)), None, None
+
+
+def put(x: Tensor, offsets: Tensor, axes: tuple[Axis, ...]) -> Tensor:
+    """Each value to where its window found one, added up where several did, by the kernel."""
+    return _Put.apply(x, offsets, flat(axes))
 
 
 def _to_picked(grad: Tensor, offsets: Tensor, axes: list[int]) -> Tensor:

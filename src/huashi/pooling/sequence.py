@@ -19,7 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from huashi.pooling import reference
+from huashi._operator import kernel_serves
+from huashi.pooling import operators, reference
 from huashi.pooling.functional import check_input, real_elements
 from huashi.pooling.geometry import bins_of
 from huashi.pooling.unpool import readable
@@ -157,7 +158,10 @@ def chunk_max_pool1d(
     _check_count("chunks", chunks)
     if positions is not None:
         _check_positions(x, chunks, positions)
-    return chunk_max(x, chunks, real_elements(1, x, mask, lengths), positions)
+    real = real_elements(1, x, mask, lengths)
+    if mask is None and kernel_serves("pool_chunk_largest", x):
+        return _chunks_by_kernel(x, chunks, lengths, positions)
+    return chunk_max(x, chunks, real, positions)
 
 
 class KMaxPool1d(nn.Module):
@@ -232,6 +236,9 @@ def k_max(x: Tensor, k: int, real: Tensor | None = None, keep: Tensor | None = N
         keep: how many to have in each row where that is fewer than k, (..., 1).
     """
     length = x.shape[-1]
+    if real is None and keep is None and kernel_serves("pool_k_largest", x):
+        order = operators.k_largest(x.detach(), k)
+        return KMax(x.gather(-1, order), torch.ones_like(order, dtype=torch.bool), order)
     with torch.no_grad():
         chosen = _chosen(x.detach(), k, real, keep)
         order = chosen
@@ -308,6 +315,24 @@ def chunk_max(
     # chunks that share an element add their gradients up in one order on every device
     each = x[..., None, :].expand(*x.shape[:-1], chunks, length)
     return reference.extremum_of(reference.Windows(each, inside, order))[0]
+
+
+def _chunks_by_kernel(
+    x: Tensor, chunks: int, lengths: Tensor | None, positions: Tensor | None
+) -> Tensor:
+    """As :func:`chunk_max`, with lengths in place of a mask."""
+    length = x.shape[-1]
+    count = torch.full((1,), length) if lengths is None else lengths.long().reshape(-1, 1)
+    if positions is None:
+        i = torch.arange(chunks)
+        starts, stops = i * count // chunks, ((i + 1) * count + chunks - 1) // chunks
+    else:
+        cuts = positions.long().reshape(-1, chunks - 1).clamp(0, length)
+        starts, stops = F.pad(cuts, (1, 0)), F.pad(cuts, (0, 1), value=length)
+        starts, stops = starts.expand(max(len(cuts), len(count)), -1), torch.minimum(stops, count)
+    starts, stops = torch.broadcast_tensors(starts, stops)
+    index = operators.chunk_largest(x.detach(), starts, stops)
+    return torch.where(index < 0, -torch.inf, x.gather(-1, index.clamp(min=0)))
 
 
 def _count(real: Tensor, length: int) -> Tensor:

@@ -22,7 +22,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from huashi._checks import check_choice
-from huashi.pooling import reference
+from huashi._operator import kernel_serves
+from huashi.pooling import operators, reference
 from huashi.pooling.dimensions import each_dimension, each_dimension_module
 from huashi.pooling.functional import check_input
 from huashi.pooling.geometry import Axis, Padding, Size, axes_of
@@ -91,6 +92,8 @@ def max_unpool(
         index, apart = indices, False
     if readable(index) and index.numel():
         _check_inside(index, lengths)
+    if apart and kernel_serves("pool_pick_backward", x, index):
+        return operators.put(x, indices.offsets, indices.axes)  # pyright: ignore[reportAttributeAccessIssue]
     places = index.flatten(-dims)
     flat = _put(x.flatten(-dims), places, math.prod(lengths), duplicates, apart=apart)
     y = flat.unflatten(-1, lengths)
