@@ -5,8 +5,8 @@
 Contenders: ``eager`` is torch.nn.functional, or what people write with it where it has no such
 pool; ``compiled`` is the same under torch.compile; ``onnxruntime`` is a model of one operator, for
 contiguous float32 inference; ``huashi`` is :mod:`huashi.pooling`. The cases are those of
-:data:`huashi.bench.CASES`. ``compiled`` is left out of the largest window: torch.compile calls
-eager's own kernel for windows of more than 25 elements.
+:data:`huashi.bench.CASES`. ``compiled`` is left out of windows of more than 25
+elements, for which torch.compile calls eager's own kernel.
 
 What was measured is kept after each line, so that ``--resume`` can go on with an interrupted run.
 """
@@ -32,6 +32,8 @@ from benchmarks.tables import pooling_summary
 from huashi.bench import CASES, Setting, check_device, example, prepare, settings_of
 
 CONTENDERS = "eager", "compiled", "onnxruntime", "huashi"
+PLAIN = "inference", "contiguous", "float32"  # what the models of onnxruntime are for
+LARGEST_COMPILED = 25  # elements of a window
 ONNX = {
     "max_pool": ("MaxPool", {}),
     "avg_pool": ("AveragePool", {"count_include_pad": 1}),
@@ -92,7 +94,7 @@ def contenders(setting, device, names):
     case = CASES[setting.case]
     timed, moved = prepare(setting, device)
     runs = {"eager": timed(case.eager)}
-    if "compiled" in names and setting.case != "morphology":
+    if "compiled" in names and is_compiled(case):
         torch.compiler.reset()  # it gives up on a function that it was to compile often
         runs["compiled"] = timed(torch.compile(case.eager, dynamic=False))
     if "onnxruntime" in names and device == "cpu" and setting[1:] == PLAIN:
@@ -101,7 +103,9 @@ def contenders(setting, device, names):
     return runs | {"huashi": timed(case.huashi)}, moved
 
 
-PLAIN = "inference", "contiguous", "float32"
+def is_compiled(case):
+    """Whether torch.compile makes code for a case, not a call of eager's own kernel."""
+    return case.settings.get("kernel_size", 1) ** (len(case.shape) - 2) <= LARGEST_COMPILED
 
 
 def kept(pool, x):
@@ -163,7 +167,7 @@ def main() -> None:
     parser.add_argument("--case", choices=[*CASES, "first-call"], nargs="*")
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], nargs="*")
     parser.add_argument("--rounds", type=int, help="of each contender; else as time allows")
-    parser.add_argument("--seconds", type=float, default=1.5, help="for each contender")
+    parser.add_argument("--seconds", type=float, default=1.0, help="for each contender")
     parser.add_argument("--without", choices=CONTENDERS[1:3], nargs="*", default=[])
     parser.add_argument("--quick", action="store_true", help="three rounds, saved only with --name")
     parser.add_argument("--resume", action="store_true", help="not what this commit measured here")

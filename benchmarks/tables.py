@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.harness import RESULTS
 from huashi._files import write_atomically
+from huashi.recipes.pooling_digits import summary
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"(<!-- results: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -194,6 +195,58 @@ def pooling_model(rows: list[dict]) -> list[list[str]]:
     return table
 
 
+def pooling_digits(rows: list[dict]) -> list[list[str]]:
+    """By kind of pool, means over the seeds and their spread."""
+    kinds = summary(rows)
+    return [list(kinds[0]), *([str(cell) for cell in kind.values()] for kind in kinds)]
+
+
+def pooling_digits_note(rows: list[dict]) -> str:
+    seeds = len({row["seed"] for row in rows})
+    one = rows[0]
+    return (
+        f"{seeds} seeds, mean ± standard deviation; {one['train_examples']} digits to train on, "
+        f"{one['test_examples']:,} for the test. One thread of "
+    )
+
+
+def pooling_error(rows: list[dict]) -> list[list[str]]:
+    """What pools make of errors of one size, in three windows."""
+    windows = 2, 8, 32
+    sides = " / ".join(map(str, windows))
+    head = f"windows of {sides} pixels", "filters", "mean", "max", "stochastic, expected"
+    table = [[*head, "maps of 16 with mean below max"]]
+    found = {
+        (row["error"], row["measure"], row["filters"], row["pool"], row["window"]): row
+        for row in rows
+        if row["size"] in (0.0, 0.05)
+    }
+    for error, measure in (
+        ("", "neighbourhood"),
+        *(("pixels", measure) for measure in ("scatter", "shift")),
+        *(
+            (error, measure)
+            for error in ("weights", "bias")
+            for measure in ("shift", "absolute shift")
+        ),
+        ("", "level"),
+    ):
+        for filters in ("oriented", "random"):
+            cells = {
+                pool: [found[error, measure, filters, pool, window] for window in windows]
+                for pool in head[2:]
+            }
+            table.append(
+                [
+                    f"error of {error}: {measure}" if error else f"no error: {measure}",
+                    filters,
+                    *(" / ".join(f"{row['median']:.3f}" for row in c) for c in cells.values()),
+                    " / ".join(str(row["below max"]) for row in cells["mean"]),
+                ]
+            )
+    return table
+
+
 PLAIN = "contiguous", "float32"
 TABLES: dict[str, Callable[[list[dict]], list[list[str]]]] = {
     "attention-start": attention_start,
@@ -202,12 +255,16 @@ TABLES: dict[str, Callable[[list[dict]], list[list[str]]]] = {
     "entmax-cuda": times,
     "entmax-limits": limits,
     "pooling": pooling,
+    "pooling-digits": pooling_digits,
+    "pooling-error": pooling_error,
     "pooling-summary": pooling_summary,
     "pooling-model": pooling_model,
 }
 SOURCES = {"pooling": "pooling-cpu", "pooling-summary": "pooling-cpu"}  # where names differ
 NOTES = {
     "dates": dates_note,
+    "pooling-digits": pooling_digits_note,
+    "pooling-error": lambda rows: "Medians of 16 maps, errors of size 0.05. One thread of ",
     "attention-start": lambda rows: "One thread of ",
     "entmax-limits": lambda rows: "",
 }

@@ -75,7 +75,7 @@ def pooling_kinds() -> bytes:
         "sort, k = 3": pooling.sort_pool2d(x, scores, size),
         "stochastic, a draw": pooling.stochastic_pool2d(x, size, **draw),
         "stochastic, expected": pooling.stochastic_pool2d(x, size, training=False),
-        "blur, of 13": pooling.blur_pool2d(x, 13, size),
+        "blur, 13 × 13": pooling.blur_pool2d(x, 13, size),
         "max-blur": pooling.max_blur_pool2d(x, size, padding="same", blur_size=7),
         "fractional": pooling.fractional_max_pool2d(x, "overlapping", 32, **draw),
         "S3, a draw": pooling.s3_pool2d(x, size, grid_size=24, **draw),
@@ -90,9 +90,10 @@ def pooling_kinds() -> bytes:
 
 def pooling_switches() -> bytes:
     """Edges pooled, and put back with and without knowing where the maxima were."""
-    grey = photo("china.jpg").mean(0, keepdim=True)[:, 115:211, 210:306]
-    edges = F.conv2d(grey[None], torch.tensor([[[[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]]]))[0]
-    edges = F.pad(edges.abs(), (1, 1, 1, 1))
+    grey = photo("flower.jpg").mean(0, keepdim=True)[:, 60:252, 190:382]
+    grey = F.pad(pooling.avg_pool2d(grey, 2)[None], (1, 1, 1, 1), mode="reflect")
+    sobel = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]])
+    edges = F.conv2d(grey, torch.stack([sobel, sobel.T])[:, None])[0].norm(dim=0, keepdim=True)
     y, places = pooling.max_pool2d(edges, 4, return_indices="compact")
     there = pooling.max_unpool2d(y, places)
     corner = torch.zeros_like(edges)
@@ -103,9 +104,9 @@ def pooling_switches() -> bytes:
         "unpooled: each where it was": there,
         "each in its window's corner": corner,
     }
-    figure = Figure(figsize=(10, 2.9), layout="constrained")
+    figure = Figure(figsize=(10, 2.75), layout="constrained")
     for panel, (name, image) in zip(figure.subplots(1, 4), shown.items(), strict=True):
-        panel.imshow(image[0].sqrt(), cmap="gray_r", vmin=0, vmax=1.6, interpolation="nearest")
+        panel.imshow(image[0], cmap="gray_r", vmin=0, vmax=1.8, interpolation="nearest")
         panel.set_title(name, fontsize=10, color=INK)
         panel.set_xticks([])
         panel.set_yticks([])
@@ -126,7 +127,7 @@ def pooling_shift() -> bytes:
         shown = {"signal" if not shift else "one step later": signal}
         shown |= {f"{name}, stride 2": pool(signal) for name, pool in pools.items()}
         for panel, (name, y) in zip(panel_row, shown.items(), strict=True):
-            y = y[0, : 16 if name in ("signal", "one step later") else 8]
+            y = y[0, 4:20] if len(y[0]) == 24 else y[0, 2:10]  # away from the ends
             panel.bar(range(len(y)), y, color=colour, width=0.7)
             panel.set_title(name, fontsize=10, color=INK)
             panel.set_ylim(0, 1.1)
@@ -141,9 +142,9 @@ def k_max() -> bytes:
     length = x.shape[-1]
     kept = pooling.k_max_pool1d(x, 4, return_indices=True).indices[0].tolist()
     outputs = {
-        "k-max, k = 4: as they stood": pooling.k_max_pool1d(x, 4)[0],
-        "topk(4): by size": x.topk(4).values[0],
-        "chunk-max, 3 chunks": pooling.chunk_max_pool1d(x, 3)[0],
+        "k-max, k = 4:\nas they stood": pooling.k_max_pool1d(x, 4)[0],
+        "topk(4):\nby size": x.topk(4).values[0],
+        "chunk-max:\none of each chunk": pooling.chunk_max_pool1d(x, 3)[0],
     }
     figure = Figure(figsize=(9, 2.8), layout="constrained")
     first, *others = figure.subplots(1, 4, sharey=True, width_ratios=[12, 5, 5, 5])
@@ -151,7 +152,9 @@ def k_max() -> bytes:
     first.bar(range(length), x[0], color=colours, width=0.75)
     for cut in (4, 8):
         first.axvline(cut - 0.5, color=INK, linestyle=":", linewidth=1)
-    first.set_title("a sequence of 12; in red its 4 largest", fontsize=10, color=INK)
+    first.set_title(
+        "a sequence, in red its four largest;\nthree chunks of equal length", fontsize=10, color=INK
+    )
     for panel, (name, y), colour in zip(
         others, outputs.items(), (ACCENT, QUIET, THIRD), strict=True
     ):

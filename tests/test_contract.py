@@ -79,12 +79,14 @@ DECLARED = {  # torch.ops.huashi: an operation that runs it
     "pool_formula": "gem_pool",
     "pool_formula_slope": "gem_pool",
     "pool_formula_backward": "gem_pool",
+    "pool_k_largest": "k_max_pool",
+    "pool_chunk_largest": "chunk_max_pool",
 }
 PLAIN = {  # no kernel yet: plain PyTorch serves
     *("sort_pool", "quantile_pool", "median_pool", "blur_pool", "fractional_max_pool"),
     *(f"adaptive_{kind}_pool" for kind in ("max", "min", "avg", "lp", "gem", "soft")),
     *("global_attention_pool", "global_covariance_pool"),
-    *("k_max_pool", "dynamic_k_max_pool", "chunk_max_pool", "max_unpool"),
+    "max_unpool",
 }
 DTYPES = [torch.float32, torch.float64, torch.bfloat16, torch.float16]
 

@@ -30,6 +30,13 @@ KINDS = {  # name: (function of tensors, shape of the first of them, and a numbe
     "median": (lambda x: pooling.median_pool2d(x, 3, 2, 1), IMAGE),
     "masked": (lambda x: pooling.max_pool1d(x, 3, lengths=torch.tensor([9, 7])), LINE),
     "global": (pooling.global_avg_pool, IMAGE),
+    "k-max": (lambda x: pooling.k_max_pool1d(x, 3), LINE),
+    "chunk-max": (lambda x: pooling.chunk_max_pool1d(x, 4), LINE),
+}
+OPERATORS = {
+    name.split("::")[1].split(".")[0]
+    for name in torch._C._dispatch_get_all_op_names()
+    if name.startswith("huashi::")
 }
 every_kind = pytest.mark.parametrize("kind", KINDS)
 
@@ -138,20 +145,13 @@ def test_operators_are_registered_as_they_are():
         "pool_formula": [(x, flat, "power", p, 0.1), (last.bfloat16(), flat, "soft", p, 0.0)],
         "pool_formula_slope": [(x, flat, "power", p, 0.1), (x.double(), flat, "log_sum_exp", p, 0.0)],
         "pool_formula_backward": [(y, x, flat, "lp", p, 0.0), (y, last, flat, "soft", p, 0.0)],
+        "pool_k_largest": [(x, 3), (x.to(torch.uint8), 1)],
+        "pool_chunk_largest": [(x[0], torch.tensor([[0, 2]]), torch.tensor([[3, 4]]))],
     }  # fmt: skip
-    declared = {name for name in dir(operators) if name.startswith("_")}
-    assert {f"_{name.removeprefix('pool_')}" for name in calls} <= declared
     assert calls.keys() == {name for name in OPERATORS if name.startswith("pool_")}
     for name, arguments in calls.items():
         for each in arguments:
             torch.library.opcheck(getattr(ops, name).default, each)
-
-
-OPERATORS = {
-    name.split("::")[1].split(".")[0]
-    for name in torch._C._dispatch_get_all_op_names()
-    if name.startswith("huashi::")
-}
 
 
 @every_kind
