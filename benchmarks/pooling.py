@@ -5,8 +5,8 @@
 Contenders: ``eager`` is torch.nn.functional, or what people write with it where it has no such
 pool; ``compiled`` is the same under torch.compile; ``onnxruntime`` is a model of one operator, for
 contiguous float32 inference; ``huashi`` is :mod:`huashi.pooling`. The cases are those of
-:data:`huashi.bench.CASES`. ``compiled`` is left out of windows of more than 25
-elements, for which torch.compile calls eager's own kernel.
+:data:`huashi.bench.CASES`. ``compiled`` is left out of windows of more than 25 elements, for which
+torch.compile calls eager's own kernel.
 
 What was measured is kept after each line, so that ``--resume`` can go on with an interrupted run.
 """
@@ -124,10 +124,10 @@ def kept(pool, x):
 
 
 def pool_of(case):
-    """What a case computes, in words."""
-    words = {"kernel_size": "{}", "stride": "stride {}", "padding": "padding {}"}
-    told = [words.get(k, f"{k} {{}}").format(v) for k, v in case.settings.items() if v]
-    return " ".join([case.pool.replace("_", " "), ", ".join(told)]).strip()
+    """What a case computes, as a call."""
+    first = ("norm_type", "kernel_size")
+    told = [f"{v:g}" if k in first else f"{k}={v:g}" for k, v in case.settings.items() if v]
+    return f"{case.pool}({', '.join(told)})"
 
 
 def measure(setting, device, names, rounds, seconds):

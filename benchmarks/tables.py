@@ -117,14 +117,17 @@ def pooling(rows: list[dict]) -> list[list[str]]:
         table.append(
             [
                 case.replace("-", " "),
-                of_case[0].get("pool", ""),
+                f"`{of_case[0]['pool']}`",
                 " × ".join(map(str, of_case[0]["shape"])),
                 *(f"{row['median_us'] / 1e3:,.2f}" if row else "–" for row in forward),
-                f"**{ours['times_peer']:.1f}**" if ours else "–",
-                f"**{both['times_peer']:.1f}**" if both else "–",
+                *(f"**{_times(row['times_peer'])}**" if row else "–" for row in (ours, both)),
             ]
         )
     return table
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.1f}" if ratio >= 1 else f"{ratio:.2f}"  # a loss is not rounded away
 
 
 def pooling_summary(rows: list[dict]) -> list[list[str]]:

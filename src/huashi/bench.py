@@ -355,39 +355,60 @@ def _calls(dtype: torch.dtype) -> Iterator[tuple[str, Callable[[], object]]]:
     """The calls in one dtype; arrays are large enough for the parallel form."""
     from huashi.seq2seq.entmax import entmax15
 
-    image = torch.rand(4, 8, 64, 64).mul(100).to(dtype)
-    images = {"": image, ", channels last": image.contiguous(memory_format=torch.channels_last)}
     integer = not dtype.is_floating_point
-    long = torch.rand(2, 1, 40_000).to(dtype)  # a window of which has offsets of four bytes
-    for layout, x in images.items():
-        for name, pool in _extrema().items():
-            yield name + layout, functools.partial(pool, x)
+    row = torch.rand(4, 8, 4096).mul(100).to(dtype)
+    for layout, x in _inputs(row).items():
+        pools = _extrema(x.ndim - 2)
+        pools |= _means() if x.ndim == 4 and not integer else {}
+        for name, pool in pools.items():
+            yield f"{name}, {layout}", functools.partial(pool, x)
             if not integer:
-                yield f"{name}{layout}, gradient", functools.partial(_gradient, pool, x)
-        for name, pool in ({} if integer else _means()).items():
-            yield name + layout, functools.partial(pool, x)
-            yield f"{name}{layout}, gradient", functools.partial(_gradient, pool, x)
-    yield "max, long", lambda: pooling.max_pool1d(long, 33_000, 1, return_indices=True)
-    yield "k-max", lambda: pooling.k_max_pool1d(image.flatten(2), 3)
-    yield "chunk-max", lambda: pooling.chunk_max_pool1d(image.flatten(2), 3)
-    if integer:
-        return
-    yield "max, long, gradient", lambda: _gradient(lambda x: pooling.max_pool1d(x, 33_000, 1), long)
-    scores = torch.randn(512, 64).to(dtype)
-    yield "entmax", lambda: entmax15(scores)
-    yield "entmax, gradient", lambda: _gradient(entmax15, scores)
+                yield f"{name}, {layout}, gradient", functools.partial(_gradient, pool, x)
+    long = torch.rand(2, 1, 40_000).to(dtype)  # a window of which has offsets of four bytes
+    for name, x, pool in (
+        ("max, long", long, lambda x: pooling.max_pool1d(x, 33_000, 1)),
+        ("k-max", row, lambda x: pooling.k_max_pool1d(x, 8)),
+        ("chunk-max", row, lambda x: pooling.chunk_max_pool1d(x, 3)),
+    ):
+        yield name, functools.partial(pool, x)
+        if not integer:
+            yield f"{name}, gradient", functools.partial(_gradient, pool, x)
+    if not integer:
+        yield "entmax", functools.partial(entmax15, row)
+        yield "entmax, gradient", functools.partial(_gradient, entmax15, row)
 
 
-def _extrema() -> dict[str, Pool]:
+def _inputs(row: Tensor) -> dict[str, Tensor]:
+    """What pools are called with, in each number of dimensions and layout."""
+    square, cube = row.unflatten(-1, (64, 64)), row.unflatten(-1, (16, 16, 16))
+    return {
+        "1d": row,
+        "2d": square,
+        "2d channels last": square.contiguous(memory_format=torch.channels_last),
+        "3d": cube,
+        "3d channels last": cube.contiguous(memory_format=torch.channels_last_3d),
+    }
+
+
+def _extrema(dims: int) -> dict[str, Pool]:
+    def of(name: str) -> Callable[..., Any]:
+        return getattr(pooling, f"{name}{dims}d")
+
     def unpooled(x: Tensor) -> Tensor:
-        found: Any = pooling.max_pool2d(x, 3, 2, 1, return_indices="compact")
-        return pooling.max_unpool2d(*found)
+        return of("max_unpool")(*of("max_pool")(x, 2, return_indices="compact"))
+
+    def small(x: Tensor) -> Tensor:
+        return pooling.global_max_pool(x.reshape(4, 512, 8, 8))
 
     return {
-        "max": lambda x: pooling.max_pool2d(x, 3, 2, 1),
-        "max, wide": lambda x: pooling.max_pool2d(x, 17, 2, 8),  # offsets of two bytes
-        "min": lambda x: pooling.min_pool2d(x, 2),
+        "max": lambda x: of("max_pool")(x, 2),
+        "max, overlapping": lambda x: of("max_pool")(x, 3, 2, 1),
+        "max, at each element": lambda x: of("max_pool")(x, 5, 1, 2),
+        "max, dilated": lambda x: of("max_pool")(x, 3, 1, 2, 2),
+        "max, wide": lambda x: of("max_pool")(x, 17, 2, 8),  # offsets of two bytes
+        "min": lambda x: of("min_pool")(x, 2),
         "global max": pooling.global_max_pool,
+        "global max, small": small,
         "unpooling": unpooled,
     }
 

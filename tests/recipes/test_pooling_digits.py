@@ -208,6 +208,7 @@ def test_metrics_have_a_line_for_each_training(run):
 def test_reaches_its_target_at_full_size(tmp_path):
     run = pooling_digits.train(Config(folder=tmp_path / "digits", seeds=(0,)))
     scores = {pair["pooling"]: pair for pair in run.results["pairs"]}
-    assert all(pair["test"] >= 93 for kind, pair in scores.items() if kind != "min")
+    usual = scores.keys() - {"min", "median"}
+    assert all(scores[kind]["test"] >= 93 for kind in usual)
     assert scores["max-blur"]["consistency"] > scores["max"]["consistency"] + 5
     assert scores["max"]["consistency"] > scores["strided"]["consistency"] + 15

@@ -19,8 +19,10 @@ from huashi._numba import (
     compiled,
     float_of_bits,
     inlined,
+    larger,
     narrow,
     part_of,
+    smaller,
     threaded,
     wide,
 )
@@ -41,7 +43,7 @@ NONE = -3.4028234663852886e38  # for an absent element of POWER: the least float
 @compiled
 def _exp2(t):
     """2^t of a float32, in vector lanes; 0 below 2^-126, infinite from 2^128."""
-    t = min(max(t, np.float32(-127)), np.float32(128))
+    t = smaller(larger(t, np.float32(-127)), np.float32(128))
     whole = np.floor(t + np.float32(0.5))
     x = (t - whole) * np.float32(_LN2)  # at most 0.35: the series is exact enough after 7 terms
     series = np.float32(1 / 5040)
@@ -169,8 +171,8 @@ def _change(buffer, out, kind, eps):
 
 
 @compiled
-def _add_up(buffer, scale, first, second, kind, param):
-    """The largest element of each window, and the two sums that its formula needs."""
+def _add_up(buffer, scale, first, second, kind, param, slope):
+    """The largest element of each window, and the two sums that its formula or slope needs."""
     scale[:] = buffer[0]
     first[:] = 0
     second[:] = 0
@@ -195,13 +197,21 @@ def _add_up(buffer, scale, first, second, kind, param):
                 weight = exponential(param * (lane[i] - scale[i]))
                 first[i] += weight
                 second[i] += weight * (lane[i] - scale[i]) if lane[i] != -np.inf else weight
+        elif kind == STOCHASTIC:
+            for i in range(lane.size):
+                share = lane[i] / scale[i] if scale[i] != 0 else lane[i]
+                first[i] += share
+                second[i] += share * share
+        elif slope:
+            for i in range(lane.size):
+                share = lane[i] / scale[i] if scale[i] != 0 else lane[i]
+                weight = raised(share, param)
+                first[i] += weight
+                second[i] += weight * (logarithm(share) if share > 0 else share)
         else:
             for i in range(lane.size):
                 share = lane[i] / scale[i] if scale[i] != 0 else lane[i]
-                weight = share if kind == STOCHASTIC else raised(share, param)
-                first[i] += weight
-                logged = logarithm(share) if share > 0 else share
-                second[i] += weight * (share if kind == STOCHASTIC else logged)
+                first[i] += raised(share, param)
 
 
 @compiled
@@ -282,7 +292,7 @@ def formula(part, parts, x, y, axes, unit, kind, param, eps, absent, counts, alo
         p, a, b = task // rows, task % rows // y.shape[2], task % y.shape[2]
         _gather(x, buffer, p, a, b, axes, unit, absent)
         _change(buffer, buffer, kind, eps)
-        _add_up(buffer, scale, first, second, kind, param)
+        _add_up(buffer, scale, first, second, kind, param, slope)
         count = counts[a, b]
         _results(scale, first, second, count, along, unit, kind, param, line)
         if slope:
@@ -321,7 +331,7 @@ def formula_backward(
                 left = b * axes[1, STRIDE] - axes[1, BEFORE]
                 _gather(x, raw, p, a, b, axes, unit, absent)
                 _change(raw, buffer, kind, eps)
-                _add_up(buffer, scale, first, second, kind, param)
+                _add_up(buffer, scale, first, second, kind, param, False)
                 count = counts[a, b]
                 _results(scale, first, second, count, along, unit, kind, param, line)
                 row = grad[p, a, b]
@@ -364,7 +374,7 @@ def whole_formula(part, parts, x, y, kind, param, eps, absent, slope, block):
         low, high = task * block, min(task * block + block, x.shape[0])
         buffer, (scale, first, second, line) = _side_by_side(x[low:high], absent)
         _change(buffer, buffer, kind, eps)
-        _add_up(buffer, scale, first, second, kind, param)
+        _add_up(buffer, scale, first, second, kind, param, slope)
         _results(scale, first, second, 1, n, high - low, kind, param, line)
         if slope:
             _slopes(first, second, 1, n, high - low, kind, param, line)
@@ -382,7 +392,7 @@ def whole_formula_backward(part, parts, x, grad, dx, kind, param, eps, absent, b
         raw, (scale, first, second, line) = _side_by_side(x[low:high], absent)
         buffer, g, many = np.empty_like(raw), np.empty_like(line), np.full(high - low, n[0])
         _change(raw, buffer, kind, eps)
-        _add_up(buffer, scale, first, second, kind, param)
+        _add_up(buffer, scale, first, second, kind, param, False)
         _results(scale, first, second, 1, n, high - low, kind, param, line)
         for i in range(high - low):
             g[i] = wide(grad[low + i])

@@ -45,7 +45,7 @@ KINDS: dict[str, Callable[[int], nn.Module]] = {  # of so many channels; each ha
     "median": lambda channels: pooling.MedianPool2d(**WINDOW),
     "blur": lambda channels: pooling.downsample("blur", channels),
     "max-blur": lambda channels: pooling.downsample("max_blur", channels),
-    "fractional": lambda channels: pooling.FractionalMaxPool2d("overlapping", output_ratio=0.5),
+    "fractional": lambda channels: pooling.FractionalMaxPool2d(3, output_ratio=0.5),
     "s3": lambda channels: pooling.S3Pool2d(3, 2),
     "strided": lambda channels: pooling.downsample("strided", channels),
     "all-convolutional": lambda channels: pooling.downsample("all_convolutional", channels),
