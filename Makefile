@@ -28,6 +28,8 @@ bench: .venv/.dev
 	$(BIN)/python -m benchmarks.attention_start
 	$(BIN)/python -m benchmarks.pooling
 	$(BIN)/python -m benchmarks.pooling_model
+	$(BIN)/python -m benchmarks.pooling_error
+	$(BIN)/python -m benchmarks.pooling_digits
 	$(BIN)/python -m benchmarks.tables
 
 docs: .venv/.docs

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from torch import nn
 
-from huashi.pooling import layers, regions
+from huashi.pooling import adaptive, layers
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -29,12 +29,12 @@ _POOLS: dict[type[nn.Module], tuple[type[nn.Module], tuple[str, ...]]] = {  # an
     nn.LPPool1d: (layers.LPPool1d, _LP),
     nn.LPPool2d: (layers.LPPool2d, _LP),
     nn.LPPool3d: (layers.LPPool3d, _LP),
-    nn.AdaptiveMaxPool1d: (regions.AdaptiveMaxPool1d, ("output_size", "return_indices")),
-    nn.AdaptiveMaxPool2d: (regions.AdaptiveMaxPool2d, ("output_size", "return_indices")),
-    nn.AdaptiveMaxPool3d: (regions.AdaptiveMaxPool3d, ("output_size", "return_indices")),
-    nn.AdaptiveAvgPool1d: (regions.AdaptiveAvgPool1d, ("output_size",)),
-    nn.AdaptiveAvgPool2d: (regions.AdaptiveAvgPool2d, ("output_size",)),
-    nn.AdaptiveAvgPool3d: (regions.AdaptiveAvgPool3d, ("output_size",)),
+    nn.AdaptiveMaxPool1d: (adaptive.AdaptiveMaxPool1d, ("output_size", "return_indices")),
+    nn.AdaptiveMaxPool2d: (adaptive.AdaptiveMaxPool2d, ("output_size", "return_indices")),
+    nn.AdaptiveMaxPool3d: (adaptive.AdaptiveMaxPool3d, ("output_size", "return_indices")),
+    nn.AdaptiveAvgPool1d: (adaptive.AdaptiveAvgPool1d, ("output_size",)),
+    nn.AdaptiveAvgPool2d: (adaptive.AdaptiveAvgPool2d, ("output_size",)),
+    nn.AdaptiveAvgPool3d: (adaptive.AdaptiveAvgPool3d, ("output_size",)),
 }
 
 

@@ -8,29 +8,29 @@ from torch.autograd import grad, gradcheck, gradgradcheck
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from huashi.pooling import functional, reference, regions
+from huashi.pooling import adaptive, functional, reference, regions
 from huashi.pooling.geometry import Axis, Bins, bins_of
 from tests.pooling.test_reference import image
 
 ADAPTIVE_MAX = {1: F.adaptive_max_pool1d, 2: F.adaptive_max_pool2d, 3: F.adaptive_max_pool3d}
 ADAPTIVE_AVG = {1: F.adaptive_avg_pool1d, 2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d}
 KINDS = {  # name: (adaptive, over windows)
-    "max": (regions.adaptive_max_pool, functional.max_pool),
-    "min": (regions.adaptive_min_pool, functional.min_pool),
-    "avg": (regions.adaptive_avg_pool, functional.avg_pool),
+    "max": (adaptive.adaptive_max_pool, functional.max_pool),
+    "min": (adaptive.adaptive_min_pool, functional.min_pool),
+    "avg": (adaptive.adaptive_avg_pool, functional.avg_pool),
     "lp": (
-        lambda dims, x, size, **real: regions.adaptive_lp_pool(dims, x, 3.0, size, **real),
+        lambda dims, x, size, **real: adaptive.adaptive_lp_pool(dims, x, 3.0, size, **real),
         lambda dims, x, size, **real: functional.lp_pool(dims, x, 3.0, size, **real),
     ),
     "lp_mean": (
-        lambda dims, x, size: regions.adaptive_lp_pool(dims, x, 2, size, reduction="mean"),
+        lambda dims, x, size: adaptive.adaptive_lp_pool(dims, x, 2, size, reduction="mean"),
         lambda dims, x, size: functional.lp_pool(dims, x, 2, size, reduction="mean"),
     ),
     "gem": (
-        lambda dims, x, size, **real: regions.adaptive_gem_pool(dims, x, 3.0, size, eps=0.1, **real),
+        lambda dims, x, size, **real: adaptive.adaptive_gem_pool(dims, x, 3.0, size, eps=0.1, **real),
         lambda dims, x, size, **real: functional.gem_pool(dims, x, 3.0, size, eps=0.1, **real),
     ),
-    "soft": (regions.adaptive_soft_pool, functional.soft_pool),
+    "soft": (adaptive.adaptive_soft_pool, functional.soft_pool),
 }  # fmt: skip
 
 
@@ -82,7 +82,7 @@ def test_maximum_is_torchs_in_value_index_and_gradient(shape, seed, ties, nan, b
     want, want_index = ADAPTIVE_MAX[dims](x, outputs, return_indices=True)
     g = torch.randn_like(want)
     for y, index in (
-        regions.adaptive_max_pool(dims, x, outputs, True),
+        adaptive.adaptive_max_pool(dims, x, outputs, True),
         reference.extremum(x, bins(lengths, outputs)),
     ):
         assert_close(y, want, equal_nan=True, rtol=0, atol=0)
@@ -100,7 +100,7 @@ def test_average_is_torchs(shape, seed, nan, batched):
     want = ADAPTIVE_AVG[dims](x, outputs)
     g = torch.randn_like(want)
     for y in (
-        regions.adaptive_avg_pool(dims, x, outputs),
+        adaptive.adaptive_avg_pool(dims, x, outputs),
         reference.average(x, bins(lengths, outputs)),
     ):
         assert_close(y, want, equal_nan=True)
@@ -111,11 +111,11 @@ def test_average_is_torchs(shape, seed, nan, batched):
 def test_minimum_is_the_maximum_of_the_negative(shape, seed, nan):
     lengths, outputs = shape
     x = image(lengths, seed, ties=True, nan=nan)
-    y, index = regions.adaptive_min_pool(len(lengths), x, outputs, True)
-    want, want_index = regions.adaptive_max_pool(len(lengths), -x, outputs, True)
+    y, index = adaptive.adaptive_min_pool(len(lengths), x, outputs, True)
+    want, want_index = adaptive.adaptive_max_pool(len(lengths), -x, outputs, True)
     assert_close(y, -want, equal_nan=True, rtol=0, atol=0)
     assert torch.equal(index, want_index)
-    alone = regions.adaptive_min_pool(len(lengths), x, outputs)
+    alone = adaptive.adaptive_min_pool(len(lengths), x, outputs)
     assert_close(alone, y, equal_nan=True, rtol=0, atol=0)
 
 
@@ -162,9 +162,9 @@ def test_masked_elements_are_absent(kind, output):
 
 def test_an_empty_bin_has_no_index_and_integers_have_extrema():
     x = torch.tensor([[[3, 1, 2, 7, 5]]])
-    assert regions.adaptive_max_pool1d(x, 2)[0, 0].tolist() == [3, 7]
-    assert regions.adaptive_min_pool1d(x, 2)[0, 0].tolist() == [1, 2]
-    y, index = regions.adaptive_max_pool1d(x, 2, True, lengths=torch.tensor([2]))
+    assert adaptive.adaptive_max_pool1d(x, 2)[0, 0].tolist() == [3, 7]
+    assert adaptive.adaptive_min_pool1d(x, 2)[0, 0].tolist() == [1, 2]
+    y, index = adaptive.adaptive_max_pool1d(x, 2, True, lengths=torch.tensor([2]))
     assert (y[0, 0, 0].item(), index[0, 0].tolist()) == (3, [0, -1])
 
 
@@ -181,32 +181,32 @@ def test_what_serves(monkeypatch):
             lambda *a, run=run, n=f"{owner.__name__}.{name}", **k: served.append(n) or run(*a, **k),
         )
     x, mask = torch.randn(1, 1, 6, 6), torch.ones(6, 6, dtype=torch.bool)
-    regions.adaptive_max_pool2d(x, (2, 3), mask=mask)
-    regions.adaptive_avg_pool2d(x, (6, 1))
+    adaptive.adaptive_max_pool2d(x, (2, 3), mask=mask)
+    adaptive.adaptive_avg_pool2d(x, (6, 1))
     assert served[0] == "huashi.pooling.functional.max_pool"
     assert "huashi.pooling.functional.avg_pool" in served
     served.clear()
-    regions.adaptive_max_pool2d(x, (2, 4))
-    regions.adaptive_avg_pool2d(x, (4, 1))
+    adaptive.adaptive_max_pool2d(x, (2, 4))
+    adaptive.adaptive_avg_pool2d(x, (4, 1))
     assert served == []
-    regions.adaptive_max_pool2d(x, (2, 4), mask=mask)
-    regions.adaptive_avg_pool2d(x, (4, 1), mask=mask)
+    adaptive.adaptive_max_pool2d(x, (2, 4), mask=mask)
+    adaptive.adaptive_avg_pool2d(x, (4, 1), mask=mask)
     assert served == ["huashi.pooling.reference.extremum", "huashi.pooling.reference.average"]
     elsewhere = x.to("meta").requires_grad_()  # where torch's gradient is not deterministic
-    regions.adaptive_avg_pool2d(elsewhere, (4, 1))
+    adaptive.adaptive_avg_pool2d(elsewhere, (4, 1))
     assert served[2:] == ["huashi.pooling.reference.average"]
 
 
 def test_pyramid_puts_level_after_level():
     x = torch.randn(2, 3, 9, 7)
-    y = regions.spatial_pyramid_pool2d(x, (1, 2, 4))
+    y = adaptive.spatial_pyramid_pool2d(x, (1, 2, 4))
     assert y.shape == (2, 3 * 21)
     assert torch.equal(y[:, :3], x.amax((-1, -2)))
     assert torch.equal(y[:, 3:15], F.adaptive_max_pool2d(x, 2).flatten(1))
     assert torch.equal(y[:, 15:], F.adaptive_max_pool2d(x, 4).flatten(1))
-    mean = regions.SpatialPyramidPool2d((3, 1), "avg")(x[0])
+    mean = adaptive.SpatialPyramidPool2d((3, 1), "avg")(x[0])
     assert_close(mean, torch.cat([F.adaptive_avg_pool2d(x[0], n).flatten() for n in (3, 1)]))
-    assert regions.spatial_pyramid_pool2d(torch.randn(3, 64, 48)).shape == (63,)
+    assert adaptive.spatial_pyramid_pool2d(torch.randn(3, 64, 48)).shape == (63,)
 
 
 # --- fractional
@@ -386,8 +386,8 @@ def test_s3_of_what_is_masked(training):
 
 SEEDED = {
     **{name: lambda x, kind=kind: kind[0](2, x, (2, 3)) for name, kind in KINDS.items()},
-    "gem": lambda x: regions.adaptive_gem_pool2d(x, 3.0, (2, 3)),
-    "pyramid": lambda x: regions.spatial_pyramid_pool2d(x, (1, 2)),
+    "gem": lambda x: adaptive.adaptive_gem_pool2d(x, 3.0, (2, 3)),
+    "pyramid": lambda x: adaptive.spatial_pyramid_pool2d(x, (1, 2)),
     "disjoint": lambda x: regions.fractional_max_pool2d(x, "disjoint", 3, training=False),
     "fractional": lambda x: regions.fractional_max_pool2d(x, 2, 3, generator=seeded()),
     "s3": lambda x: regions.s3_pool2d(x, 2, generator=seeded()),
@@ -421,8 +421,8 @@ def test_unbatched_empty_strided_and_half_precision(name):
 @pytest.mark.parametrize(
     "run",
     [
-        lambda x: regions.adaptive_max_pool2d(x, (2, 3), return_indices=True)[0],
-        lambda x: regions.adaptive_soft_pool2d(x, 3) + regions.adaptive_avg_pool2d(x, 3),
+        lambda x: adaptive.adaptive_max_pool2d(x, (2, 3), return_indices=True)[0],
+        lambda x: adaptive.adaptive_soft_pool2d(x, 3) + adaptive.adaptive_avg_pool2d(x, 3),
         lambda x: regions.fractional_max_pool2d(x, "overlapping", 3, training=False),
         lambda x: regions.s3_pool2d(x, 2, training=False),
     ],
@@ -450,24 +450,24 @@ def test_random_pools_compile_in_one_graph():
 def test_modules_are_the_functions():
     x = torch.randn(2, 3, 7)
     for module, want in (
-        (regions.AdaptiveMaxPool1d(3), regions.adaptive_max_pool1d(x, 3)),
-        (regions.AdaptiveMinPool1d(3), regions.adaptive_min_pool1d(x, 3)),
-        (regions.AdaptiveAvgPool1d(3), regions.adaptive_avg_pool1d(x, 3)),
-        (regions.AdaptiveLPPool1d(3, 2, reduction="mean"), regions.adaptive_lp_pool1d(x, 3, 2, reduction="mean")),
-        (regions.AdaptiveSoftPool1d(3), regions.adaptive_soft_pool1d(x, 3)),
+        (adaptive.AdaptiveMaxPool1d(3), adaptive.adaptive_max_pool1d(x, 3)),
+        (adaptive.AdaptiveMinPool1d(3), adaptive.adaptive_min_pool1d(x, 3)),
+        (adaptive.AdaptiveAvgPool1d(3), adaptive.adaptive_avg_pool1d(x, 3)),
+        (adaptive.AdaptiveLPPool1d(3, 2, reduction="mean"), adaptive.adaptive_lp_pool1d(x, 3, 2, reduction="mean")),
+        (adaptive.AdaptiveSoftPool1d(3), adaptive.adaptive_soft_pool1d(x, 3)),
     ):  # fmt: skip
         assert_close(module(x), want)
         lengths = torch.tensor([7, 7])
         assert_close(module(x, lengths=lengths), want)
-    y, index = regions.AdaptiveMaxPool1d(3, return_indices=True)(x)
+    y, index = adaptive.AdaptiveMaxPool1d(3, return_indices=True)(x)
     assert_close(x.gather(-1, index), y)
-    y, index = regions.AdaptiveMinPool1d(3, return_indices=True)(x)
+    y, index = adaptive.AdaptiveMinPool1d(3, return_indices=True)(x)
     assert_close(x.gather(-1, index), y)
-    gem = regions.AdaptiveGeMPool1d(3, p=2.0)
+    gem = adaptive.AdaptiveGeMPool1d(3, p=2.0)
     gem(x).sum().backward()
     assert gem.p.grad.isfinite()
-    assert_close(gem(x), regions.adaptive_gem_pool1d(x, 2.0, 3))
-    assert str(regions.AdaptiveAvgPool2d((3, None))) == "AdaptiveAvgPool2d(output_size=(3, None))"
+    assert_close(gem(x), adaptive.adaptive_gem_pool1d(x, 2.0, 3))
+    assert str(adaptive.AdaptiveAvgPool2d((3, None))) == "AdaptiveAvgPool2d(output_size=(3, None))"
     assert "kernel_size=2, stride=2, grid_size=4" in str(regions.S3Pool3d(2, grid_size=4))
     assert "output_ratio=0.7" in str(regions.FractionalMaxPool3d(2, output_ratio=0.7))
     y, index = regions.FractionalMaxPool3d(2, 3, return_indices=True)(torch.randn(1, 6, 6, 6))
@@ -480,19 +480,19 @@ X = torch.ones(1, 2, 5, 5)
 @pytest.mark.parametrize(
     ("call", "error", "complaint"),
     [
-        (lambda: regions.adaptive_max_pool2d(X, 0), ValueError, "output_size must be >= 1, got"),
-        (lambda: regions.adaptive_avg_pool2d(X, (1, 2, 3)), ValueError, "output_size must be an int or have 2"),
-        (lambda: regions.adaptive_avg_pool2d(X, 2.0), TypeError, "output_size must be made of ints"),
-        (lambda: regions.adaptive_avg_pool2d(X.long(), 2), TypeError, "x must be a floating-point tensor"),
-        (lambda: regions.adaptive_avg_pool1d(X, 2), ValueError, r"x must have shape \(channel, length\) or"),
-        (lambda: regions.adaptive_max_pool2d(X, 2, "compact"), TypeError, "return_indices must be a bool, got 'compact'"),
-        (lambda: regions.adaptive_max_pool2d(X, 2, mask=X), TypeError, "mask must be a bool tensor"),
-        (lambda: regions.adaptive_lp_pool2d(X, 0, 2), ValueError, "norm_type must be > 0, got 0"),
-        (lambda: regions.adaptive_lp_pool2d(X, 1, 2, reduction="man"), ValueError, "did you mean 'mean'"),
-        (lambda: regions.adaptive_gem_pool2d(X, -1.0, 2), ValueError, "p must be > 0, got -1.0"),
-        (lambda: regions.adaptive_gem_pool2d(X, 1.0, 2, eps=0), ValueError, "eps must be > 0, got 0"),
-        (lambda: regions.spatial_pyramid_pool2d(X, kind="mex"), ValueError, "kind must be one of 'max', 'avg'"),
-        (lambda: regions.spatial_pyramid_pool2d(X, ()), ValueError, "levels must have at least one"),
+        (lambda: adaptive.adaptive_max_pool2d(X, 0), ValueError, "output_size must be >= 1, got"),
+        (lambda: adaptive.adaptive_avg_pool2d(X, (1, 2, 3)), ValueError, "output_size must be an int or have 2"),
+        (lambda: adaptive.adaptive_avg_pool2d(X, 2.0), TypeError, "output_size must be made of ints"),
+        (lambda: adaptive.adaptive_avg_pool2d(X.long(), 2), TypeError, "x must be a floating-point tensor"),
+        (lambda: adaptive.adaptive_avg_pool1d(X, 2), ValueError, r"x must have shape \(channel, length\) or"),
+        (lambda: adaptive.adaptive_max_pool2d(X, 2, "compact"), TypeError, "return_indices must be a bool, got 'compact'"),
+        (lambda: adaptive.adaptive_max_pool2d(X, 2, mask=X), TypeError, "mask must be a bool tensor"),
+        (lambda: adaptive.adaptive_lp_pool2d(X, 0, 2), ValueError, "norm_type must be > 0, got 0"),
+        (lambda: adaptive.adaptive_lp_pool2d(X, 1, 2, reduction="man"), ValueError, "did you mean 'mean'"),
+        (lambda: adaptive.adaptive_gem_pool2d(X, -1.0, 2), ValueError, "p must be > 0, got -1.0"),
+        (lambda: adaptive.adaptive_gem_pool2d(X, 1.0, 2, eps=0), ValueError, "eps must be > 0, got 0"),
+        (lambda: adaptive.spatial_pyramid_pool2d(X, kind="mex"), ValueError, "kind must be one of 'max', 'avg'"),
+        (lambda: adaptive.spatial_pyramid_pool2d(X, ()), ValueError, "levels must have at least one"),
         (lambda: regions.fractional_max_pool2d(X, 2), ValueError, "output_size or output_ratio must be given, and not both"),
         (lambda: regions.fractional_max_pool2d(X, 2, 2, 0.5), ValueError, "and not both, got 2 and 0.5"),
         (lambda: regions.fractional_max_pool2d(X, 2, 5), ValueError, "output_size must leave room for regions of 2 in 5 elements, got 5"),
@@ -504,7 +504,7 @@ X = torch.ones(1, 2, 5, 5)
         (lambda: regions.s3_pool2d(X, 2, grid_size=3), ValueError, r"grid_size must be a multiple of stride \(2, 2\), got \(3, 3\)"),
         (lambda: regions.s3_pool2d(X, 2, stride=6), ValueError, r"stride must be at most the size of x \(5, 5\), got \(6, 6\)"),
         (lambda: regions.S3Pool2d(2, stride=0), ValueError, "stride must be >= 1, got 0"),
-        (lambda: regions.AdaptiveMaxPool2d((1, 2, 3)), ValueError, "output_size must be an int or have 2"),
+        (lambda: adaptive.AdaptiveMaxPool2d((1, 2, 3)), ValueError, "output_size must be an int or have 2"),
     ],
 )  # fmt: skip
 def test_errors_name_the_argument(call, error, complaint):

@@ -213,7 +213,8 @@ def gather(part, parts, grad, offsets, dx, axes, unit, zero):
                 if a >= 0 and b >= 0:
                     j = (ja * axes[1, KERNEL] + jb) * axes[2, KERNEL]
                     for jw in range(axes[2, KERNEL]):
-                        phase, start, first, last = spans[jw]
+                        phase, start = spans[jw, 0], spans[jw, 1]
+                        first, last = spans[jw, 2], spans[jw, 3]
                         target = phases[phase, start : start + last - first]
                         given, mark = grad[p, a, b, first:last], offsets[p, a, b, first:last]
                         this = mark.dtype.type(j + jw)
@@ -237,7 +238,8 @@ def gather_all(part, parts, grad, x, dx, axes, unit, zero, times):
                 b = _window_at(rb, axes[1], jb, grad.shape[2])
                 if a >= 0 and b >= 0:
                     for jw in range(axes[2, KERNEL]):
-                        phase, start, first, last = spans[jw]
+                        phase, start = spans[jw, 0], spans[jw, 1]
+                        first, last = spans[jw, 2], spans[jw, 3]
                         target = phases[phase, start : start + last - first]
                         given = grad[p, a, b, first:last]
                         for i in range(target.size):

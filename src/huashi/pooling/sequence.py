@@ -328,8 +328,8 @@ def _chunks_by_kernel(
         starts, stops = i * count // chunks, ((i + 1) * count + chunks - 1) // chunks
     else:
         cuts = positions.long().reshape(-1, chunks - 1).clamp(0, length)
-        starts, stops = F.pad(cuts, (1, 0)), F.pad(cuts, (0, 1), value=length)
-        starts, stops = starts.expand(max(len(cuts), len(count)), -1), torch.minimum(stops, count)
+        starts = F.pad(cuts, (1, 0))
+        stops = torch.minimum(F.pad(cuts, (0, 1), value=length), count)
     starts, stops = torch.broadcast_tensors(starts, stops)
     index = operators.chunk_largest(x.detach(), starts, stops)
     return torch.where(index < 0, -torch.inf, x.gather(-1, index.clamp(min=0)))
