@@ -80,9 +80,11 @@ def test_contenders_take_turns_in_changing_order(monkeypatch):
 
 @pytest.mark.parametrize(("lasts", "rounds"), [(1e-4, 15), (0.15, 10), (0.9, 5), (2.0, 3)])
 def test_rounds_are_as_many_as_time_allows(monkeypatch, lasts, rounds):
-    monkeypatch.setattr(bench, "_seconds", lambda run, repeats, device: lasts)
+    calls = []
+    monkeypatch.setattr(bench, "_seconds", lambda run, *_: calls.append(run) or lasts)
     [row] = compare({"a": lambda: torch.ones(1)}, peer="a", device="cpu", seconds=1.5)
     assert row["rounds"] == rounds
+    assert len(calls) == (rounds + 1 if lasts < bench.LONG else rounds)  # one to know how long
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

@@ -81,12 +81,13 @@ def compare(
     _check_agreement(contenders, rtol, atol)
     once = {name: _seconds(run, 1, device) for name, run in contenders.items()}
     repeats = {name: max(1, round(BLOCK / spent)) for name, spent in once.items()}
+    slowest, early = max(BLOCK, *once.values()), False
     if rounds is None:
-        slowest = max(BLOCK, *once.values())
-        rounds = 3 if slowest > LONG else max(5, min(15, round(seconds / slowest)))
+        early = slowest > LONG  # so long that the calls so far count as a round
+        rounds = 3 if early else max(5, min(15, round(seconds / slowest)))
 
-    names, times = list(contenders), {name: [] for name in contenders}
-    for turn in range(rounds):
+    names, times = list(contenders), {name: [once[name]] * early for name in contenders}
+    for turn in range(early, rounds):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
             times[name].append(_seconds(contenders[name], repeats[name], device))
 

@@ -38,7 +38,7 @@ def extremum_offsets(x: Tensor, axes: tuple[Axis, ...], sign: int) -> tuple[Tens
     y = _empty(source, lengths, last, source.dtype)
     offsets = _empty(source, lengths, last, offset_dtype(axes))
     array, out, places = (_array(t, dims, last) for t in (source, y, offsets))
-    if _is_whole(axes) and not last:
+    if _is_whole(axes) and not last and x.is_floating_point():
         picks.whole(array.reshape(len(array), -1), out.reshape(-1), places.reshape(-1), sign)
         return y.to(x.dtype), offsets
     unit, three = source.shape[1] if last else 1, np.array(_three(axes))
@@ -88,6 +88,8 @@ def average(
     x: Tensor, axes: tuple[Axis, ...], count_include_pad: bool, divisor_override: int | None
 ) -> Tensor:
     """The sum of each window over its divisor."""
+    if _is_whole(axes) and divisor_override is None:
+        return x.mean(tuple(range(-len(axes), 0)), keepdim=True)  # torch's own is as fast as can be
     counts = _counts(axes, count_include_pad, divisor_override)
     return _folded(x, axes, SUM, finish=DIVIDE, counts=counts)
 
@@ -229,6 +231,9 @@ def _formula(
     number, settings = _settings(source.dtype, kind, param, eps)
     if _is_whole(axes) and not last:
         rows = array.reshape(len(array), -1)
+        if kind in ("lp", "lp_mean", "power") and not slope:
+            formulas.whole_power(rows, out.reshape(-1), *settings[:3])
+            return y.to(x.dtype)
         formulas.whole_formula(rows, out.reshape(-1), *settings, slope, _block(rows.shape[1]))
     else:
         unit = source.shape[1] if last else 1
@@ -350,13 +355,18 @@ def _elements(axis: Axis, padded: bool, least: int = 1) -> Any:
 
 def _can_gather(axes: tuple[Axis, ...], unit: int) -> bool:
     """Whether rows of the input are many numbers, from few elements of windows."""
-    few = 64 if unit >= LANES else 9
+    few = 64 if unit >= LANES and not _are_apart(axes) else 9
     return axes[-1].windows * unit >= LANES and math.prod(axis.kernel for axis in axes) <= few
 
 
 def _is_small(axes: tuple[Axis, ...], unit: int) -> bool:
-    """Whether windows are few elements of many channels, which need not be copied to be folded."""
-    return unit >= LANES and math.prod(axis.kernel for axis in axes) <= 9
+    """Whether many channels lie side by side, and elements are in few windows: no scratch helps."""
+    return unit >= LANES and (_are_apart(axes) or math.prod(axis.kernel for axis in axes) <= 9)
+
+
+def _are_apart(axes: tuple[Axis, ...]) -> bool:
+    """Whether no element is in two windows."""
+    return all(axis.stride > axis.dilation * (axis.kernel - 1) for axis in axes)
 
 
 def _is_whole(axes: tuple[Axis, ...]) -> bool:

@@ -208,6 +208,10 @@ def _add_up(buffer, scale, first, second, kind, param, slope):
                 weight = raised(share, param)
                 first[i] += weight
                 second[i] += weight * (logarithm(share) if share > 0 else share)
+        elif param == 3:
+            for i in range(lane.size):
+                share = lane[i] / scale[i] if scale[i] != 0 else lane[i]
+                first[i] += share * share * share
         else:
             for i in range(lane.size):
                 share = lane[i] / scale[i] if scale[i] != 0 else lane[i]
@@ -380,6 +384,32 @@ def whole_formula(part, parts, x, y, kind, param, eps, absent, slope, block):
             _slopes(first, second, 1, n, high - low, kind, param, line)
         for i in range(high - low):
             y[low + i] = narrow(line[i], y)
+
+
+@threaded
+def whole_power(part, parts, x, y, kind, param, eps):
+    """The norm or generalised mean of each row, (rows, n) -> (rows,)."""
+    zero = eps * 0
+    floor = eps if kind == POWER else zero
+    for r in part_of(x.shape[0], part, parts):
+        row, peak, total, odd = x[r], floor, zero, 0
+        for i in range(row.size):
+            value = wide(row[i])
+            size = value if kind == POWER else abs(value)
+            peak = larger(peak, size)
+            odd |= value != value
+        if odd or not peak < np.inf:
+            total, peak = peak * 0 + x.shape[1], peak if not odd else np.nan * peak
+        elif peak > 0:
+            scale = 1 / peak
+            for i in range(row.size):
+                value = wide(row[i])
+                size = larger(value, floor) if kind == POWER else abs(value)
+                share = size * scale
+                total += share * share * share if param == 3 else raised(share, param)
+        mean = total if kind == LP else total / x.shape[1]
+        result = peak * raised(mean, 1 / param) if peak != 0 else zero
+        y[r] = narrow(result, y)
 
 
 @threaded

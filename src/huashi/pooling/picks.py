@@ -21,8 +21,10 @@ from huashi._numba import (
     compiled,
     float_of_bits,
     inlined,
+    larger,
     narrow,
     part_of,
+    smaller,
     threaded,
     wide,
 )
@@ -333,20 +335,25 @@ def _add(g, found, mine, start, axis, unit, shifts, nowhere):
 
 @threaded
 def whole(part, parts, x, y, offsets, sign):
-    """The extremum of each row and its place, (rows, n) -> (rows,), (rows,)."""
+    """The extremum of each row of floats and its place, (rows, n) -> (rows,), (rows,)."""
     for r in part_of(x.shape[0], part, parts):
-        row, best = x[r], np.int64(-(2**31))
-        for i in range(row.size):
-            best = max(best, key(wide(row[i]), sign))
-        if best == NAN:
-            at = row.size - 1
-            while key(wide(row[at]), sign) != NAN:
+        row, best, odd = x[r], wide(x[r, 0]), 0
+        if sign > 0:
+            for i in range(row.size):
+                best = larger(best, wide(row[i]))
+                odd |= wide(row[i]) != wide(row[i])
+        else:
+            for i in range(row.size):
+                best = smaller(best, wide(row[i]))
+                odd |= wide(row[i]) != wide(row[i])
+        at = row.size - 1 if odd else 0
+        if odd:  # the last NaN
+            while wide(row[at]) == wide(row[at]):
                 at -= 1
         else:
-            at = 0
-            while key(wide(row[at]), sign) != best:
+            while wide(row[at]) != best:
                 at += 1
-        y[r], offsets[r] = value_of(best, sign, y), at
+        y[r], offsets[r] = row[at], at
 
 
 @threaded

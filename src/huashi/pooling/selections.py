@@ -10,6 +10,8 @@ import numpy as np
 
 from huashi._numba import compiled, inlined, larger, part_of, threaded, wide
 
+BLOCK = 16  # elements that are compared side by side with the smallest that is kept
+
 
 @inlined
 def _greater(a, b):
@@ -26,22 +28,33 @@ def k_largest(part, parts, x, k, indices):
 
 @compiled
 def _k_largest(row, kept):
-    k, least = kept.size, 0
-    values = np.empty(k, row.dtype)
-    for i in range(row.size):
-        if i >= k and not _greater(wide(row[i]), wide(values[least])):
+    k, values = kept.size, np.empty(kept.size, row.dtype)
+    for j in range(k):
+        values[j], kept[j] = row[j], j
+    least = _last_least(values)
+    for start in range(k, row.size, BLOCK):
+        block, low, any_above = row[start : start + BLOCK], wide(values[least]), 0
+        for i in range(block.size):  # in vector lanes
+            any_above |= not wide(block[i]) <= low
+        if not any_above:
             continue
-        first = i
-        if i >= k:  # the last of the smallest makes room
-            first = k - 1
-            for j in range(least, k - 1):
-                values[j], kept[j] = values[j + 1], kept[j + 1]
-        values[first], kept[first] = row[i], i
-        if i >= k - 1:
-            least = 0
-            for j in range(1, k):
-                if not _greater(wide(values[j]), wide(values[least])):
-                    least = j
+        for i in range(block.size):
+            if not wide(block[i]) <= low and _greater(wide(block[i]), low):
+                for j in range(least, k - 1):  # the last of the smallest makes room
+                    values[j], kept[j] = values[j + 1], kept[j + 1]
+                values[k - 1], kept[k - 1] = block[i], start + i
+                least = _last_least(values)
+                low = wide(values[least])
+
+
+@inlined
+def _last_least(values):
+    least, low = 0, wide(values[0])
+    for j in range(1, values.size):
+        value = wide(values[j])
+        if (value <= low) | (low != low):  # NaN is larger than all else
+            least, low = j, value
+    return least
 
 
 @threaded

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from huashi._operator import kernel_serves
 from huashi.pooling import operators, reference
+from huashi.pooling.adaptive import adaptive_max_pool1d
 from huashi.pooling.functional import check_input, real_elements
 from huashi.pooling.geometry import bins_of
 from huashi.pooling.unpool import readable
@@ -158,6 +159,8 @@ def chunk_max_pool1d(
     _check_count("chunks", chunks)
     if positions is not None:
         _check_positions(x, chunks, positions)
+    if mask is None and lengths is None and positions is None and x.is_floating_point():
+        return adaptive_max_pool1d(x, chunks)  # pyright: ignore[reportReturnType]
     real = real_elements(1, x, mask, lengths)
     if mask is None and kernel_serves("pool_chunk_largest", x):
         return _chunks_by_kernel(x, chunks, lengths, positions)

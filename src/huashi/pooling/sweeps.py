@@ -10,7 +10,16 @@ memory this reads each element once, whatever the window, and writes the results
 
 import numpy as np
 
-from huashi._numba import compiled, inlined, larger, narrow, part_of, smaller, threaded, wide
+from huashi._numba import (
+    compiled,
+    inlined,
+    larger,
+    narrow,
+    part_of,
+    smaller,
+    threaded,
+    wide,
+)
 
 MAX, MIN, SUM = 1, -1, 0  # what a fold does
 AS_IS, ABS, SQUARE = 0, 1, 2  # what is done to an element first
@@ -109,7 +118,10 @@ def every(row, out, stride, unit):
 @inlined
 def _finish(line, out, unit, count, along, finish):
     """Divide by how many elements there were, take the root, and store."""
-    if finish & DIVIDE:
+    if finish & DIVIDE and unit == 1:
+        for o in range(along.size):
+            line[o] /= count * along[o]
+    elif finish & DIVIDE:
         for o in range(along.size):
             share = count * along[o]
             for i in range(o * unit, (o + 1) * unit):
@@ -287,10 +299,10 @@ def whole_by_channel(part, parts, x, y, fold, change, finish, count, identity, w
     for task in part_of(x.shape[0] * pieces, part, parts):
         n, low = task // pieces, task % pieces * width
         high = min(low + width, x.shape[2])
-        now, line = np.full(high - low, identity), np.full(high - low, identity)
+        now = np.full(high - low, identity)
         for i in range(x.shape[1]):
-            _change(x[n, i, low:high], line, change)
-            _pair(fold, now, line, now)
+            given = x[n, i, low:high]
+            _join(given, now, fold, change)
         out = y[n, low:high]
         _store(now, out, count, finish)
 
