@@ -128,13 +128,13 @@ def avg_pool(
     axes, real = checked(dims, x, kernel_size, stride, padding, dilation, ceil_mode, mask, lengths)
     if divisor_override is not None and divisor_override == 0:
         raise ValueError(f"divisor_override must not be 0, got {divisor_override}")
-    if kernel_serves("pool_average", x, *_given(real)):
+    if _unmasked_or_eager(real) and kernel_serves("pool_average", x, *_given(real)):
         if real is None:
             return operators.average(x, axes, count_include_pad, divisor_override)
         x = torch.where(real, x, 0)
         if count_include_pad or divisor_override is not None:
             return operators.average(x, axes, count_include_pad, divisor_override)
-        return _over_count(operators.average(x, axes, False, 1), axes, real, x)
+        return (operators.average(x, axes, False, 1) / _count(x, axes, real)).to(x.dtype)
     options = {"count_include_pad": count_include_pad, "divisor_override": divisor_override}
     return reference.average(x, axes, real, **options)
 
@@ -445,7 +445,8 @@ def _extremum(
 ) -> Tensor | tuple[Tensor, Tensor | Places]:
     placed = return_indices or (torch.is_grad_enabled() and x.requires_grad)
     kernel = "pool_extremum_offsets" if placed else "pool_extremum"
-    if kernel_serves(kernel, x, *_given(real)) and (real is None or not return_indices):
+    served = _unmasked_or_eager(real) and kernel_serves(kernel, x, *_given(real))
+    if served and (real is None or not return_indices):
         if real is not None:  # the identity takes no part, just as what is absent
             x = torch.where(real, x, reference.identity(x.dtype, sign))
         if not placed:
@@ -461,14 +462,18 @@ def _extremum(
     return (y, indices) if return_indices else y
 
 
-def _over_count(total: Tensor, axes: tuple[Axis, ...], real: Tensor, x: Tensor) -> Tensor:
-    """Sums over how many of the elements of each window are real."""
+def _count(x: Tensor, axes: tuple[Axis, ...], real: Tensor) -> Tensor:
+    """How many of the elements of each window are real, 1 where none is."""
     n = len(axes)
-    spatial = [*real.shape[:-n], *x.shape[-n:]] if real.ndim >= n else x.shape[-n:]
-    counted = real.expand(spatial).to(torch.promote_types(x.dtype, torch.float32))
-    count = operators.average(counted.reshape(-1, *counted.shape[-n:]), axes, False, 1)
-    count = count.reshape(*counted.shape[:-n], *count.shape[-n:])
-    return (total / count.clamp(min=1)).to(x.dtype)
+    lead = real.shape[:-n] if real.ndim >= n else ()
+    counted = real.expand(*lead, *x.shape[-n:]).to(torch.promote_types(x.dtype, torch.float32))
+    count = operators.average(counted.reshape(-1, *x.shape[-n:]), axes, False, 1)
+    return count.reshape(*lead, *count.shape[-n:]).clamp(min=1)
+
+
+def _unmasked_or_eager(mask: Tensor | None) -> bool:
+    """False where dynamo, once sizes are dynamic, fails on a Function beside a mask."""
+    return mask is None or not torch.compiler.is_compiling()
 
 
 def _given(mask: Tensor | None) -> tuple[Tensor, ...]:

@@ -262,6 +262,8 @@ def average(
     x: Tensor, axes: tuple[Axis, ...], count_include_pad: bool, divisor: int | None
 ) -> Tensor:
     """The sum of each window over its divisor, by the kernel."""
+    if not (torch.is_grad_enabled() and x.requires_grad):
+        return _average(x, flat(axes), count_include_pad, divisor)
     return _Average.apply(x, flat(axes), count_include_pad, divisor)
 
 
