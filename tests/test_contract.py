@@ -59,7 +59,10 @@ OPERATIONS = {  # name: (function of tensors, shapes of its floating-point input
     "global_covariance_pool": (pooling.global_covariance_pool, [IMAGE]),
     "k_max_pool": (lambda x: pooling.k_max_pool1d(x, 3), [LINE]),
     "dynamic_k_max_pool": (lambda x: pooling.dynamic_k_max_pool1d(x, 1, 2, k_top=2)[0], [LINE]),
-    "chunk_max_pool": (lambda x: pooling.chunk_max_pool1d(x, 3), [LINE]),
+    "chunk_max_pool": (
+        lambda x: pooling.chunk_max_pool1d(x, 3, lengths=torch.full(x.shape[:1], x.shape[-1])),
+        [LINE],
+    ),
     "max_unpool": (
         lambda x: pooling.max_unpool1d(x, CORNERS.to(x.device).expand(1, 2, 2), output_size=[12]),
         [(1, 2, 2)],
