@@ -58,7 +58,6 @@ def device(request):
 def reproducible():
     """Seed, and fill every torch.empty with NaN, so that a kernel that skips a value is caught."""
     torch.manual_seed(0)
-    torch.compiler.reset()  # what one test compiled must not make sizes dynamic in the next
     torch.use_deterministic_algorithms(True, warn_only=True)
     yield
     torch.use_deterministic_algorithms(False)

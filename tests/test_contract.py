@@ -159,11 +159,16 @@ def test_kernel_and_reference_agree(with_kernel, device):
         assert_close(run(function, given), want)
 
 
-def test_compiles_in_one_graph(name, device):
-    function, _ = OPERATIONS[name]
-    given = inputs(name, torch.float32, device)
+def test_compiles_in_one_graph_for_every_size(name, device):
+    function, (shape, *others) = OPERATIONS[name]
     compiled = torch.compile(function, fullgraph=True, backend="aot_eager")
-    assert_close(run(compiled, given), run(function, given))
+    for more in (0,) if name == "max_unpool" else (0, 2, 3):
+        sizes = [*shape[:2], *(size + more for size in shape[2:])]
+        given = [torch.randn(size, device=device, requires_grad=True) for size in (sizes, *others)]
+        y, z = run(compiled, given), run(function, given)
+        assert_close(y, z)
+        g = torch.randn_like(y)
+        assert_close(torch.autograd.grad(y, given, g), torch.autograd.grad(z, given, g))
 
 
 def test_strided_input_is_as_good_as_contiguous(name, device):

@@ -80,9 +80,13 @@ def declare(
     *,
     fake: Callable,
     cpu_dtypes: tuple[torch.dtype, ...] | None = None,
+    keep: Callable | None = None,
+    backward: Callable | None = None,
     **kernels: Callable,
 ) -> Callable[..., Any]:
     """Define ``huashi::<schema>`` with a shape function and one kernel per device type.
+
+    Its gradient is ``backward(ctx, *grads)``, of what ``keep(ctx, inputs, output)`` has put aside.
 
     ``define``/``impl``, not ``custom_op``: the same contract at a fraction of the cost of a call.
     The kernels must not import their compiler before they are called. The one for the CPU takes
@@ -98,6 +102,8 @@ def declare(
         torch.library.impl(f"huashi::{name}", device, launch)
         if importlib.util.find_spec(_LIBRARY[device]):
             _served.add((name, device))
+    if backward:
+        torch.library.register_autograd(f"huashi::{name}", backward, setup_context=keep)
     if cpu_dtypes and not _INTERPRET:
         _cpu_dtypes[name] = cpu_dtypes
     return getattr(torch.ops.huashi, name).default

@@ -128,7 +128,7 @@ def avg_pool(
     axes, real = checked(dims, x, kernel_size, stride, padding, dilation, ceil_mode, mask, lengths)
     if divisor_override is not None and divisor_override == 0:
         raise ValueError(f"divisor_override must not be 0, got {divisor_override}")
-    if _unmasked_or_eager(real) and kernel_serves("pool_average", x, *_given(real)):
+    if kernel_serves("pool_average", x, *_given(real)):
         if real is None:
             return operators.average(x, axes, count_include_pad, divisor_override)
         x = torch.where(real, x, 0)
@@ -248,9 +248,7 @@ def stochastic_pool(
     if kernel_serves("pool_draw", x) and real is None:
         if training:
             shape = *x.shape[:-dims], *(axis.windows for axis in axes)
-            wide = torch.promote_types(x.dtype, torch.float32)
-            point = torch.rand(shape, generator=generator, device=x.device, dtype=wide)
-            return operators.draw(x, axes, weights, point)
+            return operators.draw(x, axes, weights, reference.uniform(shape, x, generator))
         kind = "stochastic" if weights == "relu" else "soft"
         return operators.formula(x, axes, kind, x.new_ones(()))
     options = {"weights": weights, "training": training, "generator": generator}
@@ -445,7 +443,7 @@ def _extremum(
 ) -> Tensor | tuple[Tensor, Tensor | Places]:
     placed = return_indices or (torch.is_grad_enabled() and x.requires_grad)
     kernel = "pool_extremum_offsets" if placed else "pool_extremum"
-    served = _unmasked_or_eager(real) and kernel_serves(kernel, x, *_given(real))
+    served = kernel_serves(kernel, x, *_given(real))
     if served and (real is None or not return_indices):
         if real is not None:  # the identity takes no part, just as what is absent
             x = torch.where(real, x, reference.identity(x.dtype, sign))
@@ -469,11 +467,6 @@ def _count(x: Tensor, axes: tuple[Axis, ...], real: Tensor) -> Tensor:
     counted = real.expand(*lead, *x.shape[-n:]).to(torch.promote_types(x.dtype, torch.float32))
     count = operators.average(counted.reshape(-1, *x.shape[-n:]), axes, False, 1)
     return count.reshape(*lead, *count.shape[-n:]).clamp(min=1)
-
-
-def _unmasked_or_eager(mask: Tensor | None) -> bool:
-    """False where dynamo, once sizes are dynamic, fails on a Function beside a mask."""
-    return mask is None or not torch.compiler.is_compiling()
 
 
 def _given(mask: Tensor | None) -> tuple[Tensor, ...]:

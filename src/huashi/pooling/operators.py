@@ -69,6 +69,86 @@ def _unpooled(grad: Tensor, like: Tensor, numbers: Sequence[int]) -> Tensor:
     return torch.empty(shape, dtype=grad.dtype, device=grad.device, memory_format=memory)
 
 
+# What a gradient keeps and how it is made of that. Each kept ``keep(ctx, inputs, output)`` sees the
+# arguments of its operator; each ``backward`` gives a gradient to some of them, None to the rest.
+
+
+def _keep_offsets(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
+    ctx.save_for_backward(output[1])
+    ctx.set_materialize_grads(False)  # of the offsets, which have none
+    ctx.axes, ctx.rest = inputs[1], [None] * (len(inputs) - 1)
+
+
+def _pick_gradient(ctx: Any, grad: Tensor, _: None) -> tuple:
+    (offsets,) = ctx.saved_tensors
+    return _pick_backward(grad, offsets, ctx.axes), *ctx.rest
+
+
+def _keep_picks(ctx: Any, inputs: tuple, output: Tensor) -> None:
+    _, offsets, ctx.axes = inputs
+    ctx.save_for_backward(offsets)
+
+
+def _put_gradient(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+    (offsets,) = ctx.saved_tensors
+    axes = _axes(ctx.axes)
+    indices = indices_of(offsets, axes)
+    taken = grad.flatten(-len(axes)).gather(-1, indices.clamp(min=0).flatten(-len(axes)))
+    return torch.where(indices < 0, 0, taken.view(indices.shape)), None, None
+
+
+def _keep_options(ctx: Any, inputs: tuple, output: Tensor) -> None:
+    ctx.options = inputs[1:]
+
+
+def _average_gradient(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
+    return _average_backward(grad, *ctx.options), None, None, None
+
+
+def _average_transposed(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
+    return _average(grad, *ctx.options), None, None, None
+
+
+def _keep_norm(ctx: Any, inputs: tuple, output: Tensor) -> None:
+    x, *ctx.options = inputs
+    ctx.save_for_backward(x, output)
+
+
+def _norm_gradient(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
+    (x, y), (axes, p, mean) = ctx.saved_tensors, ctx.options
+    if torch.is_grad_enabled():  # create_graph=True: the plain definition leads to the next order
+
+        def norm(x: Tensor) -> Tensor:
+            return reference.lp(x, _axes(axes), float(p), mean=mean)
+
+        return *backward_of(norm, (x,), grad), None, None, None
+    return _norm_backward(grad, x, y, axes, p, mean), None, None, None
+
+
+def _keep_formula(ctx: Any, inputs: tuple, output: Tensor) -> None:
+    x, axes, kind, param, eps = inputs
+    ctx.save_for_backward(x, param)
+    ctx.options = axes, kind, eps
+
+
+def _formula_gradient(ctx: Any, grad: Tensor) -> tuple:
+    (x, param), (axes, kind, eps) = ctx.saved_tensors, ctx.options
+    if torch.is_grad_enabled():
+
+        def formula(x: Tensor, param: Tensor) -> Tensor:
+            return reference.formula(x, _axes(axes), kind, param, eps)
+
+        dx, dparam = backward_of(formula, (x, param), grad)
+        return dx, None, None, dparam, None
+    dx = dparam = None
+    if ctx.needs_input_grad[0]:
+        dx = _formula_backward(grad, x, axes, kind, param, eps)
+    if ctx.needs_input_grad[3]:
+        slope = _formula_slope(x, axes, kind, param, eps)
+        dparam = (grad * slope).sum(dtype=param.dtype)
+    return dx, None, None, dparam, None
+
+
 _extremum = declare(
     "pool_extremum(Tensor x, SymInt[] axes, int sign) -> Tensor",
     fake=lambda x, axes, sign: _pooled(x, axes),
@@ -82,12 +162,16 @@ _extremum_offsets = declare(
     cpu_dtypes=_PACKED,
     cpu=_cpu("extremum_offsets"),
     cuda=_gpu("extremum_offsets"),
+    keep=_keep_offsets,
+    backward=_pick_gradient,
 )
 _pick_backward = declare(
     "pool_pick_backward(Tensor grad, Tensor offsets, SymInt[] axes) -> Tensor",
     fake=lambda grad, offsets, axes: _unpooled(grad, offsets, axes),
     cpu=_cpu("pick_backward"),
     cuda=_gpu("pick_backward"),
+    keep=_keep_picks,
+    backward=_put_gradient,
 )
 _draw = declare(
     "pool_draw(Tensor x, SymInt[] axes, str weights, Tensor point) -> (Tensor, Tensor)",
@@ -97,12 +181,16 @@ _draw = declare(
     ),
     cpu=_cpu("draw"),
     cuda=_gpu("draw"),
+    keep=_keep_offsets,
+    backward=_pick_gradient,
 )
 _average = declare(
     "pool_average(Tensor x, SymInt[] axes, bool count_include_pad, int? divisor) -> Tensor",
     fake=lambda x, axes, count_include_pad, divisor: _pooled(x, axes),
     cpu=_cpu("average"),
     cuda=_gpu("average"),
+    keep=_keep_options,
+    backward=_average_gradient,
 )
 _average_backward = declare(
     "pool_average_backward(Tensor grad, SymInt[] axes, bool count_include_pad, int? divisor)"
@@ -110,11 +198,15 @@ _average_backward = declare(
     fake=lambda grad, axes, count_include_pad, divisor: _unpooled(grad, grad, axes),
     cpu=_cpu("average_backward"),
     cuda=_gpu("average_backward"),
+    keep=_keep_options,
+    backward=_average_transposed,
 )
 _norm = declare(
     "pool_norm(Tensor x, SymInt[] axes, int p, bool mean) -> Tensor",
     fake=lambda x, axes, p, mean: _pooled(x, axes),
     cpu=_cpu("norm"),
+    keep=_keep_norm,
+    backward=_norm_gradient,
 )
 _norm_backward = declare(
     "pool_norm_backward(Tensor grad, Tensor x, Tensor y, SymInt[] axes, int p, bool mean)"
@@ -127,6 +219,8 @@ _formula = declare(
     fake=lambda x, axes, kind, param, eps: _pooled(x, axes),
     cpu=_cpu("formula"),
     cuda=_gpu("formula"),
+    keep=_keep_formula,
+    backward=_formula_gradient,
 )
 _formula_slope = declare(
     "pool_formula_slope(Tensor x, SymInt[] axes, str kind, Tensor param, float eps) -> Tensor",
@@ -143,8 +237,6 @@ _formula_backward = declare(
     cpu=_cpu("formula_backward"),
     cuda=_gpu("formula_backward"),
 )
-
-
 k_largest = declare(
     "pool_k_largest(Tensor x, int k) -> Tensor",
     fake=lambda x, k: x.new_empty((*x.shape[:-1], k), dtype=torch.int64),
@@ -165,162 +257,33 @@ def extremum(x: Tensor, axes: tuple[Axis, ...], sign: int) -> Tensor:
 
 def extremum_offsets(x: Tensor, axes: tuple[Axis, ...], sign: int) -> tuple[Tensor, Tensor]:
     """The extremum of each window, with a gradient, and where in it that lies, by the kernel."""
-    return _Extremum.apply(x, flat(axes), sign)
-
-
-class _Extremum(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, axes: list[int], sign: int) -> tuple[Tensor, Tensor]:
-        y, offsets = _extremum_offsets(x, axes, sign)
-        ctx.save_for_backward(offsets)
-        ctx.mark_non_differentiable(offsets)
-        ctx.axes = axes
-        return y, offsets
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        (offsets,) = ctx.saved_tensors
-        return _to_picked(grad, offsets, ctx.axes), None, None
-
-
-class _Draw(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, axes: list[int], weights: str, point: Tensor) -> Tensor:
-        y, offsets = _draw(x, axes, weights, point)
-        ctx.save_for_backward(offsets)
-        ctx.axes = axes
-        return y
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        (offsets,) = ctx.saved_tensors
-        return _to_picked(grad, offsets, ctx.axes), None, None, None
-
-
-class _Put(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, offsets: Tensor, axes: list[int]) -> Tensor:
-        ctx.save_for_backward(offsets)
-        ctx.axes = axes
-        return _pick_backward(x, offsets, axes)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        (offsets,) = ctx.saved_tensors
-        n, indices = len(_axes(ctx.axes)), indices_of(offsets, _axes(ctx.axes))
-        taken = grad.flatten(-n).gather(-1, indices.clamp(min=0).flatten(-n))
-        return torch.where(indices < 0, 0, taken.view(indices.shape)), None, None
+    return _extremum_offsets(x, flat(axes), sign)
 
 
 def put(x: Tensor, offsets: Tensor, axes: tuple[Axis, ...]) -> Tensor:
     """Each value to where its window found one, added up where several did, by the kernel."""
-    return _Put.apply(x, offsets, flat(axes))
-
-
-def _to_picked(grad: Tensor, offsets: Tensor, axes: list[int]) -> Tensor:
-    if torch.is_grad_enabled():  # create_graph=True: grad leads back here for the next order
-        return reference.unpick(grad, indices_of(offsets, _axes(axes)), _axes(axes))
-    return _pick_backward(grad, offsets, axes)
+    return _pick_backward(x, offsets, flat(axes))
 
 
 def draw(x: Tensor, axes: tuple[Axis, ...], weights: str, point: Tensor) -> Tensor:
     """An element drawn from each window by ``point``, uniform numbers in [0, 1), by the kernel."""
-    return _Draw.apply(x, flat(axes), weights, point)
-
-
-class _Average(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, axes: list[int], count_include_pad: bool, divisor: int | None
-    ) -> Tensor:
-        ctx.options = axes, count_include_pad, divisor
-        return _average(x, axes, count_include_pad, divisor)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        if torch.is_grad_enabled():
-            return _AverageBackward.apply(grad, *ctx.options), None, None, None
-        return _average_backward(grad, *ctx.options), None, None, None
-
-
-class _AverageBackward(torch.autograd.Function):
-    """Linear, and the transpose of :class:`_Average`: each is the other's gradient."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, grad: Tensor, axes: list[int], count_include_pad: bool, divisor: int | None
-    ) -> Tensor:
-        ctx.options = axes, count_include_pad, divisor
-        return _average_backward(grad, axes, count_include_pad, divisor)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return _Average.apply(grad, *ctx.options), None, None, None
+    return _draw(x, flat(axes), weights, point)[0]
 
 
 def average(
     x: Tensor, axes: tuple[Axis, ...], count_include_pad: bool, divisor: int | None
 ) -> Tensor:
     """The sum of each window over its divisor, by the kernel."""
-    if not (torch.is_grad_enabled() and x.requires_grad):
-        return _average(x, flat(axes), count_include_pad, divisor)
-    return _Average.apply(x, flat(axes), count_include_pad, divisor)
-
-
-class _Norm(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, axes: list[int], p: int, mean: bool) -> Tensor:
-        y = _norm(x, axes, p, mean)
-        ctx.save_for_backward(x, y)
-        ctx.options = axes, p, mean
-        return y
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        (x, y), (axes, p, mean) = ctx.saved_tensors, ctx.options
-        if torch.is_grad_enabled():
-
-            def norm(x: Tensor) -> Tensor:
-                return reference.lp(x, _axes(axes), float(p), mean=mean)
-
-            return *backward_of(norm, (x,), grad), None, None, None
-        return _norm_backward(grad, x, y, axes, p, mean), None, None, None
+    return _average(x, flat(axes), count_include_pad, divisor)
 
 
 def norm(x: Tensor, axes: tuple[Axis, ...], p: int, mean: bool) -> Tensor:
     """The lp pool for p = 1 and p = 2, by the kernel."""
-    return _Norm.apply(x, flat(axes), p, mean)
-
-
-class _Formula(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, param: Tensor, axes: list[int], kind: str, eps: float
-    ) -> Tensor:
-        ctx.save_for_backward(x, param)
-        ctx.options = axes, kind, eps
-        return _formula(x, axes, kind, param, eps)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple:  # pyright: ignore[reportIncompatibleMethodOverride]
-        (x, param), (axes, kind, eps) = ctx.saved_tensors, ctx.options
-        if torch.is_grad_enabled():
-
-            def formula(x: Tensor, param: Tensor) -> Tensor:
-                return reference.formula(x, _axes(axes), kind, param, eps)
-
-            return *backward_of(formula, (x, param), grad), None, None, None
-        dx = dparam = None
-        if ctx.needs_input_grad[0]:
-            dx = _formula_backward(grad, x, axes, kind, param, eps)
-        if ctx.needs_input_grad[1]:
-            slope = _formula_slope(x, axes, kind, param, eps)
-            dparam = (grad * slope).sum(dtype=param.dtype)
-        return dx, dparam, None, None, None
+    return _norm(x, flat(axes), p, mean)
 
 
 def formula(
     x: Tensor, axes: tuple[Axis, ...], kind: str, param: Tensor, eps: float = 0.0
 ) -> Tensor:
     """A norm, mean or softmax of each window, by the kernel."""
-    return _Formula.apply(x, param, flat(axes), kind, eps)
+    return _formula(x, flat(axes), kind, param, eps)

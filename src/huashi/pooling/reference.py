@@ -6,6 +6,7 @@ as many times the memory of the input as a window has elements, and is what the 
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -230,11 +231,19 @@ def stochastic(
         return torch.where(possible, mean, 0).to(x.dtype)
     with torch.no_grad():
         edges = share.cumsum(-1)
-        point = torch.rand(total.shape, generator=generator, device=x.device, dtype=share.dtype)
+        point = uniform(total.shape, x, generator)
         # the first whose share ends beyond the point; rounding must not lead past the last share
         beyond = (edges > (point * edges[..., -1])[..., None]) & (share > 0)
         drawn = beyond.to(torch.uint8).argmax(-1, keepdim=True)
     return torch.where(possible, values.gather(-1, drawn)[..., 0], 0).to(x.dtype)
+
+
+def uniform(shape: Sequence[int], x: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Uniform numbers in [0, 1), on the device of ``x``, in the dtype that it is accumulated in."""
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    if generator is None:  # which torch.compile cannot be handed beside dynamic sizes
+        return torch.rand(shape, device=x.device, dtype=dtype)
+    return torch.rand(shape, generator=generator, device=x.device, dtype=dtype)
 
 
 def sorted_mean(

@@ -76,9 +76,10 @@ def fractional_max_pool(
     full, lead = x.shape[-dims:], x.shape[:-dims]
     kernels = _region_kernels(dims, kernel_size)
     outputs = _fractional_sizes(full, kernels, output_size, output_ratio)
-    u = torch.full((*lead, dims), 0.5, device=x.device)
     if training:
-        u = torch.rand(u.shape, generator=generator, device=x.device)
+        u = reference.uniform((*lead, dims), x, generator)
+    else:
+        u = torch.full((*lead, dims), 0.5, device=x.device)
     with torch.no_grad():  # only the elements that won are read once more, for the gradient
         places, inside = torch.zeros((), dtype=torch.long, device=x.device), u.new_ones(()).bool()
         for dim, (length, kernel) in enumerate(zip(full, kernels, strict=True)):
@@ -156,7 +157,7 @@ def s3_pool(
     if real is not None:
         y = torch.where(real, y, 0)
     for dim in range(dims):
-        draws = torch.rand((*lead, full[dim]), generator=generator, device=x.device)
+        draws = reference.uniform((*lead, full[dim]), x, generator)
         kept = _kept(draws, grids[dim], strides[dim])
         shape = [1] * (dims + 1)
         shape[dim + 1] = kept.shape[-1]
