@@ -180,6 +180,17 @@ def test_strided_input_is_as_good_as_contiguous(name, device):
         assert_close(run(function, strided), run(function, given))
 
 
+@pytest.mark.parametrize("mode", ["auto", "reference"])
+def test_keeps_channels_last(name, mode):
+    function, shapes = OPERATIONS[name]
+    first, *others = inputs(name, torch.float32)
+    if shapes[0] != IMAGE:
+        pytest.skip("has no channels to be last")
+    with implementation(mode):
+        y = function(first.to(memory_format=torch.channels_last), *others)
+    assert y.ndim != 4 or y.is_contiguous(memory_format=torch.channels_last)
+
+
 def test_every_operator_is_under_contract():
     """What the package declares to torch.library, by reading its sources."""
     source = Path(importlib.import_module("huashi").__file__).parent

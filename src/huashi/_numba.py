@@ -118,6 +118,9 @@ def _choose(order: str) -> Any:
     @intrinsic
     def choose(context: Any, a: Any, b: Any) -> Any:
         def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            if a in machine.integer_domain:
+                compare = builder.icmp_signed if a.signed else builder.icmp_unsigned
+                return builder.select(compare(order, *arguments), *arguments)
             first = builder.fcmp_ordered(order, *arguments, flags=unordered)
             return builder.select(first, *arguments, flags=unordered)
 
@@ -126,7 +129,7 @@ def _choose(order: str) -> Any:
     return choose
 
 
-# The larger and the smaller of two floats of one dtype; where one is NaN, either of them. A loop
+# The larger and the smaller of two numbers of one dtype; where one is NaN, either of them. A loop
 # of these runs in vector lanes, 14 times as fast as one of Python's max, which has to heed NaN.
 larger, smaller = _choose(">"), _choose("<")
 

@@ -53,7 +53,8 @@ def implementation(name: str) -> Iterator[None]:
 
     Args:
         name: ``"auto"`` takes a kernel where one serves (the default); ``"reference"`` takes the
-            plain PyTorch definition; ``"kernel"`` raises ``RuntimeError`` where no kernel serves.
+            plain PyTorch definition; ``"kernel"`` raises ``RuntimeError`` where an operation has a
+            kernel that does not serve. One that is written in PyTorch alone stays as it is.
 
     >>> from huashi.seq2seq.entmax import entmax15
     >>> with implementation("reference"):

@@ -272,8 +272,8 @@ def test_regions_of_fixed_size_are_torchs(dims, order, kernel, output):
     pool = {2: F.fractional_max_pool2d, 3: F.fractional_max_pool3d}[dims]
     full, output = [9, 8, 7][:dims], output[:dims]
     x = image(full, 3, ties=True).requires_grad_()
-    u = torch.rand(2, 2, dims, generator=seeded(7))
-    samples = u[..., order].double()  # torch draws for the width first
+    u = torch.rand(2, 2, dims, generator=seeded(7), dtype=x.dtype)
+    samples = u[..., order]  # torch draws for the width first
     want, want_index = pool(x, kernel, output, return_indices=True, _random_samples=samples)
     y, index = regions.fractional_max_pool(dims, x, kernel, output, None, True, generator=seeded(7))
     assert torch.equal(y, want)
@@ -293,7 +293,7 @@ def test_fractional_maximum_is_that_of_its_regions(kernel):
     )
     assert y.shape == (2, 2, 5, 4)
     kernels = (kernel, kernel) if not isinstance(kernel, tuple) else kernel
-    u = torch.rand(2, 2, 2, generator=seeded(4))
+    u = torch.rand(2, 2, 2, generator=seeded(4), dtype=x.dtype)
     (rows, in_row), (columns, in_column) = (
         regions._fractional_regions(n, m, k, u[..., d, None])
         for d, (n, m, k) in enumerate(zip((9, 8), (5, 4), kernels, strict=True))

@@ -43,7 +43,7 @@ def extremum_offsets(x: Tensor, axes: tuple[Axis, ...], sign: int) -> tuple[Tens
         return y.to(x.dtype), offsets
     unit, three = source.shape[1] if last else 1, np.array(_three(axes))
     rest = sign, nowhere(offsets.dtype), _identity(source.dtype, sign)
-    if _is_small(axes, unit):
+    if unit >= LANES and _windows_of_each(axes) <= 3:
         picks.by_channel(array, out, places, three, unit, *rest)
     else:
         picks.sweep(array, out, places, three, unit, _band(axes, unit * 8, out.shape[0]), *rest)
@@ -313,13 +313,14 @@ def _folded(
         )
         if last:
             three = array.reshape(len(array), -1, unit)
-            sweeps.whole_by_channel(three, out.reshape(len(out), unit), fold, *rest, 512)
+            width = _shared(unit, 2048, len(three))  # the cache holds two lines of these
+            sweeps.whole_by_channel(three, out.reshape(len(out), unit), fold, *rest, width)
         else:
             sweeps.whole(array.reshape(len(array), -1), out.reshape(-1), fold, *rest)
         return y.to(x.dtype)
     three, factors = np.array(_three(axes)), _factors(counts, identity.dtype)
     rest = fold, change, finish, *factors, identity
-    if _is_small(axes, unit) and spread == (1, 1, 1):
+    if unit >= LANES and _are_apart(axes) and spread == (1, 1, 1):
         if len(factors[1]) < y.shape[-1]:  # nothing to divide by
             rest = fold, change, finish, np.ones(out.shape[1:3]), np.ones(y.shape[-1]), identity
         sweeps.by_channel(array, out, three, unit, *rest)
@@ -355,13 +356,13 @@ def _elements(axis: Axis, padded: bool, least: int = 1) -> Any:
 
 def _can_gather(axes: tuple[Axis, ...], unit: int) -> bool:
     """Whether rows of the input are many numbers, from few elements of windows."""
-    few = 64 if unit >= LANES and not _are_apart(axes) else 9
+    few = 255 if unit >= LANES else 9
     return axes[-1].windows * unit >= LANES and math.prod(axis.kernel for axis in axes) <= few
 
 
-def _is_small(axes: tuple[Axis, ...], unit: int) -> bool:
-    """Whether many channels lie side by side, and elements are in few windows: no scratch helps."""
-    return unit >= LANES and (_are_apart(axes) or math.prod(axis.kernel for axis in axes) <= 9)
+def _windows_of_each(axes: tuple[Axis, ...]) -> float:
+    """How many windows an element is in: where these are few, no scratch helps."""
+    return math.prod(axis.kernel / axis.stride for axis in axes)
 
 
 def _are_apart(axes: tuple[Axis, ...]) -> bool:

@@ -3,7 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,8 @@ def each_dimension(
 ) -> tuple[Pool[P, T], Pool[P, T], Pool[P, T]]:
     """``pool(dims, x, ...)`` as ``pool1d(x, ...)``, ``pool2d(x, ...)`` and ``pool3d(x, ...)``.
 
+    They keep the memory format of ``x``, also where the pool itself would not.
+
     >>> def hollow(dims: int, x: Tensor, scale: int = 2) -> int:
     ...     return scale * dims
     >>> hollow1d, hollow2d, hollow3d = each_dimension(hollow)
@@ -32,7 +34,9 @@ def each_dimension(
 
     def of(dims: int) -> Pool[P, T]:
         def face(x: Tensor, *args: P.args, **kwargs: P.kwargs) -> T:
-            return pool(dims, x, *args, **kwargs)
+            y = pool(dims, x, *args, **kwargs)
+            memory = memory_format_of(x, dims)
+            return y if memory == torch.contiguous_format else _in_format(y, memory, x.ndim)
 
         functools.update_wrapper(face, pool)
         face.__name__ = face.__qualname__ = f"{pool.__name__}{dims}d"
@@ -60,6 +64,17 @@ def memory_format_of(x: Tensor, dims: int) -> torch.memory_format:
     torch.channels_last
     """
     last = {2: torch.channels_last, 3: torch.channels_last_3d}
-    if dims == 1 or x.ndim != dims + 2 or x.is_contiguous():
+    if dims == 1 or x.ndim != dims + 2:
+        return torch.contiguous_format
+    if x.is_contiguous() and x.stride(-1) == 1:  # of a single position the strides tell
+        return torch.contiguous_format
+    if torch._C._are_functorch_transforms_active():  # under vmap a tensor does not tell
         return torch.contiguous_format
     return last[dims] if x.is_contiguous(memory_format=last[dims]) else torch.contiguous_format
+
+
+def _in_format(y: Any, memory: torch.memory_format, ndim: int) -> Any:
+    if type(y) is tuple:  # Places stay what they are
+        return tuple(_in_format(each, memory, ndim) for each in y)
+    same = isinstance(y, Tensor) and y.ndim == ndim
+    return y.contiguous(memory_format=memory) if same else y

@@ -231,7 +231,8 @@ def _results(scale, first, second, count, counts, unit, kind, param, out):
                 out[i] = second[i] / first[i]
             elif kind == LOG_SUM_EXP:
                 mean = first[i] / n
-                out[i] = -np.inf if mean == 0 else scale[i] + logarithm(mean) / param
+                finite = scale[i] + logarithm(mean) / param
+                out[i] = -np.inf if mean == 0 else (mean if mean == np.inf else finite)
             elif kind == STOCHASTIC:
                 out[i] = scale[i] * (second[i] / first[i])
             else:
@@ -399,8 +400,9 @@ def whole_power(part, parts, x, y, kind, param, eps):
             peak = larger(peak, size)
             odd |= value != value
         if odd or not peak < np.inf:
-            total, peak = peak * 0 + x.shape[1], peak if not odd else np.nan * peak
-        elif peak > 0:
+            y[r] = narrow(zero + (np.nan if odd else np.inf), y)
+            continue
+        if peak > 0:
             scale = 1 / peak
             for i in range(row.size):
                 value = wide(row[i])
@@ -461,7 +463,7 @@ def draw(part, parts, x, y, offsets, point, axes, unit, softmax, absent, nowhere
         found, out = offsets[p, a, b], y[p, a, b]
         for i in range(lanes):
             found[i] = at[i]
-            out[i] = narrow(buffer[at[i], i] if at[i] != nowhere else line.dtype.type(0), out)
+            out[i] = narrow(buffer[at[i], i] if at[i] != nowhere else line[i] * 0, out)
 
 
 @compiled
@@ -482,7 +484,10 @@ def _shares(buffer, share, peak, softmax):
 
 @compiled
 def _search(share, point, line, at, nowhere):
-    """The first element whose cumulated share ends beyond the point, of those with a share."""
+    """The first element whose cumulated share ends beyond the point, of those with a share.
+
+    There is none where the total is 0, NaN or infinite; ``line`` tells which.
+    """
     total = line
     total[:] = 0
     for j in range(share.shape[0]):

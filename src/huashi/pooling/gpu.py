@@ -17,7 +17,7 @@ import triton.language as tl
 from torch import Tensor
 
 from huashi.pooling.geometry import Axis
-from huashi.pooling.gpu_formula import formula, formula_backward, formula_slope, scale_of
+from huashi.pooling.gpu_formula import INF, formula, formula_backward, formula_slope, scale_of
 from huashi.pooling.gpu_windows import (
     backward,
     count,
@@ -173,9 +173,9 @@ def _draw(x_ptr, point_ptr, y_ptr, offset_ptr, g, SOFTMAX: tl.constexpr):
     found, last, _ = fold(_search, state, (scale, SOFTMAX, target, g.chunk), x_ptr, window, g)
     found = tl.min(tl.where(found < 0, g.elements, found), 1, keep_dims=True)
     at = tl.where(found < g.elements, found, tl.max(last, 1, keep_dims=True))  # rounding
-    at = tl.where(total > 0.0, at, -1)
+    at = tl.where((total > 0.0) & (total < INF), at, -1)
     x, _ = load(x_ptr, window, tl.maximum(at, 0), g)
-    tl.store(y_ptr + t, tl.where(at < 0, 0.0, x), mask=t < g.total)
+    tl.store(y_ptr + t, tl.where(at < 0, total * 0.0, x), mask=t < g.total)
     tl.store(offset_ptr + t, at, mask=t < g.total)  # as a byte, -1 is 255
 
 

@@ -99,10 +99,10 @@ def _plus(state, extra, x, real, e):
     x = _base(x, extra[2], KIND)
     if KIND == "soft":
         first = tl.exp(x - scale)
-        second = first * (x - scale)
+        second = tl.where(x == -INF, 0.0, first * (x - scale))
     elif KIND == "log_sum_exp":
         first = tl.exp(param * (x - scale))
-        second = first * (x - scale)
+        second = tl.where(x == -INF, 0.0, first * (x - scale))
     elif KIND == "stochastic":
         first = x / scale
         second = first * first
@@ -119,7 +119,7 @@ def _value(scale, first, second, n, param, KIND: tl.constexpr):
     elif KIND == "log_sum_exp":
         y = scale + tl.log(first / n) / param
     elif KIND == "stochastic":
-        y = tl.where(first > 0.0, scale * second / first, 0.0)
+        y = tl.where(first == 0.0, 0.0, scale * second / first)
     elif KIND == "lp":
         y = scale * _power(first, 1.0 / param)
     else:
@@ -188,7 +188,8 @@ def _part(extra, o, od, oh, ow, e, there, g):
     factor = tl.load(shared_ptr + windows + o, mask=there, other=0.0)
     if KIND == "soft":
         rest = tl.load(shared_ptr + windows + windows + o, mask=there, other=0.0)
-        return tl.exp(x - scale) * (factor * (x - scale) + rest)
+        part = tl.exp(x - scale) * (factor * (x - scale) + rest)
+        return tl.where(x == -INF, 0.0, part)
     elif KIND == "log_sum_exp":
         return tl.exp(param * (x - scale)) * factor
     elif KIND == "stochastic":

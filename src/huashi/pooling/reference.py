@@ -163,6 +163,7 @@ def power(
     values, real, _ = windows(_wide(x).clamp(min=eps), axes, mask)
     values = torch.where(real, values, eps)
     peak = values.amax(-1, keepdim=True).detach()
+    peak = torch.where(peak < torch.inf, peak, 1)
     terms = torch.where(real, (values / peak).pow(p), 0).sum(-1)
     count = real.sum(-1).expand(terms.shape)
     mean = torch.where(count > 0, terms, 1) / count.clamp(min=1)
@@ -224,7 +225,7 @@ def stochastic(
         values = values.relu()
     share = values if weights == "relu" else softmax(values, real)
     total = share.sum(-1)
-    possible = total > 0
+    possible = total != 0
     if not training:
         parts = share / torch.where(possible, total, 1)[..., None]
         mean = (parts * torch.where(parts > 0, values, 0)).sum(-1)
@@ -234,8 +235,11 @@ def stochastic(
         point = uniform(total.shape, x, generator)
         # the first whose share ends beyond the point; rounding must not lead past the last share
         beyond = (edges > (point * edges[..., -1])[..., None]) & (share > 0)
-        drawn = beyond.to(torch.uint8).argmax(-1, keepdim=True)
-    return torch.where(possible, values.gather(-1, drawn)[..., 0], 0).to(x.dtype)
+        found, drawn = beyond.to(torch.uint8).max(-1, keepdim=True)
+    # nothing is found where the total is 0, and where it is NaN or infinite, which shall be seen
+    return torch.where(found > 0, values.gather(-1, drawn), total[..., None] * 0)[..., 0].to(
+        x.dtype
+    )
 
 
 def uniform(shape: Sequence[int], x: Tensor, generator: torch.Generator | None) -> Tensor:

@@ -93,7 +93,8 @@ def _append(now, total, n, size, done, step):
     if done:
         _pair(SUM, total[:m], now[done * step : done * step + m], total[:m])
     else:
-        total[:m] = now[:m]
+        for i in range(m):  # a fifth of the time of copying a slice
+            total[i] = now[i]
 
 
 @inlined
@@ -299,16 +300,17 @@ def whole_by_channel(part, parts, x, y, fold, change, finish, count, identity, w
     for task in part_of(x.shape[0] * pieces, part, parts):
         n, low = task // pieces, task % pieces * width
         high = min(low + width, x.shape[2])
-        now = np.full(high - low, identity)
+        now, odd = np.full(high - low, identity), np.full(high - low, identity)
+        odd[:] = 0
         for i in range(x.shape[1]):
             given = x[n, i, low:high]
-            _join(given, now, fold, change)
+            _join(given, now, odd, fold, change)
         out = y[n, low:high]
-        _store(now, out, count, finish)
+        _store(now, odd, out, count, finish)
 
 
 @inlined
-def _store(now, out, count, finish):
+def _store(now, odd, out, count, finish):
     if finish & DIVIDE:
         for c in range(now.size):
             now[c] /= count
@@ -316,18 +318,20 @@ def _store(now, out, count, finish):
         for c in range(now.size):
             now[c] = np.sqrt(now[c])
     for c in range(now.size):
-        out[c] = narrow(now[c], out)
+        value, none = now[c], now.dtype.type(np.nan)
+        out[c] = narrow(none if odd[c] > 0 else value, out)
 
 
 @threaded
 def by_channel(part, parts, x, y, axes, unit, fold, change, finish, counts, along, identity):
-    """As :func:`sweep`, without a scratch, for small windows of channels that lie side by side."""
-    now = np.full(unit, identity)
+    """As :func:`sweep`, without a scratch, for windows apart, of channels that lie side by side."""
+    now, odd = np.full(unit, identity), np.full(unit, identity)
     for task in part_of(y.shape[0] * y.shape[1] * y.shape[2], part, parts):
         row = task // y.shape[2]
         p, a, b = row // y.shape[1], row % y.shape[1], task % y.shape[2]
         for o in range(y.shape[3] // unit):
             now[:] = identity
+            odd[:] = 0
             for ja in range(axes[0, KERNEL]):
                 ra = a * axes[0, STRIDE] - axes[0, BEFORE] + ja * axes[0, DILATION]
                 for jb in range(axes[1, KERNEL]):
@@ -337,22 +341,24 @@ def by_channel(part, parts, x, y, axes, unit, fold, change, finish, counts, alon
                             w = o * axes[2, STRIDE] - axes[2, BEFORE] + jw * axes[2, DILATION]
                             if 0 <= w < axes[2, LENGTH]:
                                 given = x[p, ra, rb, w * unit : (w + 1) * unit]
-                                _join(given, now, fold, change)
+                                _join(given, now, odd, fold, change)
             out = y[p, a, b, o * unit : (o + 1) * unit]
-            _store(now, out, counts[a, b] * along[o], finish)
+            _store(now, odd, out, counts[a, b] * along[o], finish)
 
 
 @inlined
-def _join(given, now, fold, change):
-    """Fold one element of each channel."""
+def _join(given, now, odd, fold, change):
+    """Fold one element of each channel; ``odd`` becomes 1 where it is NaN and an extremum asked."""
     if fold == MAX:
         for c in range(now.size):
-            value, old = wide(given[c]), now[c]
-            now[c] = old if (old >= value) | (old != old) else value
+            value = wide(given[c])
+            now[c] = larger(now[c], value)
+            odd[c] = larger(odd[c], odd.dtype.type(value != value))
     elif fold == MIN:
         for c in range(now.size):
-            value, old = wide(given[c]), now[c]
-            now[c] = old if (old <= value) | (old != old) else value
+            value = wide(given[c])
+            now[c] = smaller(now[c], value)
+            odd[c] = larger(odd[c], odd.dtype.type(value != value))
     elif change == ABS:
         for c in range(now.size):
             now[c] += abs(wide(given[c]))
