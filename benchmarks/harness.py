@@ -66,6 +66,12 @@ def machine(device: str) -> dict[str, object]:
 
 
 def _commit() -> str | None:
-    command = ["git", "describe", "--always", "--dirty"]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    return run.stdout.strip() or None
+    """What was measured; results that are being written do not make it another."""
+
+    def git(*command: str) -> str:
+        run = subprocess.run(["git", *command], capture_output=True, text=True, check=False)
+        return run.stdout.strip()
+
+    changed = git("status", "--porcelain", "--untracked-files=no", ":/", ":!/benchmarks/results")
+    commit = git("rev-parse", "--short", "HEAD")
+    return (f"{commit}-dirty" if changed else commit) or None

@@ -256,6 +256,9 @@ def formula_backward(
     if _is_whole(axes) and not last:
         n = math.prod(axis.length for axis in axes)
         flat = array.reshape(-1, n), row.reshape(-1), out.reshape(-1, n)
+        if kind in ("lp", "lp_mean", "power"):
+            formulas.whole_power_backward(*flat, *settings[:3])
+            return dx.to(x.dtype)
         formulas.whole_formula_backward(*flat, *settings, _block(n))
     else:
         unit = source.shape[1] if last else 1

@@ -120,7 +120,7 @@ def _raised(x, p):
 
 @inlined
 def _place(axis, j, size):
-    """The windows whose j-th element is real, from the first to before the last."""
+    """The windows whose j-th element is real, from the first to before the last; where it is."""
     offset = j * axis[DILATION] - axis[BEFORE]
     first = max(0, -(offset // axis[STRIDE]))
     last = max(first, min(size, (axis[LENGTH] - 1 - offset) // axis[STRIDE] + 1))
@@ -412,6 +412,42 @@ def whole_power(part, parts, x, y, kind, param, eps):
         mean = total if kind == LP else total / x.shape[1]
         result = peak * raised(mean, 1 / param) if peak != 0 else zero
         y[r] = narrow(result, y)
+
+
+@threaded
+def whole_power_backward(part, parts, x, grad, dx, kind, param, eps):
+    """The gradient of :func:`whole_power` in x."""
+    zero = eps * 0
+    floor = eps if kind == POWER else zero
+    for r in part_of(x.shape[0], part, parts):
+        row, out = x[r], dx[r]
+        peak, total, odd = floor, zero, 0
+        for i in range(row.size):
+            value = wide(row[i])
+            size = value if kind == POWER else abs(value)
+            peak = larger(peak, size)
+            odd |= value != value
+        if odd or not zero < peak < np.inf:
+            for i in range(row.size):
+                out[i] = narrow(zero + (0 if peak == zero and not odd else np.nan), dx)
+            continue
+        scale = 1 / peak
+        for i in range(row.size):
+            value = wide(row[i])
+            share = scale * (larger(value, floor) if kind == POWER else abs(value))
+            total += share * share * share if param == 3 else raised(share, param)
+        mean = total if kind == LP else total / row.size
+        common = wide(grad[r]) * raised(mean, 1 / param - 1)
+        common = common if kind == LP else common / row.size
+        for i in range(row.size):
+            value = wide(row[i])
+            share = scale * (larger(value, floor) if kind == POWER else abs(value))
+            slope = common * (share * share if param == 3 else raised(share, param - 1))
+            if kind == POWER:
+                slope = zero if value < eps else slope
+            else:
+                slope = -slope if value < zero else (zero if value == zero else slope)
+            out[i] = narrow(slope, dx)
 
 
 @threaded

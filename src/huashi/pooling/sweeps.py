@@ -300,17 +300,17 @@ def whole_by_channel(part, parts, x, y, fold, change, finish, count, identity, w
     for task in part_of(x.shape[0] * pieces, part, parts):
         n, low = task // pieces, task % pieces * width
         high = min(low + width, x.shape[2])
-        now, odd = np.full(high - low, identity), np.full(high - low, identity)
-        odd[:] = 0
+        now, odd = np.full(high - low, identity), False
         for i in range(x.shape[1]):
-            given = x[n, i, low:high]
-            _join(given, now, odd, fold, change)
-        out = y[n, low:high]
-        _store(now, odd, out, count, finish)
+            odd |= _join(x[n, i, low:high], now, fold, change)
+        if odd:
+            for i in range(x.shape[1]):
+                _spoil(x[n, i, low:high], now)
+        _store(now, y[n, low:high], count, finish)
 
 
 @inlined
-def _store(now, odd, out, count, finish):
+def _store(now, out, count, finish):
     if finish & DIVIDE:
         for c in range(now.size):
             now[c] /= count
@@ -318,47 +318,53 @@ def _store(now, odd, out, count, finish):
         for c in range(now.size):
             now[c] = np.sqrt(now[c])
     for c in range(now.size):
-        value, none = now[c], now.dtype.type(np.nan)
-        out[c] = narrow(none if odd[c] > 0 else value, out)
+        out[c] = narrow(now[c], out)
 
 
 @threaded
 def by_channel(part, parts, x, y, axes, unit, fold, change, finish, counts, along, identity):
     """As :func:`sweep`, without a scratch, for windows apart, of channels that lie side by side."""
-    now, odd = np.full(unit, identity), np.full(unit, identity)
+    now = np.full(unit, identity)
     for task in part_of(y.shape[0] * y.shape[1] * y.shape[2], part, parts):
         row = task // y.shape[2]
         p, a, b = row // y.shape[1], row % y.shape[1], task % y.shape[2]
         for o in range(y.shape[3] // unit):
             now[:] = identity
-            odd[:] = 0
-            for ja in range(axes[0, KERNEL]):
-                ra = a * axes[0, STRIDE] - axes[0, BEFORE] + ja * axes[0, DILATION]
-                for jb in range(axes[1, KERNEL]):
-                    rb = b * axes[1, STRIDE] - axes[1, BEFORE] + jb * axes[1, DILATION]
-                    if 0 <= ra < axes[0, LENGTH] and 0 <= rb < axes[1, LENGTH]:
-                        for jw in range(axes[2, KERNEL]):
-                            w = o * axes[2, STRIDE] - axes[2, BEFORE] + jw * axes[2, DILATION]
-                            if 0 <= w < axes[2, LENGTH]:
-                                given = x[p, ra, rb, w * unit : (w + 1) * unit]
-                                _join(given, now, odd, fold, change)
+            odd = False
+            for again in range(2):
+                if again and not odd:
+                    break
+                for ja in range(axes[0, KERNEL]):
+                    ra = a * axes[0, STRIDE] - axes[0, BEFORE] + ja * axes[0, DILATION]
+                    for jb in range(axes[1, KERNEL]):
+                        rb = b * axes[1, STRIDE] - axes[1, BEFORE] + jb * axes[1, DILATION]
+                        if 0 <= ra < axes[0, LENGTH] and 0 <= rb < axes[1, LENGTH]:
+                            for jw in range(axes[2, KERNEL]):
+                                w = o * axes[2, STRIDE] - axes[2, BEFORE] + jw * axes[2, DILATION]
+                                if 0 <= w < axes[2, LENGTH]:
+                                    given = x[p, ra, rb, w * unit : (w + 1) * unit]
+                                    if again:
+                                        _spoil(given, now)
+                                    else:
+                                        odd |= _join(given, now, fold, change)
             out = y[p, a, b, o * unit : (o + 1) * unit]
-            _store(now, odd, out, counts[a, b] * along[o], finish)
+            _store(now, out, counts[a, b] * along[o], finish)
 
 
 @inlined
-def _join(given, now, odd, fold, change):
-    """Fold one element of each channel; ``odd`` becomes 1 where it is NaN and an extremum asked."""
+def _join(given, now, fold, change):
+    """Fold an element of each channel; say whether there is a NaN, which a maximum may miss."""
+    odd = now.dtype.type(0)
     if fold == MAX:
         for c in range(now.size):
             value = wide(given[c])
             now[c] = larger(now[c], value)
-            odd[c] = larger(odd[c], odd.dtype.type(value != value))
+            odd = larger(odd, now.dtype.type(value != value))
     elif fold == MIN:
         for c in range(now.size):
             value = wide(given[c])
             now[c] = smaller(now[c], value)
-            odd[c] = larger(odd[c], odd.dtype.type(value != value))
+            odd = larger(odd, now.dtype.type(value != value))
     elif change == ABS:
         for c in range(now.size):
             now[c] += abs(wide(given[c]))
@@ -368,3 +374,13 @@ def _join(given, now, odd, fold, change):
     else:
         for c in range(now.size):
             now[c] += wide(given[c])
+    return odd > 0
+
+
+@compiled
+def _spoil(given, now):
+    """NaN to the channels that have one."""
+    for c in range(now.size):
+        value = wide(given[c])
+        if value != value:
+            now[c] = value
