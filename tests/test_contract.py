@@ -15,6 +15,7 @@ from huashi.seq2seq import entmax15
 PUBLIC = (
     "huashi",
     "huashi.pooling",
+    "huashi.regularization",
     "huashi.seq2seq",
     "huashi.seq2seq.entmax",
     "huashi.seq2seq.search",

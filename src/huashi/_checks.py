@@ -45,6 +45,12 @@ def check_positive(name: str, value: float) -> None:
         raise ValueError(f"{name} must be > 0, got {value}")
 
 
+def check_not_negative(name: str, value: float) -> None:
+    """Raise if ``value`` is less than zero, or NaN."""
+    if not value >= 0:
+        raise ValueError(f"{name} must be >= 0, got {value}")
+
+
 def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
     """Raise unless ``value`` is one of ``choices``; the error suggests the nearest of them.
 

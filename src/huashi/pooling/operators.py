@@ -69,8 +69,8 @@ def _unpooled(grad: Tensor, like: Tensor, numbers: Sequence[int]) -> Tensor:
     return torch.empty(shape, dtype=grad.dtype, device=grad.device, memory_format=memory)
 
 
-# What a gradient keeps and how it is made of that. Each kept ``keep(ctx, inputs, output)`` sees the
-# arguments of its operator; each ``backward`` gives a gradient to some of them, None to the rest.
+# What a gradient keeps, and how it is made of that: a pair of functions for each operator with a
+# gradient. The second returns one entry for each argument of the operator, None where it has none.
 
 
 def _keep_offsets(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
