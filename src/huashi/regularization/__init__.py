@@ -1,5 +1,18 @@
 """Penalties on groups of weights, with exact proximal steps."""
 
+from huashi.regularization.groups import Groups, Slices
+from huashi.regularization.module_groups import (
+    blocks,
+    columns,
+    embedding_rows,
+    filters,
+    heads,
+    hidden_units,
+    kernel_shapes,
+    layers,
+    norm_scales,
+    projected_heads,
+)
 from huashi.regularization.penalties import (
     L1,
     AtMost,
@@ -28,8 +41,20 @@ __all__ = [
     "GroupMax",
     "GroupSCAD",
     "GroupSquaredL2",
+    "Groups",
     "NOfM",
     "Nuclear",
     "Penalty",
+    "Slices",
     "SparseGroupLasso",
+    "blocks",
+    "columns",
+    "embedding_rows",
+    "filters",
+    "heads",
+    "hidden_units",
+    "kernel_shapes",
+    "layers",
+    "norm_scales",
+    "projected_heads",
 ]
