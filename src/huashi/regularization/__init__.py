@@ -1,5 +1,15 @@
 """Penalties on groups of weights, with exact proximal steps."""
 
+from huashi.regularization import prox
+from huashi.regularization.certificate import (
+    Certificate,
+    certify,
+    exact_zeros,
+    kkt_gap,
+    lambda_max,
+)
+from huashi.regularization.concave import GroupHalf, GroupMCP, GroupSCAD
+from huashi.regularization.constraints import AtMost, NOfM
 from huashi.regularization.groups import Groups, Slices
 from huashi.regularization.module_groups import (
     blocks,
@@ -13,26 +23,24 @@ from huashi.regularization.module_groups import (
     norm_scales,
     projected_heads,
 )
+from huashi.regularization.norms import Exclusive, GroupMax, Nuclear, TreeGroupLasso
+from huashi.regularization.overlapping import duplicate_weights
 from huashi.regularization.penalties import (
     L1,
-    AtMost,
     ElasticNet,
-    Exclusive,
-    GroupHalf,
     GroupLasso,
-    GroupMax,
-    GroupMCP,
-    GroupSCAD,
     GroupSquaredL2,
-    NOfM,
-    Nuclear,
     Penalty,
     SparseGroupLasso,
 )
+from huashi.regularization.proximal import Proximal
+from huashi.regularization.schedules import CubicRamp, LinearWarmUp
 
 __all__ = [
     "L1",
     "AtMost",
+    "Certificate",
+    "CubicRamp",
     "ElasticNet",
     "Exclusive",
     "GroupHalf",
@@ -42,19 +50,28 @@ __all__ = [
     "GroupSCAD",
     "GroupSquaredL2",
     "Groups",
+    "LinearWarmUp",
     "NOfM",
     "Nuclear",
     "Penalty",
+    "Proximal",
     "Slices",
     "SparseGroupLasso",
+    "TreeGroupLasso",
     "blocks",
+    "certify",
     "columns",
+    "duplicate_weights",
     "embedding_rows",
+    "exact_zeros",
     "filters",
     "heads",
     "hidden_units",
     "kernel_shapes",
+    "kkt_gap",
+    "lambda_max",
     "layers",
     "norm_scales",
     "projected_heads",
+    "prox",
 ]

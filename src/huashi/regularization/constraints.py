@@ -1,0 +1,89 @@
+"""Constraints on how many weights are not zero: no price, but a bound."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from huashi._checks import check_not_negative, check_positive
+from huashi.regularization import prox as proxes
+
+
+@dataclass(frozen=True, kw_only=True)
+class AtMost:
+    """No more than so many ``groups`` that are not zero; the largest stay.
+
+    A constraint, not a price: it has no strength, and its value is 0 or infinite.
+    """
+
+    groups: int
+
+    def __post_init__(self) -> None:
+        check_not_negative("groups", self.groups)
+
+    def value(self, w: Tensor) -> Tensor:
+        return _indicator(w, int(w.any(1).sum()) <= self.groups)
+
+    def prox(self, v: Tensor, step: float) -> Tensor:
+        return proxes.largest_groups(v, self.groups)
+
+    def prox_metric(self, v: Tensor, step: float, h: Tensor) -> Tensor:
+        return proxes.largest_groups(v, self.groups, h)
+
+    def distance(self, gradient: Tensor, w: Tensor) -> Tensor:
+        kept = w.any(1)
+        free = kept | (kept.sum() < self.groups)
+        return torch.where(free, gradient.norm(dim=1), 0)
+
+    def lambda_max(self, gradient: Tensor) -> float:
+        return float("nan")
+
+    def scaled(self, factor: float) -> Self:
+        return self
+
+
+@dataclass(frozen=True, kw_only=True)
+class NOfM:
+    """Of each ``m`` weights in a row of a group no more than ``n`` that are not zero, as in 2:4.
+
+    A constraint, not a price: it has no strength, and its value is 0 or infinite.
+    """
+
+    n: int
+    m: int
+
+    def __post_init__(self) -> None:
+        check_positive("m", self.m)
+        if not 0 <= self.n <= self.m:
+            raise ValueError(f"n must be in [0, {self.m}], got {self.n}")
+
+    def value(self, w: Tensor) -> Tensor:
+        return _indicator(w, bool((self._count(w) <= self.n).all()))
+
+    def prox(self, v: Tensor, step: float) -> Tensor:
+        self._count(v)
+        return proxes.n_of_m(v, self.n, self.m)
+
+    def prox_metric(self, v: Tensor, step: float, h: Tensor) -> Tensor:
+        self._count(v)
+        return proxes.n_of_m(v, self.n, self.m, h)
+
+    def distance(self, gradient: Tensor, w: Tensor) -> Tensor:
+        room = (self._count(w) < self.n).repeat_interleave(self.m, 1)
+        return torch.where((w != 0) | room, gradient, 0).norm(dim=1)
+
+    def lambda_max(self, gradient: Tensor) -> float:
+        return float("nan")
+
+    def scaled(self, factor: float) -> Self:
+        return self
+
+    def _count(self, w: Tensor) -> Tensor:
+        if w.shape[1] % self.m:
+            raise ValueError(f"m must divide the {w.shape[1]} elements of a group, got {self.m}")
+        return (w != 0).unflatten(1, (-1, self.m)).sum(-1)
+
+
+def _indicator(w: Tensor, inside: bool) -> Tensor:
+    return w.new_zeros(()) if inside else w.new_full((), torch.inf)
