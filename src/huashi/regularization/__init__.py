@@ -8,8 +8,11 @@ from huashi.regularization.certificate import (
     kkt_gap,
     lambda_max,
 )
+from huashi.regularization.compaction import Compaction, compact
+from huashi.regularization.compaction_report import Report
 from huashi.regularization.concave import GroupHalf, GroupMCP, GroupSCAD
 from huashi.regularization.constraints import AtMost, NOfM
+from huashi.regularization.coupling import channels
 from huashi.regularization.groups import Groups, Slices
 from huashi.regularization.module_groups import (
     blocks,
@@ -40,6 +43,7 @@ __all__ = [
     "L1",
     "AtMost",
     "Certificate",
+    "Compaction",
     "CubicRamp",
     "ElasticNet",
     "Exclusive",
@@ -55,12 +59,15 @@ __all__ = [
     "Nuclear",
     "Penalty",
     "Proximal",
+    "Report",
     "Slices",
     "SparseGroupLasso",
     "TreeGroupLasso",
     "blocks",
     "certify",
+    "channels",
     "columns",
+    "compact",
     "duplicate_weights",
     "embedding_rows",
     "exact_zeros",

@@ -1,0 +1,94 @@
+"""A model as a graph of calls: modules of torch and of ``huashi.pooling`` whole, others inside.
+
+torch.fx rather than torch.export: it keeps modules as modules, so that attention and recurrent
+layers stay one call each and sizes that the code computes differ from those that it spells out.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, fx, nn
+
+Example = Tensor | Sequence[Any] | Mapping[str, Any]
+"""What a model is called with: one argument, several, or named ones."""
+
+
+def trace(model: nn.Module, example: Example) -> tuple[fx.GraphModule, list[Any]]:
+    """The graph of a model, and what to run it with.
+
+    Raises:
+        ValueError: no graph can be made, since what the code does depends on values.
+    """
+    signature = inspect.signature(model.forward)
+    args, kwargs = arguments(example)
+    try:
+        given = signature.bind(*args, **kwargs)
+    except TypeError as error:
+        raise ValueError(f"example must be what the model is called with: {error}") from None
+    defaults = {
+        name: p.default
+        for name, p in signature.parameters.items()
+        if name not in given.arguments and p.default is not p.empty
+    }
+    tracer = _Tracer()
+    try:
+        graph = tracer.trace(model, concrete_args=defaults or None)
+        module = fx.GraphModule(model, graph)
+    except Exception as error:  # whatever the code does with what stands for a tensor
+        line = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise ValueError(f"model must be one that torch.fx can trace, but: {line}") from error
+    given.apply_defaults()
+    inputs: list[Any] = []
+    for name, p in signature.parameters.items():
+        value = given.arguments[name]
+        inputs += value if p.kind is p.VAR_POSITIONAL else [value]
+    return module, inputs
+
+
+def arguments(example: Example) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments and named arguments of a call."""
+    if isinstance(example, Mapping):
+        return (), dict(example)
+    if isinstance(example, Tensor):
+        return (example,), {}
+    if isinstance(example, Sequence):
+        return tuple(example), {}
+    raise TypeError(
+        f"example must be a tensor, a sequence or a mapping, got {type(example).__name__}"
+    )
+
+
+def kind_of(module: nn.Module, kinds: Mapping[type[nn.Module], Any]) -> type[nn.Module] | None:
+    """Which of these a module is: itself, or a subclass that computes the same."""
+    own = type(module)
+    if hooked(module) or hasattr(module, "parametrizations"):
+        return None
+    for kind in own.__mro__:
+        if kind in kinds:
+            methods = [name for name in ("forward", "_conv_forward") if hasattr(kind, name)]
+            same = all(getattr(own, name) is getattr(kind, name) for name in methods)
+            return kind if same else None
+    return None
+
+
+def hooked(module: nn.Module) -> bool:
+    """Whether other code runs before or after the module's own, as in weight normalization."""
+    return bool(module._forward_hooks or module._forward_pre_hooks)
+
+
+class _Tracer(fx.Tracer):
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        code = type(m).forward.__module__
+        whole = code.startswith(("torch.nn.modules.", "huashi.pooling."))
+        return hooked(m) or (whole and code != "torch.nn.modules.container")
+
+    def call_module(self, m: nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        before, stack = len(self.graph.nodes), self.module_stack.copy()
+        try:
+            return super().call_module(m, forward, args, kwargs)
+        except Exception:  # then it is one call, of which nothing is known
+            self.module_stack = stack
+            for node in reversed(list(self.graph.nodes)[before:]):
+                self.graph.erase_node(node)
+            return self.create_proxy("call_module", self.path_of_module(m), args, kwargs)
