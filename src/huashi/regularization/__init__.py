@@ -9,6 +9,7 @@ from huashi.regularization.certificate import (
     lambda_max,
 )
 from huashi.regularization.compaction import Compaction, compact
+from huashi.regularization.compaction_file import export_program, load_compact, save_compact
 from huashi.regularization.compaction_report import Report
 from huashi.regularization.concave import GroupHalf, GroupMCP, GroupSCAD
 from huashi.regularization.constraints import AtMost, NOfM
@@ -71,6 +72,7 @@ __all__ = [
     "duplicate_weights",
     "embedding_rows",
     "exact_zeros",
+    "export_program",
     "filters",
     "heads",
     "hidden_units",
@@ -78,7 +80,9 @@ __all__ = [
     "kkt_gap",
     "lambda_max",
     "layers",
+    "load_compact",
     "norm_scales",
     "projected_heads",
     "prox",
+    "save_compact",
 ]

@@ -151,7 +151,7 @@ def _swap_attention(model: nn.Module, network: Network, keep: Tensor, optimizer:
                 dropout=old.dropout,
                 batch_first=old.batch_first,
             ).train(old.training)
-        new.out_proj = old.out_proj
+        new.out_proj.weight, new.out_proj.bias = old.out_proj.weight, old.out_proj.bias
         new.bias_k, new.bias_v = old.bias_k, old.bias_v
         layers = new.query, new.key, new.value
         if old.in_proj_weight is not None:

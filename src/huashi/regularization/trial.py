@@ -65,7 +65,7 @@ class Trial:
             if isinstance(fact, Channels) and n not in self.followed:
                 self.network.labels.pin(fact.labels, why)
             elif n in self.raw:
-                self.network.axis(fact.tensor, self.raw[n], first.labels, writes=True)
+                self.network.axis(self.read[n].tensor, self.raw[n], first.labels, writes=True)
             elif isinstance(fact, Raw):
                 self.network.freeze(fact.tensor, why)
         return self._constants(dims, first)
