@@ -6,6 +6,7 @@ the report names it and says why.
 """
 
 import copy
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -78,13 +79,15 @@ def compact(
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
     check_positive("round_to", round_to)
+    if any(isinstance(penalty, GroupSquaredL2) for penalty in penalties):
+        message = "GroupSquaredL2 is weight decay and makes no group zero; GroupLasso does"
+        warnings.warn(message, stacklevel=2)
     network = follow(model, example)
     keep, why = _decide(network, round_to)
     small, small_optimizer = copy.deepcopy((model, optimizer))
     small = cut(small, network, keep, _innermost(small_optimizer))
     difference = _difference(model, small, example, tolerance)
-    warning = _warn(penalties)
-    kept = [*([warning] if warning else []), *_kept(network, keep, why)]
+    kept = _kept(network, keep, why)
     told = report(model, small, example, kept, difference, latency)
     return Compaction(small, told, small_optimizer)
 
@@ -151,12 +154,6 @@ def _kept(network: Network, keep: Tensor, why: dict[int, str]) -> list[Kept]:
             counts[reason] = counts.get(reason, 0) + 1
         found += [Kept(name, count, reason) for reason, count in counts.items()]
     return found
-
-
-def _warn(penalties: Iterable[Any]) -> Kept | None:
-    if any(isinstance(penalty, GroupSquaredL2) for penalty in penalties):
-        return Kept("", 0, "GroupSquaredL2 is weight decay and makes no group zero: use GroupLasso")
-    return None
 
 
 def _innermost(optimizer: Any) -> Any:
