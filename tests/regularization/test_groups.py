@@ -180,7 +180,9 @@ def test_what_is_refused():
         Groups("a", ())
     with pytest.raises(ValueError, match="parts of groups 'a' must be equally many"):
         Groups("a", (Slices("p", p, (2, 3), (0,)), Slices("p", p, (2, 3), (1,))))
-    with pytest.raises(ValueError, match=r"names must name parameters of Linear, .*, got 'nothing'"):
+    with pytest.raises(
+        ValueError, match=r"names must name parameters of Linear, .*, got 'nothing'"
+    ):
         filters(MODEL, ["linear", "nothing"])
     with pytest.raises(ValueError, match=r"names must name parameters of RNN, LSTM, GRU, got '\*'"):
         hidden_units(nn.Linear(2, 2))
