@@ -82,6 +82,10 @@ def test_other_architectures(tmp_path):
     deep[0] = nn.Conv3d(3, 8, 3)
     with pytest.raises(ValueError, match="holds a Conv2d as '0', where the model has Conv3d"):
         load_compact(path, deep)
+    narrow = copy.deepcopy(model)
+    narrow[7] = nn.Linear(8, 3)
+    with pytest.raises(ValueError, match=r"holds \(4, 4\) for 7\.weight, where .* has \(3, 8\)"):
+        load_compact(path, narrow)
 
 
 def test_what_was_there_stays_where_writing_fails(tmp_path):

@@ -53,8 +53,10 @@ def compact(
             dimension of every tensor is the batch where ``latency`` is measured.
         round_to: of channels that a layer makes, a multiple of this stays, as hardware likes it:
             some that are zero, if need be.
-        optimizer: of the model's parameters; its state is cut along, to train on.
-        penalties: what the model was trained with, for a warning if it makes no zeros.
+        optimizer: of the model's parameters; its state is cut along, to train on. What wraps it, as
+            :class:`Proximal` does, is left off: its groups are those of the whole model.
+        penalties: what the model was trained with, if not in a :class:`Proximal`, for a warning
+            where it makes no zeros.
         latency: batch sizes at which to measure both models, as ``(1, 64)``.
         tolerance: the largest difference of the outputs on the example, relative to the largest of
             them where that is above 1.
@@ -79,13 +81,14 @@ def compact(
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
     check_positive("round_to", round_to)
-    if any(isinstance(penalty, GroupSquaredL2) for penalty in penalties):
+    own = [penalty for _, penalty in getattr(optimizer, "penalties", [])]
+    if any(isinstance(penalty, GroupSquaredL2) for penalty in (*penalties, *own)):
         message = "GroupSquaredL2 is weight decay and makes no group zero; GroupLasso does"
         warnings.warn(message, stacklevel=2)
     network = follow(model, example)
     keep, why = _decide(network, round_to)
-    small, small_optimizer = copy.deepcopy((model, optimizer))
-    small = cut(small, network, keep, _innermost(small_optimizer))
+    small, small_optimizer = copy.deepcopy((model, _innermost(optimizer)))
+    small = cut(small, network, keep, small_optimizer)
     difference = _difference(model, small, example, tolerance)
     kept = _kept(network, keep, why)
     told = report(model, small, example, kept, difference, latency)
@@ -157,8 +160,8 @@ def _kept(network: Network, keep: Tensor, why: dict[int, str]) -> list[Kept]:
 
 
 def _innermost(optimizer: Any) -> Any:
-    """The optimiser that holds the state, within what wraps it."""
-    while optimizer is not None and not hasattr(optimizer, "param_groups"):
+    """The optimiser within what wraps it."""
+    while hasattr(optimizer, "optimizer"):
         optimizer = optimizer.optimizer
     return optimizer
 

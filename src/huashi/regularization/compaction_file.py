@@ -160,7 +160,10 @@ def _resize(model: nn.Module, name: str, said: dict[str, Any], path: str | Path)
 
 def _filled(name: str, old: Tensor, value: Tensor, path: str | Path) -> Tensor:
     """A tensor of the file in place of one of the model, which is no smaller."""
-    if old.ndim != value.ndim or old.dtype.is_floating_point != value.dtype.is_floating_point:
+    fits = old.ndim == value.ndim and all(
+        b <= a for a, b in zip(old.shape, value.shape, strict=True)
+    )
+    if not fits or old.is_floating_point() != value.is_floating_point():
         raise ValueError(
             f"{path} holds {tuple(value.shape)} for {name}, where the model has {tuple(old.shape)}"
         )
