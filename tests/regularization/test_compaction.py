@@ -421,6 +421,141 @@ def test_changes_in_place_are_followed():
     assert small.head.bias.abs().min() > 0
 
 
+def silence(layer, *rows):
+    """Make rows of a layer zero, and their biases."""
+    with torch.no_grad():
+        for parameter in layer.parameters(recurse=False):
+            parameter[list(rows)] = 0
+
+
+def test_layers_of_units_keep_equally_many():
+    layer = nn.LSTM(3, 8, 2, batch_first=True)
+    model = Net(lambda self, x: self.head(self.rnn(x)[0]), rnn=layer, head=nn.Linear(8, 2))
+    one, two = channels(model, torch.randn(2, 5, 3))
+    for groups, count in ((one, 2), (two, 5)):
+        with torch.no_grad():
+            groups.scatter_(groups.gather() * (torch.arange(8) >= count)[:, None])
+    done = compact(model, torch.randn(2, 5, 3))
+    assert done.model.rnn.hidden_size == 6
+    assert [(kept.name, kept.count) for kept in done.report.kept] == [("rnn[1]", 3)]
+
+
+def test_a_unit_that_reads_only_units_that_stay_zero():
+    layer = nn.GRU(3, 6, batch_first=True)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter[12:15] = 0  # what proposes the values of the units 0, 1 and 2
+        layer.weight_hh_l0[12, 1] = 1.0  # 0 reads 1, which stays zero
+        layer.weight_hh_l0[14, 5] = 1.0  # 2 reads 5, which does not
+    model = Net(lambda self, x: self.head(self.rnn(x)[0]), rnn=layer, head=nn.Linear(6, 2))
+    assert compact(model, torch.randn(2, 5, 3)).model.rnn.hidden_size == 4
+
+
+def test_what_mixes_channels_only_at_times_is_not_taken_for_harmless():
+    class Mixes(nn.Module):
+        def forward(self, x):
+            return x - x.amin(1, keepdim=True) if (x < 0).any() else x
+
+    model = nn.Sequential(nn.Conv2d(3, 8, 1), Mixes(), nn.Conv2d(8, 2, 1))
+    silence(model[0], 0, 1)
+    assert compact(model, images()).model[0].out_channels == 8
+
+
+def test_code_that_cannot_be_traced_and_takes_channels_one_by_one_is_passed():
+    class Clips(nn.Module):
+        def forward(self, x):
+            return x.clamp(min=-1) if (x < -1).any() else x
+
+    model = nn.Sequential(nn.Conv2d(3, 8, 1), Clips(), nn.Conv2d(8, 2, 1))
+    silence(model[0], 0, 1)
+    assert compact(model, images()).model[0].out_channels == 6
+
+
+def test_a_constant_that_meets_another_input_is_none():
+    def body(self, x, y):
+        return self.head(torch.sigmoid(self.stem(x)) + y)
+
+    model = Net(body, stem=nn.Conv2d(3, 8, 1), head=nn.Conv2d(8, 2, 1))
+    silence(model.stem, 0, 1)
+    small = compact(model, (images(), torch.zeros(1, 1, 1, 1))).model
+    assert small.stem.out_channels == 8
+
+
+def test_a_constant_times_another_input_goes_if_it_is_zero():
+    def body(self, x, y):
+        return self.head(torch.relu(self.stem(x)) * y)
+
+    model = Net(body, stem=nn.Conv2d(3, 8, 1), head=nn.Conv2d(8, 2, 1))
+    silence(model.stem, 0, 1)
+    small = compact(model, (images(), torch.ones(2, 1, 8, 8))).model
+    assert small.stem.out_channels == 6
+
+
+def test_a_constant_that_a_pool_pads_is_none():
+    layers = nn.Conv2d(3, 8, 1), nn.Sigmoid(), nn.AvgPool2d(3, 1, 1), nn.Conv2d(8, 2, 1)
+    silence(layers[0], 0, 1)
+    assert compact(nn.Sequential(*layers), images()).model[0].out_channels == 8
+    inside = *layers[:2], nn.AvgPool2d(3, 1), layers[3]
+    assert compact(nn.Sequential(*inside), images()).model[0].out_channels == 6
+
+
+def test_groups_of_a_normalization_go_whole():
+    model = nn.Sequential(nn.Conv2d(3, 8, 1), nn.GroupNorm(2, 8), nn.Conv2d(8, 2, 1))
+    settle(model)
+    silence(model[0], 0, 1, 4, 5, 6, 7)
+    small = compact(model, images()).model
+    assert (small[0].out_channels, small[1].num_groups, small[1].num_channels) == (4, 1, 4)
+
+
+def test_a_layer_that_reads_two_constants_for_one_channel_keeps_it():
+    def body(self, x):
+        return self.head(torch.sigmoid(self.one(x))) + self.head(torch.sigmoid(self.two(x)))
+
+    model = Net(body, one=nn.Conv2d(3, 8, 1), two=nn.Conv2d(3, 8, 1), head=nn.Conv2d(8, 2, 1))
+    silence(model.one, 0, 1)
+    silence(model.two, 0, 1)
+    with torch.no_grad():
+        model.two.bias[0] = 3.0
+    done = compact(model, images())
+    assert done.model.one.out_channels == 7
+    assert "as different constants" in done.report.kept[0].why
+
+
+def test_what_a_layer_with_two_names_holds_is_cut_once():
+    both = nn.Conv2d(8, 8, 1)
+    model = nn.Sequential(nn.Conv2d(3, 8, 1), both, nn.ReLU(), both, nn.Conv2d(8, 2, 1))
+    silence(model[0], 0, 1)
+    silence(both, 0, 1)
+    small = compact(model, images()).model
+    assert small[1] is small[3]
+    assert tuple(small[1].weight.shape) == (6, 6, 1, 1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_other_dtypes(dtype):
+    model, example = sparse("residual")
+    small = compact(model.to(dtype), example.to(dtype), tolerance=0.1).model
+    assert small.head.weight.dtype == dtype
+    assert size(small) < 0.5 * size(model)
+
+
+def test_memory_format_and_frozen_parameters_stay():
+    model, example = sparse("plain")
+    model = model.to(memory_format=torch.channels_last)
+    model[3].weight.requires_grad_(False)
+    small = compact(model, example).model
+    assert small[3].weight.is_contiguous(memory_format=torch.channels_last)
+    assert not small[3].weight.requires_grad
+    assert small[0].weight.requires_grad
+
+
+def test_nothing_is_drawn_from_the_random_numbers():
+    model, example = sparse("attention")
+    before = torch.get_rng_state()
+    compact(model, example)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 WIDTH = 4
 
 
