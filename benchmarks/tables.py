@@ -250,6 +250,33 @@ def pooling_error(rows: list[dict]) -> list[list[str]]:
     return table
 
 
+def proximal_cost(rows: list[dict]) -> list[list[str]]:
+    """What the proximal step adds to a training step, in milliseconds and as a share."""
+    table = [
+        [
+            "groups and penalty",
+            "zero groups",
+            "forward + backward, ms",
+            "AdamW, ms",
+            "proximal step, ms",
+            "share of the training step",
+            "copy of its bytes, ms",
+        ]
+    ]
+    return table + [
+        [
+            row["case"],
+            f"{row['zero']:,} of {row['groups']:,}",
+            f"{row['forward_backward_ms']:.0f}",
+            f"{row['adamw_ms']:.1f}",
+            f"{row['proximal_ms']:.1f}",
+            f"**{row['share']:.1%}**",
+            f"{row['limit_ms']:.1f}",
+        ]
+        for row in rows
+    ]
+
+
 PLAIN = "contiguous", "float32"
 TABLES: dict[str, Callable[[list[dict]], list[list[str]]]] = {
     "attention-start": attention_start,
@@ -262,6 +289,7 @@ TABLES: dict[str, Callable[[list[dict]], list[list[str]]]] = {
     "pooling-error": pooling_error,
     "pooling-summary": pooling_summary,
     "pooling-model": pooling_model,
+    "proximal-cost": proximal_cost,
 }
 SOURCES = {"pooling": "pooling-cpu", "pooling-summary": "pooling-cpu"}  # where names differ
 NOTES = {

@@ -10,6 +10,7 @@ from torch.testing import assert_close
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from huashi import implementation, pooling
+from huashi.regularization import prox
 from huashi.seq2seq import entmax15
 
 PUBLIC = (
@@ -68,6 +69,10 @@ OPERATIONS = {  # name: (function of tensors, shapes of its floating-point input
         lambda x: pooling.max_unpool1d(x, CORNERS.to(x.device).expand(1, 2, 2), output_size=[12]),
         [(1, 2, 2)],
     ),
+    "metric_block_soft_threshold": (
+        lambda v, h: prox.metric_block_soft_threshold(v, 0.7, h.exp()),
+        [(4, 5), (4, 5)],
+    ),
 }
 DECLARED = {  # torch.ops.huashi: an operation that runs it
     "entmax15": "entmax15",
@@ -85,6 +90,7 @@ DECLARED = {  # torch.ops.huashi: an operation that runs it
     "pool_formula_backward": "gem_pool",
     "pool_k_largest": "k_max_pool",
     "pool_chunk_largest": "chunk_max_pool",
+    "metric_block_soft_threshold": "metric_block_soft_threshold",
 }
 PLAIN = {  # no kernel yet: plain PyTorch serves
     *("sort_pool", "quantile_pool", "median_pool", "blur_pool", "fractional_max_pool"),

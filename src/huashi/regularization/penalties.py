@@ -194,8 +194,8 @@ class SparseGroupLasso:
         return self._groups.prox(proxes.soft_threshold(v, step * self.l1), step)
 
     def prox_metric(self, v: Tensor, step: float, h: Tensor) -> Tensor:
-        # as without a metric: the second step keeps signs and zeros, so that the first stays right
-        return self._groups.prox_metric(proxes.soft_threshold(v, step * self.l1 / h), step, h)
+        t = step * self._groups._thresholds(v)
+        return proxes.metric_block_soft_threshold(v, t, h, l1=step * self.l1)
 
     def distance(self, gradient: Tensor, w: Tensor) -> Tensor:
         norm = w.norm(dim=1, keepdim=True)
