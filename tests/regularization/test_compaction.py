@@ -499,10 +499,23 @@ def test_a_constant_that_a_pool_pads_is_none():
     assert compact(nn.Sequential(*inside), images()).model[0].out_channels == 6
 
 
+def test_a_constant_that_a_depthwise_convolution_pads_is_none():
+    for padding, left in ((1, 8), (0, 6)):
+        model = nn.Sequential(
+            nn.Conv2d(3, 8, 1),
+            nn.Sigmoid(),
+            nn.Conv2d(8, 8, 3, padding=padding, groups=8),
+            nn.Conv2d(8, 2, 1),
+        )
+        silence(model[0], 0, 1)
+        small = compact(model, images()).model
+        assert (small[0].out_channels, small[2].groups) == (left, left)
+
+
 def test_groups_of_a_normalization_go_whole():
     model = nn.Sequential(nn.Conv2d(3, 8, 1), nn.GroupNorm(2, 8), nn.Conv2d(8, 2, 1))
     settle(model)
-    silence(model[0], 0, 1, 4, 5, 6, 7)
+    silence(model[0], 0, 1, 2, 3, 6, 7)
     small = compact(model, images()).model
     assert (small[0].out_channels, small[1].num_groups, small[1].num_channels) == (4, 1, 4)
 
