@@ -47,7 +47,7 @@ def block_soft_threshold(v: Tensor, t: Tensor | float) -> Tensor:
     """
     norm = _norm(v)
     t = torch.as_tensor(t, dtype=v.dtype, device=v.device).reshape(-1, 1)
-    keep = norm > t
+    keep = ~(norm <= t)  # NaN stays
     return torch.where(keep, v * (1 - t / torch.where(keep, norm, 1)), 0)
 
 
@@ -85,7 +85,7 @@ def metric_block_soft_threshold(
 
 
 def _metric_threshold(v: Tensor, t: Tensor, h: Tensor) -> Tensor:
-    keep = _norm(h * v) > t
+    keep = ~(_norm(h * v) <= t)  # NaN stays
     v, t = torch.where(keep, v, 1), torch.where(keep, t, 0)  # what becomes 0 is easy company
     pull = h * v
     r, low = _norm(v), (_norm(pull) - t) / h.amax(1, keepdim=True)
