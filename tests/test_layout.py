@@ -17,6 +17,7 @@ OPERATION = {
     "places": 0,
     "reference": 1,
     "cpu": 2,
+    "lines": 2,
     "sweeps": 2,
     "formulas": 2,
     "picks": 2,

@@ -3,6 +3,7 @@
 Bytes and limits stand in the modules of the kernels, and as measured in docs/kernels.md.
 """
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -11,18 +12,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from huashi._memory import in_huge_pages
 from huashi._numba import array_of
-from huashi.pooling import formulas, picks, selections, sweeps
+from huashi.pooling import formulas, lines, picks, selections, sweeps
 from huashi.pooling.dimensions import memory_format_of
-from huashi.pooling.geometry import Axis
+from huashi.pooling.geometry import Axis, is_whole
 from huashi.pooling.places import nowhere, offset_dtype
 from huashi.pooling.sweeps import ABS, AS_IS, DIVIDE, MAX, MIN, ROOT, SQUARE, SUM
 
 BAND = 2**14  # bytes of a scratch: it and its twin fit into the L1 cache
+PACKED = (torch.float32, torch.bfloat16, torch.float16)  # what an offset can be packed beside
+PACKED = (*PACKED, torch.uint8, torch.int8, torch.int16, torch.int32)
 LANES = 16  # numbers side by side that are worth a loop of their own
 _ONE = Axis(length=1, kernel=1, stride=1, before=0, after=0, dilation=1, windows=1)
 _LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
 _ALONE = np.ones(1), np.ones(1), np.ones(1)
+_NO_FACTORS = {
+    np.dtype(name): (np.ones((1, 1), name), np.ones(1, name))
+    for name in ("f4", "f8", "u1", "i1", "i2", "i4", "i8")
+}
 
 
 def extremum(x: Tensor, axes: tuple[Axis, ...], sign: int) -> Tensor:
@@ -38,13 +46,14 @@ def extremum_offsets(x: Tensor, axes: tuple[Axis, ...], sign: int) -> tuple[Tens
     y = _empty(source, lengths, last, source.dtype)
     offsets = _empty(source, lengths, last, offset_dtype(axes))
     array, out, places = (_array(t, dims, last) for t in (source, y, offsets))
-    if _is_whole(axes) and not last and x.is_floating_point():
+    if is_whole(axes) and not last and x.is_floating_point():
         picks.whole(array.reshape(len(array), -1), out.reshape(-1), places.reshape(-1), sign)
         return y.to(x.dtype), offsets
-    unit, three = source.shape[1] if last else 1, np.array(_three(axes))
+    unit, three = source.shape[1] if last else 1, _table(axes)
     rest = sign, nowhere(offsets.dtype), _identity(source.dtype, sign)
-    if unit >= LANES and _windows_of_each(axes) <= 3:
-        picks.by_channel(array, out, places, three, unit, *rest)
+    if source.dtype not in PACKED or _are_few(axes, unit, least=24):
+        rows = _rows(axes, unit, 16, out.shape[0])
+        lines.pick(array, out, places, three, unit, rows, *rest)
     else:
         picks.sweep(array, out, places, three, unit, _band(axes, unit * 8, out.shape[0]), *rest)
     return y.to(x.dtype), offsets
@@ -62,8 +71,13 @@ def pick_backward(grad: Tensor, offsets: Tensor, axes: tuple[Axis, ...]) -> Tens
     array, places, out = (_array(t, dims, last) for t in (source, offsets, dx))
     unit, zero = dx.shape[1] if last else 1, _identity(source.dtype, SUM)
     a, b, w = _three(axes)
+    if is_whole(axes) and not last:
+        at = offsets.long().reshape(-1, 1)
+        out.fill(0)
+        dx.view(len(at), -1).scatter_(1, at, source.reshape(-1, 1))
+        return dx.to(grad.dtype)
     if _can_gather(axes, unit):
-        picks.gather(array, places, out, np.array((a, b, w)), unit, zero)
+        picks.gather(array, places, out, _table(axes), unit, zero)
         return dx.to(grad.dtype)
     shifts = np.add.outer(
         np.add.outer(np.arange(a.kernel) * a.dilation * b.length, np.arange(b.kernel) * b.dilation)
@@ -74,7 +88,7 @@ def pick_backward(grad: Tensor, offsets: Tensor, axes: tuple[Axis, ...]) -> Tens
         array,
         places,
         out,
-        np.array((a, b, w)),
+        _table(axes),
         unit,
         shifts.ravel() * unit,
         nowhere(offsets.dtype),
@@ -88,8 +102,6 @@ def average(
     x: Tensor, axes: tuple[Axis, ...], count_include_pad: bool, divisor_override: int | None
 ) -> Tensor:
     """The sum of each window over its divisor."""
-    if _is_whole(axes) and divisor_override is None:
-        return x.mean(tuple(range(-len(axes), 0)), keepdim=True)  # torch's own is as fast as can be
     counts = _counts(axes, count_include_pad, divisor_override)
     return _folded(x, axes, SUM, finish=DIVIDE, counts=counts)
 
@@ -99,7 +111,7 @@ def average_backward(
 ) -> Tensor:
     """The gradients over the divisors, summed over the windows that hold each element."""
     counts = _counts(axes, count_include_pad, divisor_override)
-    if _is_whole(axes):
+    if is_whole(axes):
         share = grad / math.prod(float(count[0]) for count in counts)
         memory = memory_format_of(grad, len(axes))
         dx = _empty(
@@ -130,7 +142,7 @@ def _gathered(grad: Tensor, x: Tensor | None, axes: tuple[Axis, ...]) -> Tensor:
     unit = dx.shape[1] if last else 1
     factor = dx if x is None else x.contiguous(memory_format=memory_format_of(source, dims))
     arrays = (_array(t, dims, last) for t in (source, factor, dx))
-    three, zero = np.array(_three(axes)), _identity(source.dtype, SUM)
+    three, zero = _table(axes), _identity(source.dtype, SUM)
     picks.gather_all(*arrays, three, unit, zero, x is not None)
     return dx.to(grad.dtype)
 
@@ -141,10 +153,12 @@ def norm(x: Tensor, axes: tuple[Axis, ...], p: int, mean: bool) -> Tensor:
     finish = (ROOT if p == 2 else 0) | (DIVIDE if mean else 0)
     counts = _counts(axes, False, None) if mean else _ALONE
     y = _folded(x, axes, SUM, change=change, finish=finish, counts=counts)
-    if p == 2 and x.dtype != torch.float16:
-        odd = (y < 1e-15) | (y > 1e15)
-        if odd.any() and (extremum(x.abs(), axes, 1)[odd] != 0).any():
-            return torch.where(odd, formula(x, axes, "lp_mean" if mean else "lp", 2.0, 0.0), y)
+    if p == 2 and x.dtype != torch.float16 and y.numel():
+        least, most = (float(limit) for limit in y.aminmax())
+        if not (least >= 1e-15 and most <= 1e15):  # a zero, NaN or infinity may be as it should
+            odd = (y < 1e-15) | (y > 1e15)
+            if (extremum(x.abs(), axes, 1)[odd] != 0).any():
+                return torch.where(odd, formula(x, axes, "lp_mean" if mean else "lp", 2.0, 0.0), y)
     return y
 
 
@@ -159,6 +173,8 @@ def norm_backward(
     if ((y > 0) & (y < 1e-25)).any():  # a quotient by these might overflow
         return formula_backward(grad, x, axes, "lp_mean" if mean else "lp", 2.0, 0.0)
     share = torch.where(y == 0, 0, grad.to(torch.promote_types(grad.dtype, torch.float32)) / y)
+    if divisor == 1 and _can_gather(axes, 1) and share.dtype == x.dtype:
+        return _gathered(share, x, axes)
     dx = (average_backward(share, axes, False, divisor) * x).to(grad.dtype)
     return dx.contiguous(memory_format=memory)
 
@@ -179,7 +195,7 @@ def draw(x: Tensor, axes: tuple[Axis, ...], weights: str, point: Tensor) -> tupl
         _array(y, dims, last),
         _array(offsets, dims, last),
         _array(point, dims, last),
-        np.array(_three(axes)),
+        _table(axes),
         source.shape[1] if last else 1,
         softmax,
         number(-np.inf if softmax else 0),
@@ -210,6 +226,17 @@ def k_largest(x: Tensor, k: int) -> Tensor:
     return indices.view(*x.shape[:-1], k)
 
 
+def taken(x: Tensor, indices: Tensor) -> Tensor:
+    """The elements of each row at ``indices``."""
+    return x.gather(-1, indices)
+
+
+def put_back(grad: Tensor, indices: Tensor, length: int) -> Tensor:
+    """Each gradient to where it was taken from, in rows of ``length``."""
+    dx = in_huge_pages(grad.new_empty((*grad.shape[:-1], length)))
+    return dx.zero_().scatter_add_(-1, indices, grad)
+
+
 def chunk_largest(x: Tensor, starts: Tensor, stops: Tensor) -> Tensor:
     """Where in each row the largest of each chunk stands; -1 where a chunk is empty."""
     rows = _readable(x, 1)[0].reshape(-1, x.shape[-1])
@@ -229,16 +256,16 @@ def _formula(
     y = _empty(source, [axis.windows for axis in axes], last, wide if slope else source.dtype)
     array, out = _array(source, dims, last), _array(y, dims, last)
     number, settings = _settings(source.dtype, kind, param, eps)
-    if _is_whole(axes) and not last:
+    if is_whole(axes) and not last:
         rows = array.reshape(len(array), -1)
         if kind in ("lp", "lp_mean", "power") and not slope:
-            formulas.whole_power(rows, out.reshape(-1), *settings[:3])
+            formulas.whole_power(rows, out.reshape(-1), *settings[:3], 64)
             return y.to(x.dtype)
         formulas.whole_formula(rows, out.reshape(-1), *settings, slope, _block(rows.shape[1]))
     else:
         unit = source.shape[1] if last else 1
         counts = _factors([_elements(axis, False, 0) for axis in _three(axes)], number)
-        formulas.formula(array, out, np.array(_three(axes)), unit, *settings, *counts, slope)
+        formulas.formula(array, out, _table(axes), unit, *settings, *counts, slope)
     return y if slope else y.to(x.dtype)
 
 
@@ -253,18 +280,18 @@ def formula_backward(
     dx = _empty(source, [axis.length for axis in axes], last, source.dtype)
     array, row, out = (_array(t, dims, last) for t in (source, grad, dx))
     number, settings = _settings(source.dtype, kind, float(param), eps)
-    if _is_whole(axes) and not last:
+    if is_whole(axes) and not last:
         n = math.prod(axis.length for axis in axes)
         flat = array.reshape(-1, n), row.reshape(-1), out.reshape(-1, n)
         if kind in ("lp", "lp_mean", "power"):
-            formulas.whole_power_backward(*flat, *settings[:3])
+            formulas.whole_power_backward(*flat, *settings[:3], 64)
             return dx.to(x.dtype)
         formulas.whole_formula_backward(*flat, *settings, _block(n))
     else:
         unit = source.shape[1] if last else 1
         counts = _factors([_elements(axis, False, 0) for axis in _three(axes)], number)
         band = _shared(out.shape[1], out.shape[1], out.shape[0])
-        three = np.array(_three(axes))
+        three = _table(axes)
         formulas.formula_backward(array, row, out, three, unit, *settings, *counts, band)
     return dx.to(x.dtype)
 
@@ -307,7 +334,7 @@ def _folded(
     identity = _identity(source.dtype, fold)
     array, out = _array(source, dims, last), _array(y, dims, last)
     unit = source.shape[1] if last else 1
-    if _is_whole(axes) and x.is_floating_point():
+    if is_whole(axes) and x.is_floating_point():
         rest = (
             change,
             finish,
@@ -321,18 +348,17 @@ def _folded(
         else:
             sweeps.whole(array.reshape(len(array), -1), out.reshape(-1), fold, *rest)
         return y.to(x.dtype)
-    three, factors = np.array(_three(axes)), _factors(counts, identity.dtype)
+    three, factors = _table(axes), _factors(counts, identity.dtype)
     rest = fold, change, finish, *factors, identity
-    if unit >= LANES and _are_apart(axes) and spread == (1, 1, 1):
-        if len(factors[1]) < y.shape[-1]:  # nothing to divide by
-            rest = fold, change, finish, np.ones(out.shape[1:3]), np.ones(y.shape[-1]), identity
-        sweeps.by_channel(array, out, three, unit, *rest)
+    if spread == (1, 1, 1) and _are_few(axes, unit, least=96):
+        lines.fold(array, out, three, unit, _rows(axes, unit, 8, out.shape[0]), *rest)
         return y.to(x.dtype)
     band = _band(axes, unit * source.element_size(), out.shape[0])
     sweeps.sweep(array, out, three, np.array(spread), unit, band, *rest)
     return y.to(x.dtype)
 
 
+@functools.lru_cache(maxsize=256)
 def _counts(
     axes: tuple[Axis, ...], count_include_pad: bool, divisor_override: int | None
 ) -> tuple[Any, ...]:
@@ -346,6 +372,8 @@ def _counts(
 
 def _factors(counts: Sequence[Any], dtype: Any) -> tuple[Any, Any]:
     """What to divide by, as a factor for each row of windows and one for each window of a row."""
+    if counts is _ALONE:
+        return _NO_FACTORS[np.dtype(dtype)]
     return np.outer(counts[0], counts[1]).astype(dtype), counts[2].astype(dtype)
 
 
@@ -363,22 +391,23 @@ def _can_gather(axes: tuple[Axis, ...], unit: int) -> bool:
     return axes[-1].windows * unit >= LANES and math.prod(axis.kernel for axis in axes) <= few
 
 
-def _windows_of_each(axes: tuple[Axis, ...]) -> float:
-    """How many windows an element is in: where these are few, no scratch helps."""
-    return math.prod(axis.kernel / axis.stride for axis in axes)
+def _are_few(axes: tuple[Axis, ...], unit: int, *, least: int) -> bool:
+    """Whether windows are small, and their rows long enough, to be folded line by line.
+
+    Where rows are shorter than ``least``, the sweeps lose less between one and the next.
+    """
+    a, b, w = _three(axes)
+    if unit >= LANES:
+        return a.kernel * b.kernel <= 9 and w.kernel <= 9
+    few = a.kernel * b.kernel <= 5 and w.kernel <= 5
+    return few and (w.stride > 1 or least < 96) and w.windows * w.stride >= least
 
 
-def _are_apart(axes: tuple[Axis, ...]) -> bool:
-    """Whether no element is in two windows."""
-    return all(axis.stride > axis.dilation * (axis.kernel - 1) for axis in axes)
-
-
-def _is_whole(axes: tuple[Axis, ...]) -> bool:
-    """Whether the one window is the input."""
-    return all(
-        (axis.windows, axis.kernel, axis.before, axis.dilation) == (1, axis.length, 0, 1)
-        for axis in axes
-    )
+def _rows(axes: tuple[Axis, ...], unit: int, item: int, others: int) -> int:
+    """How many rows of windows, of so many bytes an element, fit into the cache at once."""
+    a, b, w = _three(axes)
+    most = BAND // (_reach(w) * unit * item)
+    return _shared(a.windows * b.windows, max(1, most), others)
 
 
 def _three(axes: tuple[Axis, ...]) -> tuple[Axis, Axis, Axis]:
@@ -386,6 +415,12 @@ def _three(axes: tuple[Axis, ...]) -> tuple[Axis, Axis, Axis]:
     if len(axes) == 3:
         return axes
     return (_ONE if len(axes) == 1 else axes[0]), _ONE, axes[-1]
+
+
+@functools.lru_cache(maxsize=256)
+def _table(axes: tuple[Axis, ...]) -> Any:
+    """The three axes for a kernel, (3, fields of an Axis)."""
+    return np.array(_three(axes))
 
 
 def _transposed(axis: Axis) -> Axis:
@@ -444,7 +479,8 @@ def _array(t: Tensor, dims: int, last: bool) -> Any:
 
 def _empty(x: Tensor, lengths: Sequence[int], last: bool, dtype: torch.dtype) -> Tensor:
     memory = _LAST[len(lengths)] if last else torch.contiguous_format
-    return torch.empty([*x.shape[: -len(lengths)], *lengths], dtype=dtype, memory_format=memory)
+    shape = [*x.shape[: -len(lengths)], *lengths]
+    return in_huge_pages(torch.empty(shape, dtype=dtype, memory_format=memory))
 
 
 def _identity(dtype: torch.dtype, fold: int) -> Any:

@@ -37,6 +37,7 @@ from huashi.pooling.sweeps import (
 
 LP, LP_MEAN, POWER, SOFT, LOG_SUM_EXP, STOCHASTIC = range(6)
 _LN2 = math.log(2)
+LEAST, MOST = 1e-30, 1e30  # between these a sum of squares or cubes has lost nothing
 NONE = -3.4028234663852886e38  # for an absent element of POWER: the least float32, not -inf
 
 
@@ -387,67 +388,120 @@ def whole_formula(part, parts, x, y, kind, param, eps, absent, slope, block):
             y[low + i] = narrow(line[i], y)
 
 
-@threaded
-def whole_power(part, parts, x, y, kind, param, eps):
-    """The norm or generalised mean of each row, (rows, n) -> (rows,)."""
-    zero = eps * 0
-    floor = eps if kind == POWER else zero
-    for r in part_of(x.shape[0], part, parts):
-        row, peak, total, odd = x[r], floor, zero, 0
+@inlined
+def _power_sum(row, floor, kind, param):
+    """The sum of small whole powers, unscaled: not to be trusted where it is out of range."""
+    total = floor * 0
+    if kind == POWER and param == 3:
         for i in range(row.size):
-            value = wide(row[i])
-            size = value if kind == POWER else abs(value)
-            peak = larger(peak, size)
-            odd |= value != value
-        if odd or not peak < np.inf:
-            y[r] = narrow(zero + (np.nan if odd else np.inf), y)
-            continue
-        if peak > 0:
-            scale = 1 / peak
-            for i in range(row.size):
-                value = wide(row[i])
-                size = larger(value, floor) if kind == POWER else abs(value)
-                share = size * scale
-                total += share * share * share if param == 3 else raised(share, param)
-        mean = total if kind == LP else total / x.shape[1]
-        result = peak * raised(mean, 1 / param) if peak != 0 else zero
-        y[r] = narrow(result, y)
+            size = larger(wide(row[i]), floor)
+            total += size * size * size
+    elif kind == POWER and param == 2:
+        for i in range(row.size):
+            size = larger(wide(row[i]), floor)
+            total += size * size
+    elif kind != POWER and param == 3:
+        for i in range(row.size):
+            size = abs(wide(row[i]))
+            total += size * size * size
+    elif kind != POWER and param == 2:
+        for i in range(row.size):
+            total += wide(row[i]) * wide(row[i])
+    else:
+        total += np.nan
+    odd = 0  # a floor hides NaN
+    if kind == POWER:
+        for i in range(row.size):
+            odd |= wide(row[i]) != wide(row[i])
+    return total + np.nan if odd else total
 
 
-@threaded
-def whole_power_backward(part, parts, x, grad, dx, kind, param, eps):
-    """The gradient of :func:`whole_power` in x."""
-    zero = eps * 0
-    floor = eps if kind == POWER else zero
-    for r in part_of(x.shape[0], part, parts):
-        row, out = x[r], dx[r]
-        peak, total, odd = floor, zero, 0
-        for i in range(row.size):
-            value = wide(row[i])
-            size = value if kind == POWER else abs(value)
-            peak = larger(peak, size)
-            odd |= value != value
-        if odd or not zero < peak < np.inf:
-            for i in range(row.size):
-                out[i] = narrow(zero + (0 if peak == zero and not odd else np.nan), dx)
-            continue
+@compiled
+def _scaled_power_sum(row, floor, kind, param):
+    """The sum of the powers over the largest element, and that; both NaN or infinite if it is."""
+    zero = floor * 0
+    peak, total, odd = floor, zero, 0
+    for i in range(row.size):
+        value = wide(row[i])
+        peak = larger(peak, value if kind == POWER else abs(value))
+        odd |= value != value
+    if odd or not peak < np.inf:
+        return zero + 1, zero + (np.nan if odd else np.inf)
+    if peak > 0:
         scale = 1 / peak
         for i in range(row.size):
             value = wide(row[i])
-            share = scale * (larger(value, floor) if kind == POWER else abs(value))
-            total += share * share * share if param == 3 else raised(share, param)
-        mean = total if kind == LP else total / row.size
-        common = wide(grad[r]) * raised(mean, 1 / param - 1)
-        common = common if kind == LP else common / row.size
-        for i in range(row.size):
-            value = wide(row[i])
-            share = scale * (larger(value, floor) if kind == POWER else abs(value))
-            slope = common * (share * share if param == 3 else raised(share, param - 1))
-            if kind == POWER:
-                slope = zero if value < eps else slope
+            total += raised(scale * (larger(value, floor) if kind == POWER else abs(value)), param)
+    return total, peak
+
+
+@threaded
+def whole_power(part, parts, x, y, kind, param, eps, block):
+    """The norm or generalised mean of each row, (rows, n) -> (rows,)."""
+    zero = eps * 0
+    floor = eps if kind == POWER else zero
+    count = zero + (1 if kind == LP else x.shape[1])
+    sums, peaks = np.full(block, zero), np.full(block, zero)
+    for task in part_of((x.shape[0] + block - 1) // block, part, parts):
+        low = task * block
+        high = min(low + block, x.shape[0])
+        for r in range(low, high):
+            total, peak = _power_sum(x[r], floor, kind, param), zero + 1
+            if not LEAST < total < MOST:
+                total, peak = _scaled_power_sum(x[r], floor, kind, param)
+            sums[r - low], peaks[r - low] = total / count, peak
+        for r in range(low, high):
+            y[r] = narrow(peaks[r - low] * raised(sums[r - low], 1 / param), y)
+
+
+@inlined
+def _power_slopes(row, out, common, scale, eps, kind, param):
+    """``common`` times the derivative of each scaled element's power, over ``param``."""
+    zero = eps * 0
+    for i in range(out.size):
+        value = wide(row[i])
+        share = scale * (larger(value, eps) if kind == POWER else abs(value))
+        if param == 3:
+            slope = common * share * share
+        elif param == 2:
+            slope = common * share
+        else:
+            slope = common * raised(share, param - 1)
+        if kind == POWER:
+            slope = zero if value < eps else slope
+        else:
+            slope = -slope if value < zero else (zero if value == zero else slope)
+        out[i] = narrow(slope, out)
+
+
+@threaded
+def whole_power_backward(part, parts, x, grad, dx, kind, param, eps, block):
+    """The gradient of :func:`whole_power` in x."""
+    zero = eps * 0
+    floor = eps if kind == POWER else zero
+    count = zero + (1 if kind == LP else x.shape[1])
+    sums, peaks = np.full(block, zero), np.full(block, zero)
+    for task in part_of((x.shape[0] + block - 1) // block, part, parts):
+        low = task * block
+        high = min(low + block, x.shape[0])
+        for r in range(low, high):
+            total, peak = _power_sum(x[r], floor, kind, param), zero + 1
+            if not LEAST < total < MOST:
+                total, peak = _scaled_power_sum(x[r], floor, kind, param)
+            sums[r - low], peaks[r - low] = total / count, peak
+        for r in range(low, high):
+            sums[r - low] = wide(grad[r]) * raised(sums[r - low], 1 / param - 1) / count
+        for r in range(low, high):
+            common, peak, out = sums[r - low], peaks[r - low], dx[r]
+            if not zero < peak < np.inf:
+                for i in range(out.size):
+                    out[i] = narrow(zero if peak == zero else zero + np.nan, dx)
+            elif param == 3:
+                _power_slopes(x[r], out, common, 1 / peak, eps, kind, 3)
+            elif param == 2:
+                _power_slopes(x[r], out, common, 1 / peak, eps, kind, 2)
             else:
-                slope = -slope if value < zero else (zero if value == zero else slope)
-            out[i] = narrow(slope, dx)
+                _power_slopes(x[r], out, common, 1 / peak, eps, kind, param)
 
 
 @threaded

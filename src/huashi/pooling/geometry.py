@@ -124,6 +124,18 @@ def axes_of(
     )
 
 
+def is_whole(axes: Sequence[Axis]) -> bool:
+    """Whether the one window is the input.
+
+    >>> is_whole(axes_of([5, 4], kernel_size=[5, 4]))
+    True
+    """
+    return all(
+        (axis.windows, axis.kernel, axis.before, axis.dilation) == (1, axis.length, 0, 1)
+        for axis in axes
+    )
+
+
 def _axis(
     length: int, k: int, stride: int, sides: tuple[int, int], dilation: int, ceil_mode: bool
 ) -> Axis:

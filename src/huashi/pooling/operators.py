@@ -17,8 +17,8 @@ from huashi.pooling.geometry import Axis
 from huashi.pooling.places import indices_of, offset_dtype
 
 _FIELDS = len(Axis._fields)
-_PACKED = (torch.float32, torch.bfloat16, torch.float16)  # what an offset can be packed beside
-_PACKED = (*_PACKED, torch.uint8, torch.int8, torch.int16, torch.int32)
+_FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
+_ORDERED = (*_FLOATS, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 
 def flat(axes: tuple[Axis, ...]) -> list[int]:
@@ -79,9 +79,9 @@ def _keep_offsets(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> Non
     ctx.axes, ctx.rest = inputs[1], [None] * (len(inputs) - 1)
 
 
-def _pick_gradient(ctx: Any, grad: Tensor, _: None) -> tuple:
+def _pick_gradient(ctx: Any, grad: Tensor | None, _: None) -> tuple:
     (offsets,) = ctx.saved_tensors
-    return _pick_backward(grad, offsets, ctx.axes), *ctx.rest
+    return None if grad is None else _pick_backward(grad, offsets, ctx.axes), *ctx.rest
 
 
 def _keep_picks(ctx: Any, inputs: tuple, output: Tensor) -> None:
@@ -149,17 +149,26 @@ def _formula_gradient(ctx: Any, grad: Tensor) -> tuple:
     return dx, None, None, dparam, None
 
 
+def _keep_indices(ctx: Any, inputs: tuple, output: Tensor) -> None:
+    ctx.save_for_backward(inputs[1])
+    ctx.length = inputs[0].shape[-1]
+
+
+def _taken_gradient(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+    return _put_back(grad, *ctx.saved_tensors, ctx.length), None
+
+
 _extremum = declare(
     "pool_extremum(Tensor x, SymInt[] axes, int sign) -> Tensor",
     fake=lambda x, axes, sign: _pooled(x, axes),
-    cpu_dtypes=(*_PACKED, torch.int64, torch.float64),
+    cpu_dtypes=_ORDERED,
     cpu=_cpu("extremum"),
     cuda=_gpu("extremum"),
 )
 _extremum_offsets = declare(
     "pool_extremum_offsets(Tensor x, SymInt[] axes, int sign) -> (Tensor, Tensor)",
     fake=lambda x, axes, sign: (_pooled(x, axes), _pooled(x, axes, offset_dtype(_axes(axes)))),
-    cpu_dtypes=_PACKED,
+    cpu_dtypes=_ORDERED,
     cpu=_cpu("extremum_offsets"),
     cuda=_gpu("extremum_offsets"),
     keep=_keep_offsets,
@@ -240,13 +249,27 @@ _formula_backward = declare(
 k_largest = declare(
     "pool_k_largest(Tensor x, int k) -> Tensor",
     fake=lambda x, k: x.new_empty((*x.shape[:-1], k), dtype=torch.int64),
-    cpu_dtypes=(*_PACKED, torch.int64, torch.float64),
+    cpu_dtypes=_ORDERED,
     cpu=_cpu("k_largest"),
 )
 chunk_largest = declare(
     "pool_chunk_largest(Tensor x, Tensor starts, Tensor stops) -> Tensor",
     fake=lambda x, starts, stops: x.new_empty((*x.shape[:-1], starts.shape[-1]), dtype=torch.int64),
     cpu=_cpu("chunk_largest"),
+)
+taken = declare(
+    "pool_taken(Tensor x, Tensor indices) -> Tensor",
+    fake=lambda x, indices: x.new_empty(indices.shape),
+    cpu=_cpu("taken"),
+    keep=_keep_indices,
+    backward=_taken_gradient,
+)
+_put_back = declare(
+    "pool_put_back(Tensor grad, Tensor indices, SymInt length) -> Tensor",
+    fake=lambda grad, indices, length: grad.new_empty((*grad.shape[:-1], length)),
+    cpu=_cpu("put_back"),
+    keep=_keep_indices,
+    backward=lambda ctx, grad: (taken(grad, *ctx.saved_tensors), None, None),
 )
 
 

@@ -28,6 +28,7 @@ from huashi._numba import (
     threaded,
     wide,
 )
+from huashi.pooling.selections import first_equal
 from huashi.pooling.sweeps import (
     BEFORE,
     DILATION,
@@ -44,7 +45,6 @@ from huashi.pooling.sweeps import (
 
 LOW = 2**31 - 1  # what stands below for offset 0
 ABSENT = (-(2**31) << 32) | LOW  # padding: less than any number
-_LAST = 2**30  # more than a window has elements
 NAN = 2**31 - 1  # the number above that stands for NaN, larger than any
 
 
@@ -347,75 +347,10 @@ def whole(part, parts, x, y, offsets, sign):
             for i in range(row.size):
                 best = smaller(best, wide(row[i]))
                 odd |= wide(row[i]) != wide(row[i])
-        at = row.size - 1 if odd else 0
+        at = row.size - 1
         if odd:  # the last NaN
             while wide(row[at]) == wide(row[at]):
                 at -= 1
         else:
-            while wide(row[at]) != best:
-                at += 1
+            at = first_equal(row, best)
         y[r], offsets[r] = row[at], at
-
-
-@threaded
-def by_channel(part, parts, x, y, offsets, axes, unit, sign, nowhere, identity):
-    """As :func:`sweep`, without a scratch, for channels that lie side by side.
-
-    A window is read twice, the second time from the cache: for its extremum, and for where that is.
-    """
-    number = y.shape[0] * y.shape[1] * y.shape[2]
-    best, odd = np.full(unit, identity), np.full(unit, identity)
-    at = np.full(unit, np.int32(0))
-    for task in part_of(number, part, parts):
-        row = task // y.shape[2]
-        p, a, b = row // y.shape[1], row % y.shape[1], task % y.shape[2]
-        for o in range(y.shape[3] // unit):
-            best[:] = identity
-            odd[:] = 0
-            at[:] = 0
-            for again in range(2):
-                for ja in range(axes[0, KERNEL]):
-                    ra = a * axes[0, STRIDE] - axes[0, BEFORE] + ja * axes[0, DILATION]
-                    for jb in range(axes[1, KERNEL]):
-                        rb = b * axes[1, STRIDE] - axes[1, BEFORE] + jb * axes[1, DILATION]
-                        if 0 <= ra < axes[0, LENGTH] and 0 <= rb < axes[1, LENGTH]:
-                            j = (ja * axes[1, KERNEL] + jb) * axes[2, KERNEL]
-                            for jw in range(axes[2, KERNEL]):
-                                w = o * axes[2, STRIDE] - axes[2, BEFORE] + jw * axes[2, DILATION]
-                                if 0 <= w < axes[2, LENGTH]:
-                                    given = x[p, ra, rb, w * unit : (w + 1) * unit]
-                                    if again:
-                                        _point(given, best, odd, at, j + jw)
-                                    else:
-                                        _better(given, best, odd, sign)
-            out, found = y[p, a, b, o * unit :], offsets[p, a, b, o * unit :]
-            for c in range(unit):
-                value, none = best[c], best.dtype.type(np.nan)
-                out[c] = narrow(none if odd[c] > 0 else value, out)
-                found[c] = (_LAST - at[c] if odd[c] == 0 else at[c] - 1) if at[c] > 0 else nowhere
-
-
-@inlined
-def _better(given, best, odd, sign):
-    """The better of each number and the best so far; ``odd`` becomes 1 where one is NaN."""
-    if sign > 0:
-        for c in range(best.size):
-            value = wide(given[c])
-            best[c] = larger(best[c], value)
-            odd[c] = larger(odd[c], odd.dtype.type(value != value))
-    else:
-        for c in range(best.size):
-            value = wide(given[c])
-            best[c] = smaller(best[c], value)
-            odd[c] = larger(odd[c], odd.dtype.type(value != value))
-
-
-@inlined
-def _point(given, best, odd, at, j):
-    """Note that the j-th element is the best, before all that follow, or NaN, after all before."""
-    first, last = np.int32(_LAST - j), np.int32(j + 1)
-    for c in range(best.size):
-        value = wide(given[c])
-        equal = first if value == best[c] else np.int32(0)
-        missing = last if value != value else np.int32(0)
-        at[c] = max(at[c], missing if odd[c] > 0 else equal)

@@ -1,16 +1,19 @@
 """The k largest elements of a row, and the largest of its chunks, in Numba.
 
-A row is read once. Most elements are no larger than the smallest of the k that are kept, so that
-one comparison is all they cost; each of the few others, about k log(n / k), moves up to k numbers.
+A row is folded in halves until it is a few times as long as k: each number that is left is the
+largest of a group. The k-th largest of these is a bound that at least k elements reach, and few
+others: one pass finds them, and the smallest few go one by one. Where that does not pay (small
+rows, large k, NaN), elements are put among the k largest so far one after the other.
 """
 
 # ruff: noqa: ANN001, ANN201, ANN202  (Numba infers the types of a kernel)
 
 import numpy as np
 
-from huashi._numba import compiled, inlined, larger, part_of, threaded, wide
+from huashi._numba import compiled, inlined, larger, part_of, smaller, threaded, wide
 
-BLOCK = 16  # elements that are compared side by side with the smallest that is kept
+BLOCK = 16  # elements that are compared side by side
+MOST = 64  # k for which groups pay
 
 
 @inlined
@@ -22,12 +25,91 @@ def _greater(a, b):
 @threaded
 def k_largest(part, parts, x, k, indices):
     """(rows, n) -> (rows, k): where the k largest stand, in order; the first of equals."""
+    n = x.shape[1]
+    tops = np.full((n + 1) // 2 + 1, wide(x[0, 0]))
+    above = np.empty(4 * k, np.int32)
+    spare, values, reached = np.empty_like(tops), np.full(n, tops[0]), np.empty(n, np.int64)
     for r in part_of(x.shape[0], part, parts):
-        _k_largest(x[r], indices[r])
+        found = 0
+        if 4 * k <= n and k <= MOST and not _has_nan(x[r]):
+            found = _that_reach(x[r], _bound(x[r], k, tops, spare, above), reached, values)
+        if k <= found <= 8 * k:
+            _without_smallest(reached, values, found, indices[r])
+        else:
+            _one_by_one(x[r], indices[r])
 
 
 @compiled
-def _k_largest(row, kept):
+def _has_nan(row):
+    odd = 0
+    for i in range(row.size):
+        odd |= wide(row[i]) != wide(row[i])
+    return odd
+
+
+@compiled
+def _halved(row, size, out):
+    """Of each two of the first ``size`` numbers, half of these apart, the larger; how many."""
+    half = (size + 1) // 2
+    upper = row[half:size]
+    for i in range(upper.size):
+        out[i] = larger(wide(row[i]), wide(upper[i]))
+    if size % 2:
+        out[half - 1] = wide(row[half - 1])
+    return half
+
+
+@compiled
+def _bound(row, k, tops, spare, above):
+    """A number that at least k elements reach, and not many more."""
+    size = _halved(row, row.size, tops)
+    while size >= 4 * k:
+        half = _halved(tops, size, spare)
+        for i in range(half):
+            tops[i] = spare[i]
+        size = half
+    least = tops[0]
+    for i in range(size):
+        above[i] = 0
+        least = smaller(least, tops[i])
+    for other in range(size):
+        for i in range(size):
+            above[i] += np.int32(tops[other] >= tops[i])
+    bound = least
+    for i in range(size):
+        value = tops[i]
+        bound = larger(bound, value if above[i] >= k else least)
+    return bound
+
+
+@compiled
+def _that_reach(row, bound, reached, values):
+    """Note which elements are at least the bound, in order, and how many."""
+    found = 0
+    for i in range(row.size):  # without a branch, which the processor could not foresee
+        value = wide(row[i])
+        reached[found], values[found] = i, value
+        found += value >= bound
+    return found
+
+
+@compiled
+def _without_smallest(reached, values, found, kept):
+    """Of the elements that were found drop the smallest, the last of equals, until they fit."""
+    while found > kept.size:
+        least = 0
+        for j in range(1, found):
+            if values[j] <= values[least]:
+                least = j
+        found -= 1
+        for j in range(least, found):
+            reached[j], values[j] = reached[j + 1], values[j + 1]
+    for j in range(kept.size):
+        kept[j] = reached[j]
+
+
+@compiled
+def _one_by_one(row, kept):
     k, values = kept.size, np.empty(kept.size, row.dtype)
     for j in range(k):
         values[j], kept[j] = row[j], j
@@ -84,7 +166,21 @@ def _largest(row, start):
         while wide(row[at]) == wide(row[at]):
             at -= 1
     else:
-        at = 0
-        while wide(row[at]) != best:
-            at += 1
+        at = first_equal(row, best)
     return at
+
+
+@compiled
+def first_equal(row, best):
+    """Where the first element stands that equals ``best``, which one does."""
+    start = 0
+    for block in range(0, row.size, 2 * BLOCK):
+        some = 0
+        for i in range(block, min(block + 2 * BLOCK, row.size)):  # in vector lanes
+            some |= wide(row[i]) == best
+        start = block
+        if some:
+            break
+    while wide(row[start]) != best:
+        start += 1
+    return start

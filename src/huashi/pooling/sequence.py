@@ -159,11 +159,11 @@ def chunk_max_pool1d(
     _check_count("chunks", chunks)
     if positions is not None:
         _check_positions(x, chunks, positions)
-    if mask is None and lengths is None and positions is None and x.is_floating_point():
-        return adaptive_max_pool1d(x, chunks)  # pyright: ignore[reportReturnType]
     real = real_elements(1, x, mask, lengths)
     if mask is None and kernel_serves("pool_chunk_largest", x):
         return _chunks_by_kernel(x, chunks, lengths, positions)
+    if real is None and positions is None and x.is_floating_point():
+        return adaptive_max_pool1d(x, chunks)  # pyright: ignore[reportReturnType]
     return chunk_max(x, chunks, real, positions)
 
 
@@ -241,7 +241,8 @@ def k_max(x: Tensor, k: int, real: Tensor | None = None, keep: Tensor | None = N
     length = x.shape[-1]
     if real is None and keep is None and kernel_serves("pool_k_largest", x):
         order = operators.k_largest(x.detach(), k)
-        return KMax(x.gather(-1, order), torch.ones_like(order, dtype=torch.bool), order)
+        values = operators.taken(x, order) if x.is_floating_point() else x.gather(-1, order)
+        return KMax(values, torch.ones_like(order, dtype=torch.bool), order)
     with torch.no_grad():
         chosen = _chosen(x.detach(), k, real, keep)
         order = chosen
@@ -335,7 +336,7 @@ def _chunks_by_kernel(
         stops = torch.minimum(F.pad(cuts, (0, 1), value=length), count)
     starts, stops = torch.broadcast_tensors(starts, stops)
     index = operators.chunk_largest(x.detach(), starts, stops)
-    return torch.where(index < 0, -torch.inf, x.gather(-1, index.clamp(min=0)))
+    return torch.where(index < 0, -torch.inf, operators.taken(x, index.clamp(min=0)))
 
 
 def _count(real: Tensor, length: int) -> Tensor:

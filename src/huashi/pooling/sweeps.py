@@ -117,8 +117,12 @@ def every(row, out, stride, unit):
 
 
 @inlined
-def _finish(line, out, unit, count, along, finish):
-    """Divide by how many elements there were, take the root, and store."""
+def store(line, out, unit, count, along, finish):
+    """Divide a line by how many elements there were, take the root, and narrow it."""
+    if finish == DIVIDE and unit == 1:  # in one go
+        for o in range(along.size):
+            out[o] = narrow(line[o] / (count * along[o]), out)
+        return
     if finish & DIVIDE and unit == 1:
         for o in range(along.size):
             line[o] /= count * along[o]
@@ -129,9 +133,10 @@ def _finish(line, out, unit, count, along, finish):
                 line[i] /= share
     if finish & ROOT:
         for i in range(out.size):
-            line[i] = np.sqrt(line[i])
-    for i in range(out.size):
-        out[i] = narrow(line[i], out)
+            out[i] = narrow(np.sqrt(line[i]), out)
+    else:
+        for i in range(out.size):
+            out[i] = narrow(line[i], out)
 
 
 @inlined
@@ -253,13 +258,15 @@ def sweep(
             for q in range(number[1]):
                 at = (o * axes[0, STRIDE] * size[1] + q * axes[1, STRIDE]) * pitch
                 row, out = now[at : at + pitch], y[p, firsts[0] + o, firsts[1] + q]
-                if finish:
-                    line = spare[: out.size]
-                    every(row, line, axes[2, STRIDE], unit)
-                    count = counts[firsts[0] + o, firsts[1] + q]
-                    _finish(line, out, unit, count, along, finish)
-                else:
+                if not finish:
                     every(row, out, axes[2, STRIDE], unit)
+                    continue
+                count = counts[firsts[0] + o, firsts[1] + q]
+                if axes[2, STRIDE] == 1:
+                    store(row, out, unit, count, along, finish)
+                else:
+                    every(row, spare[: out.size], axes[2, STRIDE], unit)
+                    store(spare, out, unit, count, along, finish)
 
 
 @threaded
@@ -319,36 +326,6 @@ def _store(now, out, count, finish):
             now[c] = np.sqrt(now[c])
     for c in range(now.size):
         out[c] = narrow(now[c], out)
-
-
-@threaded
-def by_channel(part, parts, x, y, axes, unit, fold, change, finish, counts, along, identity):
-    """As :func:`sweep`, without a scratch, for windows apart, of channels that lie side by side."""
-    now = np.full(unit, identity)
-    for task in part_of(y.shape[0] * y.shape[1] * y.shape[2], part, parts):
-        row = task // y.shape[2]
-        p, a, b = row // y.shape[1], row % y.shape[1], task % y.shape[2]
-        for o in range(y.shape[3] // unit):
-            now[:] = identity
-            odd = False
-            for again in range(2):
-                if again and not odd:
-                    break
-                for ja in range(axes[0, KERNEL]):
-                    ra = a * axes[0, STRIDE] - axes[0, BEFORE] + ja * axes[0, DILATION]
-                    for jb in range(axes[1, KERNEL]):
-                        rb = b * axes[1, STRIDE] - axes[1, BEFORE] + jb * axes[1, DILATION]
-                        if 0 <= ra < axes[0, LENGTH] and 0 <= rb < axes[1, LENGTH]:
-                            for jw in range(axes[2, KERNEL]):
-                                w = o * axes[2, STRIDE] - axes[2, BEFORE] + jw * axes[2, DILATION]
-                                if 0 <= w < axes[2, LENGTH]:
-                                    given = x[p, ra, rb, w * unit : (w + 1) * unit]
-                                    if again:
-                                        _spoil(given, now)
-                                    else:
-                                        odd |= _join(given, now, fold, change)
-            out = y[p, a, b, o * unit : (o + 1) * unit]
-            _store(now, out, counts[a, b] * along[o], finish)
 
 
 @inlined

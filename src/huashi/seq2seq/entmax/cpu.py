@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from huashi._memory import in_huge_pages
 from huashi._numba import compiled, larger, part_of, smaller, threaded
 
 
@@ -101,7 +102,7 @@ def _rows(x: Tensor) -> Tensor:
 def forward(x: Tensor) -> Tensor:
     """(..., n) -> (..., n), along the last dimension."""
     rows = _rows(x)
-    y = torch.empty_like(rows)
+    y = in_huge_pages(torch.empty_like(rows))
     _forward(rows.numpy(), y.numpy())
     return y.view(x.shape).to(x.dtype)
 
@@ -109,6 +110,6 @@ def forward(x: Tensor) -> Tensor:
 def backward(grad: Tensor, y: Tensor) -> Tensor:
     """(..., n), (..., n) -> (..., n), with ``y`` the result of :func:`forward`."""
     rows = _rows(y)
-    dx = torch.empty_like(rows)
+    dx = in_huge_pages(torch.empty_like(rows))
     _backward(_rows(grad).numpy(), rows.numpy(), dx.numpy())
     return dx.view(y.shape).to(y.dtype)

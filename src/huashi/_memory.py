@@ -1,0 +1,37 @@
+"""New memory for large results, in huge pages where the system offers them.
+
+The first touch of a page costs more than writing it: a fresh tensor of 100 MB takes 40 ms in pages
+of 4 KiB and 9 ms in pages of 2 MiB, where a copy takes 6. The allocator of torch gives memory of
+this size back to the system each time, so that every call pays again. NumPy asks for huge pages
+from 4 MiB on; so does this.
+"""
+
+import ctypes
+import functools
+import mmap
+import sys
+from collections.abc import Callable
+
+from torch import Tensor
+
+LARGE = 2**22  # bytes
+
+
+def in_huge_pages(t: Tensor) -> Tensor:
+    """Ask that the memory of a tensor which nothing was written to yet be mapped in huge pages.
+
+    Only a wish: small tensors, other devices and systems that do not know it stay as they are.
+    """
+    if t.nbytes >= LARGE and t.device.type == "cpu" and (advise := _madvise()):
+        first = -(-t.data_ptr() // mmap.PAGESIZE) * mmap.PAGESIZE
+        advise(first, t.data_ptr() + t.nbytes - first, mmap.MADV_HUGEPAGE)
+    return t
+
+
+@functools.cache
+def _madvise() -> Callable[[int, int, int], int] | None:
+    if not (sys.platform == "linux" and hasattr(mmap, "MADV_HUGEPAGE")):
+        return None
+    advise = ctypes.CDLL(None).madvise
+    advise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    return advise
