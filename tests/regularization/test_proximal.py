@@ -420,6 +420,23 @@ def test_groups_without_gradients_stay():
     assert torch.equal(problem.w, before)
 
 
+@pytest.mark.parametrize("step", ["metric", "subgradient", "dual_averaging"])
+def test_a_group_of_which_a_part_has_no_gradient_is_left_to_the_optimizer(step):
+    moved, still = nn.Parameter(torch.ones(4, 2)), nn.Parameter(torch.ones(4, 3))
+    parts = (Slices("moved", moved, (4, 2), (0,)), Slices("still", still, (4, 3), (0,)))
+    optimizer = Proximal(
+        optim.SGD([moved, still], 0.1),
+        [(Groups("both", parts), GroupLasso(strength=9.0))],
+        step=step,
+    )
+    for _ in range(2):
+        optimizer.zero_grad()
+        moved.sum().backward()
+        optimizer.step()
+    assert_close(moved.data, torch.full((4, 2), 0.8))
+    assert torch.equal(still, torch.ones(4, 3))
+
+
 def test_parameters_that_come_later():
     problem, other = Regression(), nn.Parameter(torch.ones(4, 3))
     optimizer = Proximal(optim.SGD([problem.w], 0.1), [(problem.groups, GroupLasso(strength=0.1))])

@@ -12,6 +12,8 @@ class LinearWarmUp:
     >>> ramp = LinearWarmUp(steps=4)
     >>> [ramp(step) for step in (0, 1, 4, 9)]
     [0.0, 0.25, 1.0, 1.0]
+    >>> LinearWarmUp(steps=4, start=10)(12)
+    0.5
     """
 
     steps: int
