@@ -7,8 +7,8 @@ forward, backward and AdamW; ``proximal`` is what :class:`huashi.regularization.
 them, timed in the same rounds on the same model. ``limit`` is a copy of as many bytes as the step
 has to move: it reads the weights and the mean squares of their gradients, and writes the weights.
 
-Strengths are such that few, many and most of the groups are zero in the end, since a group that is
-zero costs less.
+Strengths differ, since a group that is zero costs less; so do the zero groups, which are counted at
+the end.
 """
 
 import argparse
