@@ -326,6 +326,18 @@ def test_code_that_cannot_be_traced_inside_stays():
     assert "'3' (Branches) is not followed" in done.report.kept[0].why
 
 
+def test_a_model_that_is_a_layer_of_torch():
+    model = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, dropout=0.0)
+    silence(model.linear1, *range(6))
+    with torch.no_grad():
+        model.self_attn.in_proj_weight[16:20] = 0
+    done = compact(model, torch.randn(2, 5, 8))
+    assert done.model.linear1.out_features == 10
+    assert done.model.self_attn.num_heads == 1
+    with pytest.raises(ValueError, match="what is kept: it is an output of the model"):
+        channels(nn.LSTM(3, 5), torch.randn(4, 2, 3))
+
+
 def test_a_model_that_cannot_be_traced_is_refused():
     class Looks(nn.Module):
         def forward(self, x):

@@ -22,7 +22,7 @@ from huashi.regularization import layer_rules, sequence_rules
 from huashi.regularization.labels import Channels
 from huashi.regularization.layer_call import Call
 from huashi.regularization.network import Fact, Network, Opaque, Raw, Size
-from huashi.regularization.tracing import Example, hooked, kind_of, trace
+from huashi.regularization.tracing import WHOLE, Example, hooked, kind_of, trace
 from huashi.regularization.trial import Trial, name_of, words
 
 _RULES = layer_rules.RULES | sequence_rules.RULES
@@ -72,10 +72,11 @@ class _Follower(fx.Interpreter):
         return self._function(n, result)
 
     def _module(self, n: fx.Node, result: Any) -> Fact:
-        module = self.model.get_submodule(str(n.target))
+        path = "" if n.target == WHOLE else str(n.target)
+        module = self.model.get_submodule(path)
         kind = kind_of(module, _RULES)
         if kind is not None:
-            call = Call(self.network, str(n.target), module, result)
+            call = Call(self.network, path, module, result)
             call.inputs = len(n.all_input_nodes)
             values = [self.env[a] if isinstance(a, fx.Node) else None for a in n.args]
             call.shapes = [v.shape if isinstance(v, Tensor) else None for v in values]

@@ -32,6 +32,8 @@ def trace(model: nn.Module, example: Example) -> tuple[fx.GraphModule, list[Any]
         if name not in given.arguments and p.default is not p.empty
     }
     tracer = _Tracer()
+    if tracer.is_leaf_module(model, ""):
+        return _one_call(model, args, kwargs)
     try:
         graph = tracer.trace(model, concrete_args=defaults or None)
         module = fx.GraphModule(model, graph)
@@ -44,6 +46,20 @@ def trace(model: nn.Module, example: Example) -> tuple[fx.GraphModule, list[Any]
         value = given.arguments[name]
         inputs += value if p.kind is p.VAR_POSITIONAL else [value]
     return module, inputs
+
+
+WHOLE = "whole"
+"""The target of the one call, where a model is a layer of torch itself."""
+
+
+def _one_call(
+    model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[fx.GraphModule, list[Any]]:
+    graph = fx.Graph()
+    unnamed = tuple(graph.placeholder(f"argument_{i}") for i in range(len(args)))
+    named: dict[str, Any] = {name: graph.placeholder(name) for name in kwargs}
+    graph.output(graph.call_module(WHOLE, unnamed, named))
+    return fx.GraphModule({WHOLE: model}, graph), [*args, *kwargs.values()]
 
 
 def arguments(example: Example) -> tuple[tuple[Any, ...], dict[str, Any]]:
