@@ -90,13 +90,15 @@ DECLARED = {  # torch.ops.huashi: an operation that runs it
     "pool_formula_backward": "gem_pool",
     "pool_k_largest": "k_max_pool",
     "pool_chunk_largest": "chunk_max_pool",
+    "pool_taken": "k_max_pool",
+    "pool_put_back": "k_max_pool",
     "metric_block_soft_threshold": "metric_block_soft_threshold",
 }
-PLAIN = {  # no kernel yet: plain PyTorch serves
+PLAIN = {  # no kernel: plain PyTorch serves
     *("sort_pool", "quantile_pool", "median_pool", "blur_pool", "fractional_max_pool"),
     *(f"adaptive_{kind}_pool" for kind in ("max", "min", "avg", "lp", "gem", "soft")),
     *("global_attention_pool", "global_covariance_pool"),
-    "max_unpool",
+    *("global_avg_pool", "max_unpool"),
 }
 DTYPES = [torch.float32, torch.float64, torch.bfloat16, torch.float16]
 

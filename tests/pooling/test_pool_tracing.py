@@ -147,6 +147,8 @@ def test_operators_are_registered_as_they_are():
         "pool_formula_backward": [(y, x, flat, "lp", p, 0.0), (y, last, flat, "soft", p, 0.0)],
         "pool_k_largest": [(x, 3), (x.to(torch.uint8), 1)],
         "pool_chunk_largest": [(x[0], torch.tensor([[0, 2]]), torch.tensor([[3, 4]]))],
+        "pool_taken": [(x, torch.zeros(2, 3, 5, 1).long()), (x.clone().requires_grad_(), torch.zeros(2, 3, 5, 6).long())],
+        "pool_put_back": [(y, torch.zeros(y.shape).long(), 5)],
     }  # fmt: skip
     assert calls.keys() == {name for name in OPERATORS if name.startswith("pool_")}
     for name, arguments in calls.items():
