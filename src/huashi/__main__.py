@@ -1,5 +1,5 @@
-"""The command line: ``huashi recipes``, ``train``, ``evaluate``, ``predict``, ``bench``,
-``warm-up``.
+"""The command line: ``huashi recipes``, ``train``, ``evaluate``, ``predict``, ``slim``, ``path``,
+``bench``, ``warm-up``.
 
 Every command is a function below; tyro makes options, types and help texts from its signature and
 docstring. A wrong input is one line on standard error and exit code 2.
@@ -32,6 +32,7 @@ from huashi._lines import as_they_come
 from huashi.run import Run
 
 _TRAIN = "Train a recipe, or go on with an interrupted run."
+_PATH = "Accuracy against latency of a recipe's network, by strength of its penalty."
 _BENCH = "Time Huashi beside torch on this machine."
 _RUN = Annotated[Path, conf.arg(metavar="RUN")]
 
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (ValueError, OSError) as error:
         sys.exit(_say(str(error)))
     except KeyboardInterrupt:
-        if arguments[:1] == ["train"]:
+        if arguments[:1] in (["train"], ["path"]):
             print(f"Stopped; to go on: huashi {shlex.join(arguments)}", file=sys.stderr)
         sys.exit(130)
 
@@ -143,6 +144,51 @@ def predict(
             file.flush()
 
 
+def slim(
+    run: _RUN,
+    /,
+    *,
+    folder: Path | None = None,
+    round_to: int = 8,
+    fine_tune: int | None = None,
+) -> None:
+    """Take the zero channels out of a trained network: a smaller one with the same outputs.
+
+    The new run folder holds model.safetensors, with the sizes of the layers as JSON in its header,
+    and model.pt2, a program that torch runs without Huashi.
+
+    Args:
+        run: folder of a finished run of a recipe whose name begins with slim.
+        folder: of the new run; by default that of the run with -slim at its end.
+        round_to: channels that stay in a layer are a multiple of this, as hardware likes it.
+        fine_tune: steps to train the small network on without a penalty; 0 for none, by default as
+            the run was configured.
+    """
+    from huashi.recipes import _slimming
+
+    opened = Run(run)
+    if opened.recipe not in _slim_names():
+        raise ValueError(
+            f"{run} must be a run of {' or '.join(_slim_names())}, got {opened.recipe}"
+        )
+    folder = folder or run.with_name(f"{run.absolute().name}-slim")
+    new = _slimming.slim(
+        _recipe(opened.recipe), opened, folder, round_to=round_to, fine_tune=fine_tune
+    )
+    _print_tables(_slimming.tables(new.results or {}))
+    print(f"model: {new.path('model.safetensors')}\nreport: {new.path('report.html')}")
+
+
+def path(recipe: ModuleType, config: Any, strengths: tuple[float, ...], point_steps: int) -> None:
+    """Train along a path of strengths; the same command goes on with one that was interrupted."""
+    from huashi.recipes import _slimming
+
+    name = recipe.__name__.rpartition(".")[2]
+    run = _slimming.path(recipe, name, config, strengths, point_steps)
+    _print_tables([(run.results or {})["points"]])
+    print(f"report: {run.path('report.html')}")
+
+
 def bench_pooling(
     *,
     case: tuple[str, ...] = (),
@@ -208,6 +254,7 @@ def _parse(arguments: list[str]) -> Callable[[], None]:
         ValueError: in one line, what is wrong with them.
     """
     app, training, benching = SubcommandApp(), SubcommandApp(), SubcommandApp()
+    paths = SubcommandApp()
     app.command(_deferred(recipes))
     if arguments[:1] == ["train"]:  # importing recipes takes seconds: only where they are asked for
         for name in _recipe_names():
@@ -217,6 +264,13 @@ def _parse(arguments: list[str]) -> Callable[[], None]:
         app.command(name="train", help=_TRAIN)(lambda: None)
     app.command(_deferred(evaluate))
     app.command(_deferred(predict))
+    app.command(_deferred(slim))
+    if arguments[:1] == ["path"]:
+        for name in _slim_names():
+            paths.command(name=name)(_path(_recipe(name)))
+        app.command(paths, name="path", help=_PATH)
+    else:
+        app.command(name="path", help=_PATH)(lambda: None)
     benching.command(name="pooling")(_deferred(bench_pooling))
     app.command(benching, name="bench", help=_BENCH)
     app.command(_deferred(warm_up))
@@ -251,6 +305,28 @@ def _training(recipe: ModuleType) -> Callable[..., Callable[[], None]]:
     return command
 
 
+def _path(recipe: ModuleType) -> Callable[..., Callable[[], None]]:
+    """The command ``huashi path NAME``: its own options, and the fields of the recipe's Config."""
+    name = recipe.__name__.rpartition(".")[2]
+
+    def command(
+        config: Any, *, strengths: tuple[float, ...], point_steps: int
+    ) -> Callable[[], None]:
+        """Placeholder.
+
+        Args:
+            strengths: of the group lasso, rising; 0 is before them.
+            point_steps: steps of each of them.
+        """
+        return functools.partial(path, recipe, config, strengths, point_steps)
+
+    command.__annotations__["config"] = Annotated[recipe.Config, conf.arg(name="")]
+    command.__defaults__ = (recipe.Config(folder=Path("runs", f"{name}-path")),)
+    command.__kwdefaults__ = {"strengths": recipe.PATH, "point_steps": recipe.POINT_STEPS}
+    command.__doc__ = (command.__doc__ or "").replace("Placeholder.", _PATH)
+    return command
+
+
 def _one_line(complaint: str) -> str:
     """Tyro's boxed complaint in one line, with what it suggests."""
     _, *lines = (line.strip("│╭╮╰╯ ") for line in complaint.splitlines())  # less the title
@@ -280,6 +356,11 @@ def _recipe(name: str) -> ModuleType:
             f"there is no recipe {name!r} here; there are {', '.join(_recipe_names())}"
         )
     return importlib.import_module(f"huashi.recipes.{name}")
+
+
+def _slim_names() -> list[str]:
+    """The recipes that train a network to zero channels."""
+    return [name for name in _recipe_names() if name.startswith("slim_")]
 
 
 def _first_line(module: ModuleType) -> str:

@@ -22,6 +22,7 @@ from huashi._files import write_atomically
 Row = Mapping[str, Any]
 
 _INK, _ACCENT, _QUIET = "#22313f", "#b5462f", "#8aa0b3"
+_LINES = _ACCENT, _INK, _QUIET, "#3f7d58"
 _SMOOTHED = 9  # neighbours in a running mean, an odd number
 _STYLE = f"""
 body {{ font: 16px/1.5 system-ui, sans-serif; color: {_INK}; max-width: 60rem; margin: 2rem auto;
@@ -110,6 +111,38 @@ def spread(
     panel.grid(alpha=0.25)
     panel.set_axisbelow(True)
     panel.spines[["top", "right", "left"]].set_visible(False)
+    return png(figure)
+
+
+def parts_of(part: Mapping[str, float], whole: Mapping[str, float], label: str) -> bytes:
+    """A bar for each of ``whole``, in the order given, with ``part`` of it in red, as PNG."""
+    names = list(whole)[::-1]  # the first on top
+    figure = Figure(figsize=(8, 0.9 + 0.28 * len(names)), layout="constrained")
+    panel = figure.subplots()
+    panel.barh(names, [whole[name] for name in names], color=_QUIET, alpha=0.45)
+    bars = panel.barh(names, [part[name] for name in names], color=_ACCENT)
+    panel.bar_label(bars, [f"{part[name]:,} of {whole[name]:,}" for name in names], padding=3)
+    panel.set_xlabel(label)
+    panel.tick_params(axis="y", length=0)
+    panel.grid(axis="x", alpha=0.25)
+    panel.set_axisbelow(True)
+    panel.spines[["top", "right", "left"]].set_visible(False)
+    return png(figure)
+
+
+def trade_off(
+    lines: Mapping[str, Sequence[tuple[float, float]]], x_label: str, y_label: str
+) -> bytes:
+    """Points of one number against another, a line for each name, the first in red, as PNG."""
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    panel = figure.subplots()
+    for (name, points), colour in zip(lines.items(), _LINES, strict=False):
+        panel.plot(*zip(*points, strict=True), "o-", color=colour, label=name, markersize=5)
+    panel.set_xlabel(x_label)
+    panel.set_ylabel(y_label)
+    panel.grid(alpha=0.25)
+    panel.spines[["top", "right"]].set_visible(False)
+    panel.legend(frameon=False)
     return png(figure)
 
 
