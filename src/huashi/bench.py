@@ -324,7 +324,7 @@ def check_device(device: str) -> None:
 
 
 def kernel_calls(dtypes: Iterable[str] = DTYPES[:2]) -> list[tuple[str, Callable[[], object]]]:
-    """Calls that between them compile every CPU kernel of pooling and entmax, with their names.
+    """Calls that between them compile every CPU kernel, with their names.
 
     Each kernel has a serial and a parallel form: the calls are made with one thread and with more.
     """
@@ -354,6 +354,7 @@ def cache_folders() -> list[Path]:
 
 def _calls(dtype: torch.dtype) -> Iterator[tuple[str, Callable[[], object]]]:
     """The calls in one dtype; arrays are large enough for the parallel form."""
+    from huashi.regularization import prox
     from huashi.seq2seq.entmax import entmax15
 
     integer = not dtype.is_floating_point
@@ -377,6 +378,9 @@ def _calls(dtype: torch.dtype) -> Iterator[tuple[str, Callable[[], object]]]:
     if not integer:
         yield "entmax", functools.partial(entmax15, row)
         yield "entmax, gradient", functools.partial(_gradient, entmax15, row)
+    if dtype in (torch.float32, torch.float64):
+        weights = row.flatten(1)
+        yield "metric step", lambda: prox.metric_block_soft_threshold(weights, 0.5, weights + 1)
 
 
 def _inputs(row: Tensor) -> dict[str, Tensor]:
@@ -421,9 +425,14 @@ def _means() -> dict[str, Pool]:
     def padded(x: Tensor) -> Tensor:
         return pooling.avg_pool2d(x, 3, 2, 1, count_include_pad=False)
 
+    def sort(x: Tensor) -> Tensor:
+        return pooling.sort_pool2d(x, torch.zeros(4, requires_grad=x.requires_grad), 3, 2)
+
     return {
         "average": lambda x: pooling.avg_pool2d(x, 2),
         "average, padded": padded,
+        "sort": sort,
+        "median": lambda x: pooling.median_pool2d(x, 3, 1, 1),
         "l1": lambda x: pooling.lp_pool2d(x, 1, 3, 2),
         "l2": lambda x: pooling.lp_pool2d(x, 2, 3, 2),
         "l3": lambda x: pooling.lp_pool2d(x, 3, 3, 2),

@@ -27,24 +27,12 @@ from huashi.pooling.sweeps import (
     MIN,
     SQUARE,
     STRIDE,
+    copy_changed,
     span,
     store,
 )
 
 FAR = np.int32(2**30)  # the offset of what is absent: larger than any
-
-
-@inlined
-def _begin(row, line, change):
-    if change == ABS:
-        for i in range(line.size):
-            line[i] = abs(wide(row[i]))
-    elif change == SQUARE:
-        for i in range(line.size):
-            line[i] = wide(row[i]) * wide(row[i])
-    else:
-        for i in range(line.size):
-            line[i] = wide(row[i])
 
 
 @inlined
@@ -141,7 +129,7 @@ def fold(part, parts, x, y, axes, unit, rows, fold, change, finish, counts, alon
                     if begun:
                         _join(scratch[before:], given, out, fold, change)
                     else:
-                        _begin(given, out, change)
+                        copy_changed(given, out, change)
                     begun, turn = True, 1 - turn
         now, size = 0, count * hand
         if stride > 1:
@@ -231,7 +219,7 @@ def pick(part, parts, x, y, offsets, axes, unit, rows, sign, nowhere, identity):
                     if begun:
                         _better(values[before:], places[before:], given, j, out, found, sign)
                     else:
-                        _begin(given, out, AS_IS)
+                        copy_changed(given, out, AS_IS)
                         found[:] = j
                     begun, turn = True, 1 - turn
         now, size = 0, count * hand

@@ -140,7 +140,8 @@ def store(line, out, unit, count, along, finish):
 
 
 @inlined
-def _change(source, target, change):
+def copy_changed(source, target, change):
+    """Copy a row; of each element the magnitude or the square, if asked for."""
     if change == ABS:
         for i in range(target.size):
             target[i] = abs(wide(source[i]))
@@ -173,7 +174,7 @@ def _load(source, target, first, last, start, spread, unit, identity, change):
         stop = (start + last - first) * unit
         for i in range(start * unit):
             target[i] = identity
-        _change(source[first * unit : last * unit], target[start * unit : stop], change)
+        copy_changed(source[first * unit : last * unit], target[start * unit : stop], change)
         for i in range(stop, target.size):
             target[i] = identity
 
@@ -303,7 +304,7 @@ def whole(part, parts, x, y, fold, change, finish, count, identity):
 @threaded
 def whole_by_channel(part, parts, x, y, fold, change, finish, count, identity, width):
     """Fold the middle dimension of floats, (n, length, channels) -> (n, channels)."""
-    pieces = (x.shape[2] + width - 1) // width
+    pieces, one = (x.shape[2] + width - 1) // width, np.full(1, count / count)
     for task in part_of(x.shape[0] * pieces, part, parts):
         n, low = task // pieces, task % pieces * width
         high = min(low + width, x.shape[2])
@@ -313,19 +314,7 @@ def whole_by_channel(part, parts, x, y, fold, change, finish, count, identity, w
         if odd:
             for i in range(x.shape[1]):
                 _spoil(x[n, i, low:high], now)
-        _store(now, y[n, low:high], count, finish)
-
-
-@inlined
-def _store(now, out, count, finish):
-    if finish & DIVIDE:
-        for c in range(now.size):
-            now[c] /= count
-    if finish & ROOT:
-        for c in range(now.size):
-            now[c] = np.sqrt(now[c])
-    for c in range(now.size):
-        out[c] = narrow(now[c], out)
+        store(now, y[n, low:high], now.size, count, one, finish)
 
 
 @inlined
