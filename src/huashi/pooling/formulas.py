@@ -120,7 +120,7 @@ def _raised(x, p):
 
 
 @inlined
-def _place(axis, j, size):
+def place(axis, j, size):
     """The windows whose j-th element is real, from the first to before the last; where it is."""
     offset = j * axis[DILATION] - axis[BEFORE]
     first = max(0, -(offset // axis[STRIDE]))
@@ -139,7 +139,7 @@ def _gather(x, buffer, p, a, b, axes, unit, absent):
             inside = 0 <= top < axes[0, LENGTH] and 0 <= left < axes[1, LENGTH]
             for jw in range(axes[2, KERNEL]):
                 lane = buffer[j]
-                first, last, start = _place(axes[2], jw, size)
+                first, last, start = place(axes[2], jw, size)
                 if not inside or last == first:
                     lane[:] = absent
                 else:
@@ -361,7 +361,7 @@ def _return(buffer, mine, top, left, axes, unit, width, length):
             b = left + jb * axes[1, DILATION]
             inside = 0 <= a * length < mine.size and 0 <= b < axes[1, LENGTH]
             for jw in range(axes[2, KERNEL]):
-                first, last, start = _place(axes[2], jw, size)
+                first, last, start = place(axes[2], jw, size)
                 if inside:
                     target = mine[a * length + b * width + start * unit :]
                     for o in range(last - first):
@@ -390,16 +390,23 @@ def whole_formula(part, parts, x, y, kind, param, eps, absent, slope, block):
 
 @inlined
 def _power_sum(row, floor, kind, param):
-    """The sum of small whole powers, unscaled: not to be trusted where it is out of range."""
-    total = floor * 0
+    """The sum of small whole powers, unscaled: not to be trusted where it is out of range.
+
+    NaN where an element is NaN, which a floor would hide, or infinite, or the power another.
+    """
+    total, odd = floor * 0, floor * 0
     if kind == POWER and param == 3:
         for i in range(row.size):
-            size = larger(wide(row[i]), floor)
+            value = wide(row[i])
+            size = larger(value, floor)
             total += size * size * size
+            odd += value * 0
     elif kind == POWER and param == 2:
         for i in range(row.size):
-            size = larger(wide(row[i]), floor)
+            value = wide(row[i])
+            size = larger(value, floor)
             total += size * size
+            odd += value * 0
     elif kind != POWER and param == 3:
         for i in range(row.size):
             size = abs(wide(row[i]))
@@ -408,12 +415,8 @@ def _power_sum(row, floor, kind, param):
         for i in range(row.size):
             total += wide(row[i]) * wide(row[i])
     else:
-        total += np.nan
-    odd = 0  # a floor hides NaN
-    if kind == POWER:
-        for i in range(row.size):
-            odd |= wide(row[i]) != wide(row[i])
-    return total + np.nan if odd else total
+        odd += np.nan
+    return total + odd
 
 
 @compiled
