@@ -7,11 +7,12 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 demo: .venv/.user
 	$(BIN)/huashi train dates
 
+# Two processes: most tests are one thread, and compile. Threads that wait must not spin beside them.
 test: .venv/.dev
-	$(BIN)/pytest
+	OMP_WAIT_POLICY=passive $(BIN)/pytest -n 2 --dist loadfile
 
 test-all: .venv/.dev
-	$(BIN)/pytest -m ""
+	OMP_WAIT_POLICY=passive $(BIN)/pytest -n 2 --dist loadfile -m ""
 
 gpu-test: .venv/.dev
 	$(BIN)/pytest -m gpu
@@ -30,6 +31,7 @@ bench: .venv/.dev
 	$(BIN)/python -m benchmarks.pooling_model
 	$(BIN)/python -m benchmarks.pooling_error
 	$(BIN)/python -m benchmarks.pooling_digits
+	$(BIN)/python -m benchmarks.slim
 	$(BIN)/python -m benchmarks.tables
 
 docs: .venv/.docs
