@@ -23,6 +23,10 @@ class GroupMCP:
 
     Its slope falls from ``strength`` at 0 to 0 at ``gamma * strength`` (Zhang, 2010; for groups
     Breheny and Huang, 2015).
+
+    >>> GroupMCP().prox(torch.tensor([[3.0, 4.0], [0.3, 0.4]]), 1.0)
+    tensor([[3., 4.],
+            [0., 0.]])
     """
 
     strength: float = 1.0
@@ -62,6 +66,10 @@ class GroupSCAD:
     """Smoothly clipped absolute deviation of each group's norm (Fan and Li, 2001).
 
     Its slope is ``strength`` up to a norm of ``strength`` and falls to 0 at ``a * strength``.
+
+    >>> GroupSCAD().prox(torch.tensor([[3.0, 4.0], [0.3, 0.4]]), 1.0)
+    tensor([[3., 4.],
+            [0., 0.]])
     """
 
     strength: float = 1.0
@@ -106,6 +114,10 @@ class GroupHalf:
 
     Single weights are groups of one. 0 is always stationary, and from there no step leads away that
     is too small.
+
+    >>> GroupHalf(strength=0.5).prox(torch.tensor([[1.0], [0.9]]), 1.0)
+    tensor([[0.7015],
+            [0.0000]])
     """
 
     strength: float = 1.0

@@ -15,6 +15,10 @@ class AtMost:
     """No more than so many ``groups`` that are not zero; the largest stay.
 
     A constraint, not a price: it has no strength, and its value is 0 or infinite.
+
+    >>> AtMost(groups=1).prox(torch.tensor([[3.0, 4.0], [0.3, 0.4]]), 1.0)
+    tensor([[3., 4.],
+            [0., 0.]])
     """
 
     groups: int
@@ -48,6 +52,9 @@ class NOfM:
     """Of each ``m`` weights in a row of a group no more than ``n`` that are not zero, as in 2:4.
 
     A constraint, not a price: it has no strength, and its value is 0 or infinite.
+
+    >>> NOfM(n=1, m=2).prox(torch.tensor([[3.0, -4.0, 0.0, 1.0]]), 1.0)
+    tensor([[ 0., -4.,  0.,  1.]])
     """
 
     n: int

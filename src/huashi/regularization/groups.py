@@ -17,6 +17,12 @@ class Slices:
 
     ``parameter.view(shape)`` has the dimensions ``dims`` moved to the front, where they number
     rows; each row is a group, or ``index`` says which rows are.
+
+    >>> weight = nn.Parameter(torch.arange(6.0).view(2, 3))
+    >>> Slices("weight", weight, (2, 3), (1,)).gather(weight.detach())    # its columns
+    tensor([[0., 3.],
+            [1., 4.],
+            [2., 5.]])
     """
 
     name: str
@@ -68,7 +74,14 @@ class Slices:
 
 @dataclass(frozen=True, eq=False)
 class Groups:
-    """Groups of equal size: of one parameter, or of several side by side."""
+    """Groups of equal size: of one parameter, or of several side by side.
+
+    >>> layer = nn.Linear(3, 2)
+    >>> rows = Slices("weight", layer.weight, (2, 3), (0,)), Slices("bias", layer.bias, (2,), (0,))
+    >>> groups = Groups("layer", rows)
+    >>> len(groups), groups.gather().shape, groups.zeros()
+    (2, torch.Size([2, 4]), tensor([False, False]))
+    """
 
     name: str
     """Of the module, or of what is grouped."""

@@ -17,7 +17,11 @@ _PASSES = 1000  # of a tree in a metric, which takes about ten
 
 @dataclass(frozen=True, kw_only=True)
 class Exclusive:
-    """``strength / 2 * sum_g (sum_i |w_gi|)^2``: weights of a group compete (Zhou et al., 2010)."""
+    """``strength / 2 * sum_g (sum_i |w_gi|)^2``: weights of a group compete (Zhou et al., 2010).
+
+    >>> Exclusive(strength=0.25).prox(torch.tensor([[3.0, -4.0, 0.0, 1.0]]), 1.0)
+    tensor([[ 1.8333, -2.8333,  0.0000,  0.0000]])
+    """
 
     strength: float = 1.0
 
@@ -56,6 +60,10 @@ class TreeGroupLasso:
     The plain step shrinks from the leaves to the root once (Jenatton, Mairal, Obozinski, Bach:
     Proximal Methods for Hierarchical Sparse Coding, 2011). In a metric that is done again and again
     until nothing changes, on the dual problem, each block against what the others leave.
+
+    >>> penalty = TreeGroupLasso(levels={2: 1.0, 4: 0.5})
+    >>> penalty.prox(torch.tensor([[3.0, -4.0, 0.0, 1.0]]), 1.0)
+    tensor([[ 2.1000, -2.8000,  0.0000,  0.0000]])
     """
 
     levels: Mapping[int, float]
@@ -127,7 +135,11 @@ class TreeGroupLasso:
 
 @dataclass(frozen=True, kw_only=True)
 class GroupMax:
-    """``strength * sum_g max_i |w_gi|``, the l1-infinity norm (Turlach, Venables, Wright, 2005)."""
+    """``strength * sum_g max_i |w_gi|``, the l1-infinity norm (Turlach, Venables, Wright, 2005).
+
+    >>> GroupMax().prox(torch.tensor([[3.0, -4.0, 0.0, 1.0]]), 3.0)
+    tensor([[ 2., -2.,  0.,  1.]])
+    """
 
     strength: float = 1.0
 
@@ -166,6 +178,10 @@ class Nuclear:
     Exact as a plain step, for SGD. In a metric the step is that of its largest h, which rests where
     the gradient of the loss, scaled by the share of each h in the largest, and the norm are in
     balance. Where all h are equal it is exact.
+
+    >>> Nuclear().prox(torch.tensor([[3.0, 1.0], [1.0, 3.0]]), 3.0)
+    tensor([[0.5000, 0.5000],
+            [0.5000, 0.5000]])
     """
 
     strength: float = 1.0

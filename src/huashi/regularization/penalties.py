@@ -48,7 +48,11 @@ class Penalty(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class L1:
-    """``strength * sum |w|``: single weights become zero."""
+    """``strength * sum |w|``: single weights become zero.
+
+    >>> L1().prox(torch.tensor([[3.0, -4.0, 0.0, 1.0]]), 1.0)
+    tensor([[ 2., -3.,  0.,  0.]])
+    """
 
     strength: float = 1.0
 
@@ -82,6 +86,9 @@ class GroupSquaredL2:
 
     On groups that share no weight it does not see the groups, and makes none of them zero; torch's
     ``weight_decay`` is twice this strength.
+
+    >>> GroupSquaredL2().prox(torch.tensor([[3.0, -4.0, 0.0, 1.0]]), 0.5)
+    tensor([[ 1.5000, -2.0000,  0.0000,  0.5000]])
     """
 
     strength: float = 1.0
@@ -110,7 +117,11 @@ class GroupSquaredL2:
 
 @dataclass(frozen=True, kw_only=True)
 class ElasticNet:
-    """``l1 * sum |w| + l2 * sum w^2``."""
+    """``l1 * sum |w| + l2 * sum w^2``.
+
+    >>> ElasticNet(l1=1.0, l2=0.5).prox(torch.tensor([[3.0, -4.0, 0.0, 1.0]]), 1.0)
+    tensor([[ 1.0000, -1.5000,  0.0000,  0.0000]])
+    """
 
     l1: float = 1.0
     l2: float = 1.0
@@ -140,7 +151,12 @@ class ElasticNet:
 
 @dataclass(frozen=True, kw_only=True)
 class GroupLasso:
-    """``strength * sum_g omega_g ||w_g||``: whole groups become zero (Yuan and Lin, 2006)."""
+    """``strength * sum_g omega_g ||w_g||``: whole groups become zero (Yuan and Lin, 2006).
+
+    >>> GroupLasso().prox(torch.tensor([[3.0, 4.0], [0.3, 0.4]]), 1.0)
+    tensor([[2.4000, 3.2000],
+            [0.0000, 0.0000]])
+    """
 
     strength: float = 1.0
     weights: Weights = "one"
@@ -176,6 +192,9 @@ class SparseGroupLasso:
     """``l1 * sum |w| + strength * sum_g omega_g ||w_g||``: groups, and weights in those that stay.
 
     Simon, Friedman, Hastie, Tibshirani: A Sparse-Group Lasso (2013).
+
+    >>> SparseGroupLasso(l1=0.5).prox(torch.tensor([[3.0, -4.0, 0.0, 1.0]]), 1.0)
+    tensor([[ 1.9226, -2.6917,  0.0000,  0.3845]])
     """
 
     l1: float = 1.0

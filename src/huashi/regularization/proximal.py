@@ -63,6 +63,20 @@ class Proximal(Optimizer):
             that the optimiser has, and share no weight.
         step: as above.
         schedule: from the number of steps done to the factor of all penalties, 1 by default.
+
+    Raises:
+        ValueError: groups share a weight or are not of the optimiser, or ``step`` serves it not.
+        TypeError: what is given is no optimiser, or no pair.
+
+    >>> from huashi.regularization import GroupLasso, filters
+    >>> layer = nn.Linear(3, 2)
+    >>> optimizer = torch.optim.Adam(layer.parameters(), lr=0.1)
+    >>> optimizer = Proximal(optimizer, [(filters(layer), GroupLasso(strength=100.0))])
+    >>> layer(torch.ones(3)).sum().backward()
+    >>> optimizer.step()
+    >>> layer.weight.detach()
+    tensor([[0., 0., 0.],
+            [0., 0., 0.]])
     """
 
     def __init__(
