@@ -237,8 +237,8 @@ def pooling_digits_shifts() -> bytes:
 def group_penalties() -> bytes:
     """The same small network under the two penalties that texts confuse: its filters, its norms."""
     shown = {
-        "GroupSquaredL2, which is weight decay": GroupSquaredL2(strength=2.5e-3),
-        "GroupLasso": GroupLasso(strength=2.5e-3),
+        "GroupSquaredL2, which is weight decay": GroupSquaredL2(strength=1.2e-2),
+        "GroupLasso": GroupLasso(strength=1.2e-2),
     }
     figure = Figure(figsize=(10, 5), layout="constrained")
     grid = figure.subplots(2, 2, height_ratios=[1, 1.5], sharey="row")
@@ -265,7 +265,9 @@ def group_penalties() -> bytes:
         )
         below.set_xlabel("channels of both convolutions, largest first")
         below.spines[["top", "right"]].set_visible(False)
-    grid[0, 0].text(-0.02, 0.5, "filters of\nthe first", ha="right", transform=grid[0, 0].transAxes)
+    grid[0, 0].text(
+        -0.02, 0.5, "filters of the\nfirst convolution", ha="right", transform=grid[0, 0].transAxes
+    )
     grid[1, 0].set_ylabel("norm of the group")
     return report.png(figure)
 
@@ -293,7 +295,7 @@ def _trained_on_digits(
             nn.Linear(192, 10),
         )
     groups = channels(model, images[:1])
-    optimizer = Proximal(torch.optim.SGD(model.parameters(), 0.02, 0.9), [(groups, penalty)])
+    optimizer = Proximal(torch.optim.SGD(model.parameters(), 0.03, 0.9), [(groups, penalty)])
     for _ in range(800):
         batch = torch.randint(1000, (64,), generator=generator)
         optimizer.zero_grad()
