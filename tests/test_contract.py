@@ -88,6 +88,10 @@ DECLARED = {  # torch.ops.huashi: an operation that runs it
     "pool_formula": "gem_pool",
     "pool_formula_slope": "gem_pool",
     "pool_formula_backward": "gem_pool",
+    "pool_order": "sort_pool",
+    "pool_order_offsets": "sort_pool",
+    "pool_order_backward": "sort_pool",
+    "pool_order_slope": "sort_pool",
     "pool_k_largest": "k_max_pool",
     "pool_chunk_largest": "chunk_max_pool",
     "pool_taken": "k_max_pool",
@@ -95,7 +99,7 @@ DECLARED = {  # torch.ops.huashi: an operation that runs it
     "metric_block_soft_threshold": "metric_block_soft_threshold",
 }
 PLAIN = {  # no kernel: plain PyTorch serves
-    *("sort_pool", "quantile_pool", "median_pool", "blur_pool", "fractional_max_pool"),
+    *("blur_pool", "fractional_max_pool"),
     *(f"adaptive_{kind}_pool" for kind in ("max", "min", "avg", "lp", "gem", "soft")),
     *("global_attention_pool", "global_covariance_pool"),
     *("global_avg_pool", "max_unpool"),

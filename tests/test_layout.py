@@ -20,6 +20,7 @@ OPERATION = {
     "lines": 2,
     "sweeps": 2,
     "formulas": 2,
+    "order_statistics": 2,
     "picks": 2,
     "selections": 2,
     "gpu": 2,

@@ -133,6 +133,8 @@ def test_operators_are_registered_as_they_are():
     ops = torch.ops.huashi
     y, offsets = ops.pool_extremum_offsets(x, flat, 1)
     p, point = torch.tensor(3.0), torch.rand_like(y)
+    v = torch.randn(3, 2)
+    ranked, ranked_last = (ops.pool_order_offsets(t, flat, "sorted_mean", v)[1] for t in (x, last))
     calls = {
         "pool_extremum": [(x, flat, 1), (last, flat, -1), (x.to(torch.uint8), flat, 1)],
         "pool_extremum_offsets": [(x, flat, 1), (last, flat, -1), (last.bfloat16(), flat, 1)],
@@ -145,6 +147,10 @@ def test_operators_are_registered_as_they_are():
         "pool_formula": [(x, flat, "power", p, 0.1), (last.bfloat16(), flat, "soft", p, 0.0)],
         "pool_formula_slope": [(x, flat, "power", p, 0.1), (x.double(), flat, "log_sum_exp", p, 0.0)],
         "pool_formula_backward": [(y, x, flat, "lp", p, 0.0), (y, last, flat, "soft", p, 0.0)],
+        "pool_order": [(x, flat, "sorted_mean", v), (last.bfloat16(), flat, "quantile", p / 4)],
+        "pool_order_offsets": [(x, flat, "sorted_mean", v), (last, flat, "quantile", p / 4), (x[0], flat, "sorted_mean", v)],
+        "pool_order_backward": [(y, ranked, flat, "sorted_mean", v), (y, ranked_last, flat, "sorted_mean", v)],
+        "pool_order_slope": [(y, x, ranked, flat, "sorted_mean", v), (y, last, ranked_last, flat, "sorted_mean", v)],
         "pool_k_largest": [(x, 3), (x.to(torch.uint8), 1)],
         "pool_chunk_largest": [(x[0], torch.tensor([[0, 2]]), torch.tensor([[3, 4]]))],
         "pool_taken": [(x, torch.zeros(2, 3, 5, 1).long()), (x.clone().requires_grad_(), torch.zeros(2, 3, 5, 6).long())],

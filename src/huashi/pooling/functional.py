@@ -23,6 +23,7 @@ from huashi.pooling.dimensions import each_dimension
 from huashi.pooling.geometry import Axis, Padding, Size, axes_of, is_whole
 from huashi.pooling.places import Places, offsets_of
 
+MOST_SORTED = 64  # elements of a window that the kernels sort
 LAYOUTS = {1: "length", 2: "height, width", 3: "depth, height, width"}
 
 
@@ -349,6 +350,8 @@ def sort_pool(
         raise ValueError(
             f"scores must be for the {x.shape[-dims - 1]} channels of x, got {scores.shape[0]}"
         )
+    if kernel_serves("pool_order", x, scores) and real is None and most <= MOST_SORTED:
+        return operators.order(x, axes, "sorted_mean", scores)
     return reference.sorted_mean(x, axes, scores, real)
 
 
@@ -379,6 +382,9 @@ def quantile_pool(
     axes, real = checked(dims, x, kernel_size, stride, padding, dilation, ceil_mode, mask, lengths)
     if not 0 <= q <= 1:
         raise ValueError(f"q must be in [0, 1], got {q}")
+    few = math.prod([axis.kernel for axis in axes]) <= MOST_SORTED
+    if kernel_serves("pool_order", x) and real is None and few:
+        return operators.order(x, axes, "quantile", torch.tensor(float(q), dtype=torch.double))
     return reference.quantile(x, axes, float(q), real)
 
 

@@ -61,6 +61,16 @@ def _pooled(x: Tensor, numbers: Sequence[int], dtype: torch.dtype | None = None)
     return torch.empty(shape, dtype=dtype or x.dtype, device=x.device, memory_format=memory)
 
 
+def _of_ranks(x: Tensor, numbers: Sequence[int], ranks: int) -> Tensor:
+    """Empty offsets of so many elements for each result, in the memory format of ``x``."""
+    axes = _axes(numbers)
+    windows = [axis.windows for axis in axes]
+    if memory_format_of(x, len(axes)) == torch.contiguous_format:
+        return x.new_empty((ranks, *x.shape[: -len(axes)], *windows), dtype=torch.uint8)
+    shape = ranks, x.shape[0], *windows, x.shape[1]
+    return x.new_empty(shape, dtype=torch.uint8).movedim(-1, 2)
+
+
 def _unpooled(grad: Tensor, like: Tensor, numbers: Sequence[int]) -> Tensor:
     """An empty gradient of the input, in the memory format of ``like``."""
     axes = _axes(numbers)
@@ -147,6 +157,31 @@ def _formula_gradient(ctx: Any, grad: Tensor) -> tuple:
         slope = _formula_slope(x, axes, kind, param, eps)
         dparam = (grad * slope).sum(dtype=param.dtype)
     return dx, None, None, dparam, None
+
+
+def _keep_order(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
+    x, ctx.axes, ctx.kind, param = inputs
+    ctx.save_for_backward(x, output[1], param)
+    ctx.set_materialize_grads(False)  # of the offsets, which have none
+
+
+def _order_gradient(ctx: Any, grad: Tensor | None, _: None) -> tuple:
+    (x, offsets, param), kind = ctx.saved_tensors, ctx.kind
+    dx = dparam = None
+    if grad is None:
+        return None, None, None, None
+    if torch.is_grad_enabled():
+
+        def order(x: Tensor, param: Tensor) -> Tensor:
+            return reference.order(x, _axes(ctx.axes), kind, param)
+
+        dx, dparam = backward_of(order, (x, param), grad)
+        return dx, None, None, dparam
+    if ctx.needs_input_grad[0]:
+        dx = _order_backward(grad, offsets, ctx.axes, kind, param)
+    if ctx.needs_input_grad[3]:
+        dparam = _order_slope(grad, x, offsets, ctx.axes, kind, param)
+    return dx, None, None, dparam
 
 
 def _keep_indices(ctx: Any, inputs: tuple, output: Tensor) -> None:
@@ -246,6 +281,35 @@ _formula_backward = declare(
     cpu=_cpu("formula_backward"),
     cuda=_gpu("formula_backward"),
 )
+_order = declare(
+    "pool_order(Tensor x, SymInt[] axes, str kind, Tensor param) -> Tensor",
+    fake=lambda x, axes, kind, param: _pooled(x, axes),
+    cpu=_cpu("order"),
+)
+_order_offsets = declare(
+    "pool_order_offsets(Tensor x, SymInt[] axes, str kind, Tensor param) -> (Tensor, Tensor)",
+    fake=lambda x, axes, kind, param: (
+        _pooled(x, axes),
+        _of_ranks(x, axes, 2 if kind == "quantile" else param.shape[-1]),
+    ),
+    cpu=_cpu("order_offsets"),
+    keep=_keep_order,
+    backward=_order_gradient,
+)
+_order_backward = declare(
+    "pool_order_backward(Tensor grad, Tensor offsets, SymInt[] axes, str kind, Tensor param)"
+    " -> Tensor",
+    fake=lambda grad, offsets, axes, kind, param: _unpooled(grad, offsets[0], axes),
+    cpu=_cpu("order_backward"),
+)
+_order_slope = declare(
+    "pool_order_slope(Tensor grad, Tensor x, Tensor offsets, SymInt[] axes, str kind, Tensor param)"
+    " -> Tensor",
+    fake=lambda grad, x, offsets, axes, kind, param: torch.empty_like(
+        param, memory_format=torch.contiguous_format
+    ),
+    cpu=_cpu("order_slope"),
+)
 k_largest = declare(
     "pool_k_largest(Tensor x, int k) -> Tensor",
     fake=lambda x, k: x.new_empty((*x.shape[:-1], k), dtype=torch.int64),
@@ -310,3 +374,10 @@ def formula(
 ) -> Tensor:
     """A norm, mean or softmax of each window, by the kernel."""
     return _formula(x, flat(axes), kind, param, eps)
+
+
+def order(x: Tensor, axes: tuple[Axis, ...], kind: str, param: Tensor) -> Tensor:
+    """A mean of the largest elements of each window, or a quantile, by the kernel."""
+    if torch.is_grad_enabled() and (x.requires_grad or param.requires_grad):
+        return _order_offsets(x, flat(axes), kind, param)[0]
+    return _order(x, flat(axes), kind, param)

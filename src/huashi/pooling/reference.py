@@ -286,6 +286,13 @@ def quantile(x: Tensor, axes: tuple[AnyAxis, ...], q: float, mask: Tensor | None
     return torch.where(count > 0, between, 0)[..., 0].to(x.dtype)
 
 
+def order(x: Tensor, axes: tuple[AnyAxis, ...], kind: str, param: Tensor) -> Tensor:
+    """One of the two pools above by the name that the kernels know it by."""
+    if kind == "quantile":
+        return quantile(x, axes, float(param))
+    return sorted_mean(x, axes, param)
+
+
 def softmax(values: Tensor, real: Tensor) -> Tensor:
     """Softmax of the real elements of each window; 0 for the others."""
     real = real.expand(values.shape)
