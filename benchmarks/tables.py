@@ -277,6 +277,55 @@ def proximal_cost(rows: list[dict]) -> list[list[str]]:
     ]
 
 
+def slim(rows: list[dict]) -> list[list[str]]:
+    """By task and contender, means over the seeds ± the standard deviation of a seed."""
+    table = [
+        [
+            "task, contender",
+            "seeds",
+            "test accuracy, %",
+            "points lost",
+            "parameters",
+            "fewer FLOPs, %",
+            "times as fast, batch 1",
+            "times as fast, batch 64",
+        ]
+    ]
+    for name in dict.fromkeys((row["task"], row["contender"]) for row in rows):
+        same = [row for row in rows if (row["task"], row["contender"]) == name]
+
+        def spread(key: str, digits: int = 2, same: list[dict] = same) -> str:
+            values = [row[key] for row in same]
+            shown = f"{statistics.mean(values):,.{digits}f}"
+            if len(values) == 1:
+                return shown
+            return f"{shown} ± {statistics.stdev(values):,.{digits}f}"
+
+        cells = spread("test"), spread("lost"), spread("parameters", 0), spread("fewer_flops", 1)
+        fast = spread("times_dense_1"), spread("times_dense_64")
+        table.append([", ".join(name), str(len(same)), *cells, *fast])
+    return table
+
+
+def order_statistics(rows: list[dict]) -> list[list[str]]:
+    """Milliseconds of each contender."""
+    names = list(dict.fromkeys(row["contender"] for row in rows))
+    table = [["pool", "shape", "pass", *(f"{name}, ms" for name in names), "times unfold"]]
+    for _, group in groupby(rows, key=lambda row: (row["case"], row["pass"])):
+        by_name = {row["contender"]: row for row in group}
+        ours = by_name["huashi"]
+        table.append(
+            [
+                ours["case"],
+                " × ".join(map(str, ours["shape"])),
+                ours["pass"].replace("+", " + "),
+                *(f"{by_name[name]['median_us'] / 1e3:,.1f}" for name in names),
+                f"**{_times(ours['times_peer'])}**",
+            ]
+        )
+    return table
+
+
 PLAIN = "contiguous", "float32"
 TABLES: dict[str, Callable[[list[dict]], list[list[str]]]] = {
     "attention-start": attention_start,
@@ -284,12 +333,14 @@ TABLES: dict[str, Callable[[list[dict]], list[list[str]]]] = {
     "entmax-cpu": times,
     "entmax-cuda": times,
     "entmax-limits": limits,
+    "order-statistics": order_statistics,
     "pooling": pooling,
     "pooling-digits": pooling_digits,
     "pooling-error": pooling_error,
     "pooling-summary": pooling_summary,
     "pooling-model": pooling_model,
     "proximal-cost": proximal_cost,
+    "slim": slim,
 }
 SOURCES = {"pooling": "pooling-cpu", "pooling-summary": "pooling-cpu"}  # where names differ
 NOTES = {
@@ -297,6 +348,7 @@ NOTES = {
     "pooling-digits": pooling_digits_note,
     "pooling-error": lambda rows: "Medians of 16 maps, errors of size 0.05. One thread of ",
     "attention-start": lambda rows: "One thread of ",
+    "slim": lambda rows: "One thread, all contenders of a seed interleaved; of ",
     "entmax-limits": lambda rows: "",
 }
 

@@ -26,7 +26,7 @@ from huashi.run import Run
 __all__ = ["Config", "evaluate", "read", "tables", "train", "write_report"]
 
 
-PATH = 3e-3, 1e-2, 3e-2, 1e-1, 3e-1  # strengths of ``huashi path``
+PATH = 0.02, 0.05, 0.1, 0.2, 0.3  # strengths of ``huashi path``
 POINT_STEPS = 100
 
 
@@ -38,16 +38,16 @@ class Config:
     """The run folder; one that was interrupted is resumed."""
     seed: int = 0
     """Of the split of the digits, the first weights and the order of training."""
-    channels: tuple[int, int] = (96, 192)
+    channels: tuple[int, int] = (64, 128)
     """Channels of the first and of the second block."""
     stride: int = 1
     """Of the first convolution."""
 
-    strength: float = 2e-3
+    strength: float = 0.1
     """Of the group lasso on the channels."""
     dense_steps: int = 60
     """Steps before the penalty begins; it takes 20 more to rise."""
-    steps: int = 240
+    steps: int = 200
     """Optimiser steps."""
     fine_tune_steps: int = 60
     """Steps without a penalty that ``huashi slim`` trains the small network on."""

@@ -31,7 +31,7 @@ PEOPLE = 20
 SPLIT = 14, 2, 4  # people for training, validation and test
 
 
-PATH = 3e-3, 1e-2, 3e-2, 1e-1, 3e-1  # strengths of ``huashi path``
+PATH = 0.02, 0.05, 0.1, 0.2, 0.3  # strengths of ``huashi path``
 POINT_STEPS = 300
 
 
@@ -52,15 +52,15 @@ class Config:
     stride: int = 2
     """Of the first convolution."""
 
-    strength: float = 1e-3
+    strength: float = 0.1
     """Of the group lasso on the channels."""
-    dense_steps: int = 200
+    dense_steps: int = 800
     """Steps before the penalty begins; it takes 20 more to rise."""
-    steps: int = 600
+    steps: int = 1500
     """Optimiser steps."""
-    fine_tune_steps: int = 150
+    fine_tune_steps: int = 300
     """Steps without a penalty that ``huashi slim`` trains the small network on."""
-    batch_size: int = 32
+    batch_size: int = 64
     """Drawings of a step."""
     lr: float = 2e-3
     """Highest learning rate; it rises for 20 steps and falls to 0 in a straight line."""
