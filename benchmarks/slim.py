@@ -2,6 +2,7 @@
 
     python -m benchmarks.slim train      # trains what is not trained yet, in benchmarks/scratch
     python -m benchmarks.slim measure    # latencies of all that is there, interleaved; saves rows
+    python -m benchmarks.slim path       # accuracy against latency on the digits, as huashi path
 
 All contenders of a seed begin from one network, trained without a penalty for ``dense_steps``, and
 have the same number of steps in all:
@@ -19,6 +20,7 @@ import argparse
 import copy
 import statistics
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -29,13 +31,14 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.harness import machine, save
-from huashi.recipes import _slim, slim_digits, slim_omniglot
+from huashi.recipes import _slim, _slimming, slim_digits, slim_omniglot
 from huashi.regularization import compact
 
 SCRATCH = Path(__file__).parent / "scratch"
 SEEDS = {"digits": (0, 1, 2), "omniglot": (0,)}
 BATCHES = 1, 64
 ROUNDS = 25
+WHAT = "train", "measure", "path"
 PEER_DECAY = 0.1  # of the peers, decoupled; ours has that of the recipe
 
 
@@ -220,26 +223,35 @@ def measure(archive):
     save("slim", rows)
 
 
+def path():
+    with tempfile.TemporaryDirectory() as folder:
+        config = slim_digits.Config(folder=Path(folder) / "run")
+        how = slim_digits.PATH, slim_digits.POINT_STEPS
+        points = _slimming.path(slim_digits, "slim_digits", config, *how).results["points"]
+    save("slim-path", [point | machine("cpu") for point in points])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["train", "measure"], nargs="*")
+    parser.add_argument("what", choices=WHAT, nargs="*", default=list(WHAT))
     parser.add_argument("--task", choices=SEEDS, nargs="*", default=list(SEEDS))
     parser.add_argument(
         "--data", type=Path, default=Path("../shared/data/omniglot/images_background_small1.zip")
     )
     parser.add_argument("--seeds", type=int, nargs="*", help="of those that a task has")
     args = parser.parse_args()
-    what = args.what or ["train", "measure"]
     torch.set_num_threads(1)
-    if "train" in what:
+    if "train" in args.what:
         for task in args.task:
             if task == "omniglot" and not args.data.exists():
                 print(f"there is no {args.data}: omniglot is left out", file=sys.stderr)
                 continue
             for seed in args.seeds or SEEDS[task]:
                 train(task, seed, args.data)
-    if "measure" in what:
+    if "measure" in args.what:
         measure(args.data)
+    if "path" in args.what:
+        path()
 
 
 if __name__ == "__main__":

@@ -45,10 +45,13 @@ def test_lists_the_recipes(huashi):
         "train",
         "evaluate",
         "predict",
+        "slim",
+        "path",
         "bench",
         "warm-up",
         ["train", "dates"],
         ["bench", "pooling"],
+        ["path", "slim_digits"],
     ],
 )
 def test_help_is_complete(huashi, command):
@@ -63,6 +66,13 @@ def test_help_is_complete(huashi, command):
     if command == ["train", "dates"]:
         assert "--hidden-size INT" in out
         assert "Units of the decoder" in out
+    if command == ["slim"]:
+        for word in ("RUN", "--round-to INT", "(default: 8)", "--fine-tune", "model.pt2"):
+            assert word in out
+    if command == ["path", "slim_digits"]:
+        assert "Placeholder" not in out
+        for word in ("--strengths", "--point-steps INT", "--channels INT INT", "slim_digits-path"):
+            assert word in out
 
 
 def test_predicts_lines_in_order(huashi, dates_run):
@@ -149,6 +159,38 @@ def test_evaluates_on_pairs(huashi, dates_run, tmp_path):
     assert "BLEU" in out
 
 
+TOY = "--channels", 16, 32, "--steps", 120, "--dense-steps", 50, "--lr", 0.003
+
+
+def test_trains_and_slims(huashi, tmp_path, one_thread):
+    pytest.importorskip("sklearn")
+    run = tmp_path / "digits"
+    code, out, _ = huashi("train", "slim_digits", "--folder", run, "--strength", 0.3, *TOY)
+    assert code == 0
+    assert "zero groups" in out
+    code, out, _ = huashi("slim", run, "--round-to", 1, "--fine-tune", 5)
+    assert code == 0
+    head, *rows = [line.split("  ") for line in out.splitlines()][:4]
+    assert head[0] == "model"
+    assert [row[0].strip() for row in rows] == ["trained", "compacted", "trained on"]
+    for word in ("ms, batch 1 ", "ms, batch 64", "KKT gap", "max |difference|", "fewer FLOPs"):
+        assert word in out
+    assert f"model: {run}-slim/model.safetensors" in out
+    assert huashi("evaluate", f"{run}-slim")[0] == 0
+
+
+def test_follows_a_path(huashi, tmp_path, one_thread):
+    pytest.importorskip("sklearn")
+    options = "--strengths", 0.01, "--point-steps", 5, "--fine-tune-steps", 5, "--steps", 10
+    sizes = "--channels", 8, 16, "--dense-steps", 5
+    code, out, _ = huashi("path", "slim_digits", "--folder", tmp_path / "path", *options, *sizes)
+    assert code == 0
+    head, first, second, *_ = out.splitlines()
+    assert head.startswith("strength")
+    assert [first.split()[0], second.split()[0]] == ["0.0", "0.01"]
+    assert (tmp_path / "path" / "report.html").exists()
+
+
 def test_times_a_pool(huashi, one_thread, monkeypatch):
     monkeypatch.setattr(bench, "copy_bandwidth", lambda device: 10.0)
     code, out, err = huashi(
@@ -195,7 +237,10 @@ def test_warms_up(huashi, monkeypatch, tmp_path):
 
 
 WRONG = {
-    "no command": ([], "Expected one of {recipes, train, evaluate, predict, bench, warm-up}"),
+    "no command": (
+        [],
+        "Expected one of {recipes, train, evaluate, predict, slim, path, bench, warm-up}",
+    ),
     "wrong command": (["trian"], "Unrecognized options: trian. Available subcommands: recipes"),
     "wrong recipe": (["train", "dats"], "Unrecognized options: dats. Available subcommands: dates"),
     "wrong field": (["train", "dates", "--lrr", "3"], "--lrr, 3. Perhaps you meant: --lr"),
@@ -215,6 +260,14 @@ WRONG = {
     "wrong accelerator": (["train", "dates", "--accelerator", "abacus"], "got abacus: "),
     "no locales": (["train", "dates", "--locales"], "locales must name at least one, got none"),
     "held out and not": (["train", "dates", "--held-out", "de"], "none of the locales, got de"),
+    "not to slim": (["slim", "RUN"], "must be a run of slim_digits or slim_omniglot, got dates"),
+    "nothing to slim": (["slim", "nowhere"], "there is no run at nowhere"),
+    "wrong path": (["path", "dates"], "Available subcommands: slim_digits, slim_omniglot"),
+    "falling path": (
+        ["path", "slim_digits", "--strengths", "3", "1"],
+        "strengths must be above 0 and rise, got [3.0, 1.0]",
+    ),
+    "no archive": (["path", "slim_omniglot", "--data", "nowhere.zip"], "there is no nowhere.zip"),
     "wrong case": (["bench", "pooling", "--case", "resnet"], "did you mean 'resnet-stem'?"),
     "wrong device to time": (
         ["bench", "pooling", "--device", "gpu"],
