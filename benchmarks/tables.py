@@ -326,6 +326,23 @@ def order_statistics(rows: list[dict]) -> list[list[str]]:
     return table
 
 
+def slim_path(rows: list[dict]) -> list[list[str]]:
+    """By strength of the penalty: what a small network scores, and how fast it is."""
+    names = [
+        "strength",
+        "test, %",
+        "zero groups",
+        "parameters",
+        "fewer FLOPs, %",
+        "times as fast, batch 1",
+        "times as fast, batch 64",
+    ]
+    cells = [
+        [f"{row[name]:,}" if name == "parameters" else row[name] for name in names] for row in rows
+    ]
+    return [names, *([str(cell) for cell in row] for row in cells)]
+
+
 PLAIN = "contiguous", "float32"
 TABLES: dict[str, Callable[[list[dict]], list[list[str]]]] = {
     "attention-start": attention_start,
@@ -341,6 +358,7 @@ TABLES: dict[str, Callable[[list[dict]], list[list[str]]]] = {
     "pooling-model": pooling_model,
     "proximal-cost": proximal_cost,
     "slim": slim,
+    "slim-path": slim_path,
 }
 SOURCES = {"pooling": "pooling-cpu", "pooling-summary": "pooling-cpu"}  # where names differ
 NOTES = {
@@ -348,6 +366,7 @@ NOTES = {
     "pooling-digits": pooling_digits_note,
     "pooling-error": lambda rows: "Medians of 16 maps, errors of size 0.05. One thread of ",
     "attention-start": lambda rows: "One thread of ",
+    "slim-path": lambda rows: "One thread of ",
     "slim": lambda rows: "One thread, all contenders of a seed interleaved; of ",
     "entmax-limits": lambda rows: "",
 }

@@ -356,6 +356,18 @@ def by_kind(score: str, label: str, highlighted: list[str]) -> bytes:
     return report.spread(values, label, highlighted)
 
 
+def slim_path() -> bytes:
+    """Accuracy over what is left of the latency, by strength of the penalty."""
+    lines = {
+        f"batch of {batch}": [
+            (100 / row[f"times as fast, batch {batch}"], row["test, %"])
+            for row in saved("slim-path")
+        ]
+        for batch in (1, 64)
+    }
+    return report.trade_off(lines, "latency, % of the dense network's", "test accuracy, %")
+
+
 def saved(name: str) -> list[dict]:
     return [json.loads(line) for line in (RESULTS / f"{name}.jsonl").read_text().splitlines()]
 
@@ -382,6 +394,7 @@ MADE = (
     pooling_digits_shifts,
     group_penalties,
     group_path,
+    slim_path,
 )
 
 

@@ -262,7 +262,7 @@ WRONG = {
     "held out and not": (["train", "dates", "--held-out", "de"], "none of the locales, got de"),
     "not to slim": (["slim", "RUN"], "must be a run of slim_digits or slim_omniglot, got dates"),
     "nothing to slim": (["slim", "nowhere"], "there is no run at nowhere"),
-    "wrong path": (["path", "dates"], "Available subcommands: slim_digits, slim_omniglot"),
+    "wrong path": (["path", "dates"], "Available subcommands: slim-digits, slim-omniglot"),
     "falling path": (
         ["path", "slim_digits", "--strengths", "3", "1"],
         "strengths must be above 0 and rise, got [3.0, 1.0]",
