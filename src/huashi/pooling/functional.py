@@ -350,7 +350,7 @@ def sort_pool(
         raise ValueError(
             f"scores must be for the {x.shape[-dims - 1]} channels of x, got {scores.shape[0]}"
         )
-    if kernel_serves("pool_order", x, scores) and real is None and most <= MOST_SORTED:
+    if kernel_serves("pool_order", x, scores) and real is None and _sorts_fast(x, axes):
         return operators.order(x, axes, "sorted_mean", scores)
     return reference.sorted_mean(x, axes, scores, real)
 
@@ -382,8 +382,7 @@ def quantile_pool(
     axes, real = checked(dims, x, kernel_size, stride, padding, dilation, ceil_mode, mask, lengths)
     if not 0 <= q <= 1:
         raise ValueError(f"q must be in [0, 1], got {q}")
-    few = math.prod([axis.kernel for axis in axes]) <= MOST_SORTED
-    if kernel_serves("pool_order", x) and real is None and few:
+    if kernel_serves("pool_order", x) and real is None and _sorts_fast(x, axes):
         return operators.order(x, axes, "quantile", torch.tensor(float(q), dtype=torch.double))
     return reference.quantile(x, axes, float(q), real)
 
@@ -466,6 +465,12 @@ def _extremum(
     if return_indices == "compact":
         return y, Places(offsets_of(indices, axes), axes)
     return (y, indices) if return_indices else y
+
+
+def _sorts_fast(x: Tensor, axes: tuple[Axis, ...]) -> bool:
+    """Whether windows are small enough for the kernel, and for a gradient not alone in a row."""
+    few = math.prod([axis.kernel for axis in axes]) <= MOST_SORTED
+    return few and (not (torch.is_grad_enabled() and x.requires_grad) or axes[-1].windows > 1)
 
 
 def _count(x: Tensor, axes: tuple[Axis, ...], real: Tensor) -> Tensor:
