@@ -52,13 +52,13 @@ class Config:
     stride: int = 2
     """Of the first convolution."""
 
-    strength: float = 0.1
+    strength: float = 0.05
     """Of the group lasso on the channels."""
-    dense_steps: int = 800
+    dense_steps: int = 400
     """Steps before the penalty begins; it takes 20 more to rise."""
-    steps: int = 1500
+    steps: int = 900
     """Optimiser steps."""
-    fine_tune_steps: int = 300
+    fine_tune_steps: int = 200
     """Steps without a penalty that ``huashi slim`` trains the small network on."""
     batch_size: int = 64
     """Drawings of a step."""
