@@ -12,9 +12,10 @@ have the same number of steps in all:
 - ``magnitude``: weight decay, then the filters of least norm cut in every layer alike, trained on.
 - ``torch-pruning``: its GroupNormPruner, whose regulariser acts before the cut, trained on.
 
-The peers are cut to the FLOPs of ours. Our strength was chosen on the validation part of seed 0,
-from three; the peers have their default regulariser, and a weight decay of 0.1. Accuracy is that on
-the test. Channels are rounded to multiples of 8 for all. Latency is on one thread.
+The peers are cut to the FLOPs of ours. Our strength was set after two or three trials on the
+validation part of seed 0; the peers have their default regulariser, and a weight decay of 0.1.
+Accuracy is that on the test. Channels are rounded to multiples of 8 for all. Latency is on one
+thread.
 """
 
 import argparse
