@@ -1,9 +1,9 @@
 """New memory for large results, in huge pages where the system offers them.
 
-The first touch of a page costs more than writing it: a fresh tensor of 100 MB takes 40 ms in pages
-of 4 KiB and 9 ms in pages of 2 MiB, where a copy takes 6. The allocator of torch gives memory of
-this size back to the system each time, so that every call pays again. NumPy asks for huge pages
-from 4 MiB on; so does this.
+The first touch of a page costs more than writing it: in pages of 4 KiB a fresh tensor of 100 MB
+takes several times as long as a copy, in pages of 2 MiB little more. The allocator of torch gives
+memory of this size back to the system each time, so that every call pays again. NumPy asks for huge
+pages from 4 MiB on; so does this.
 """
 
 import ctypes
