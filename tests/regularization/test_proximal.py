@@ -20,6 +20,7 @@ from huashi.regularization import (
     Slices,
     SparseGroupLasso,
     certify,
+    channels,
     exact_zeros,
     filters,
     kkt_gap,
@@ -550,3 +551,13 @@ def test_errors_name_the_argument():
         Proximal(sgd, [(groups, GroupLasso())], schedule=lambda step: -1).step()
     with pytest.raises(ValueError, match="steps must be > 0, got 0"):
         CubicRamp(steps=0)
+
+
+def test_groups_of_one_penalty_share_no_weight_with_one_another():
+    """What a channel is read by belongs to the next channel too."""
+    model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 1))
+    sgd = torch.optim.SGD(model.parameters(), lr=0.1)
+    example = torch.ones(1, 2)
+    Proximal(sgd, [(channels(model, example), GroupLasso())])
+    with pytest.raises(ValueError, match="groups must share no weight under GroupLasso, got '2'"):
+        Proximal(sgd, [(channels(model, example, consumers=True), GroupLasso())])

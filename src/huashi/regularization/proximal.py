@@ -88,9 +88,12 @@ class Proximal(Optimizer):
         schedule: Callable[[int], float] | None = None,
     ) -> None:
         check_choice("step", step, STEPS)
-        pairs = flat_pairs(penalties)
+        given = [flat_pairs([pair]) for pair in penalties]
+        pairs = [pair for several in given for pair in several]
         _check_optimizer(optimizer, step)
         _check_pairs(pairs, optimizer, step)
+        for several in given:
+            _check_apart(several)
         self.optimizer = optimizer
         self.penalties = pairs
         self.kind = step
@@ -298,6 +301,24 @@ def _check_optimizer(optimizer: Optimizer, step: Step) -> None:
         raise ValueError(f"step must be another than 'metric' for {name}: it is known for {known}")
     if step == "dual_averaging" and not isinstance(optimizer, SGD):
         raise ValueError(f"step must be another than 'dual_averaging' for {name}: that is for SGD")
+
+
+def _check_apart(pairs: list[tuple[Groups, Penalty]]) -> None:
+    """Raise if a weight is in two of the groups under one penalty, as with what reads channels."""
+    taken: dict[nn.Parameter, Tensor] = {}
+    for groups, penalty in pairs:
+        own: dict[nn.Parameter, Tensor] = {}
+        for part in groups.parts:
+            mine = own.setdefault(part.parameter, torch.zeros_like(part.parameter))
+            part.scatter_(torch.ones_like(part.gather(mine)), mine)
+        for parameter, mine in own.items():
+            before = taken.get(parameter)
+            if before is not None and bool((before * mine).any()):
+                raise ValueError(
+                    f"groups must share no weight under {type(penalty).__name__}, got "
+                    f"{groups.name!r}, of which some are in others of the list too"
+                )
+            taken[parameter] = mine if before is None else before + mine
 
 
 def _check_pairs(pairs: list[tuple[Groups, Penalty]], optimizer: Optimizer, step: Step) -> None:
