@@ -4,24 +4,30 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from huashi.seq2seq.attention import MAPPINGS, SCORES, Attention
+from huashi.seq2seq import Memory
+from huashi.seq2seq.attention import MAPPINGS, SCORES, AttentionShape
 
 B, T, S, D = 2, 3, 5, 4
 
 
+def attention_of(score, mapping="softmax", query_size=D, memory_size=D):
+    return AttentionShape(score=score, mapping=mapping).build(query_size, memory_size).double()
+
+
 def inputs(score, mapping):
-    attention = Attention(D, D, score, mapping).double()
+    attention = attention_of(score, mapping)
     query, memory = torch.randn(B, T, D).double(), torch.randn(B, S, D).double()
     return attention, query, memory
 
 
 def attend(attention, query, memory, mask):
-    return attention(query, attention.keys(memory), memory, mask)
+    context, weights, _ = attention(query, attention.start(Memory(memory, memory, mask)))
+    return context, weights
 
 
 def test_additive_score_is_that_of_allennlp():
     """The matrices and the scores of its unit test."""
-    attention = Attention(2, 3, "additive")
+    attention = attention_of("additive", query_size=2, memory_size=3).float()
     attention.score.query.weight.data = torch.tensor([[-0.2, 0.3], [-0.5, 0.5]]).T
     attention.score.query.bias.data.zero_()
     attention.score.key.weight.data = torch.tensor([[0.0, 1.0], [1.0, 1.0], [1.0, -1.0]]).T
@@ -37,17 +43,17 @@ def test_additive_score_is_that_of_allennlp():
         [1.975072, -0.04997836, 1.2176098, -0.9205586],
         [-1.4851665, 1.489604, -1.890285, -1.0672251],
     ]
-    assert_close(attention.score(query, attention.keys(memory))[:, 0], torch.tensor(want))
+    assert_close(attention.score(query, attention.score.keys(memory))[:, 0], torch.tensor(want))
 
 
 def test_products_are_what_their_names_say():
     query, memory = torch.randn(B, T, D), torch.randn(B, S, D)
     dots = torch.einsum("btd,bsd->bts", query, memory)
-    dot, scaled, general = (Attention(D, D, name) for name in ("dot", "scaled_dot", "general"))
-    assert_close(dot.score(query, dot.keys(memory)), dots)
-    assert_close(scaled.score(query, scaled.keys(memory)), dots / D**0.5)
+    dot, scaled, general = (attention_of(name).float() for name in ("dot", "scaled_dot", "general"))
+    assert_close(dot.score(query, dot.score.keys(memory)), dots)
+    assert_close(scaled.score(query, scaled.score.keys(memory)), dots / D**0.5)
     general.score.weight.weight.data = 2 * torch.eye(D)
-    assert_close(general.score(query, general.keys(memory)), 2 * dots)
+    assert_close(general.score(query, general.score.keys(memory)), 2 * dots)
 
 
 @pytest.mark.parametrize("mapping", MAPPINGS)
@@ -88,7 +94,7 @@ def test_dot_wants_one_size():
     with pytest.raises(
         ValueError, match="query_size must be memory_size for a dot score, got 4 and 6"
     ):
-        Attention(4, 6, "dot")
+        attention_of("dot", memory_size=6)
 
 
 @pytest.mark.parametrize(
@@ -100,4 +106,4 @@ def test_dot_wants_one_size():
 )
 def test_a_wrong_name_is_refused_with_the_nearest(arguments, complaint):
     with pytest.raises(ValueError, match=complaint):
-        Attention(4, 4, *arguments)
+        attention_of(*arguments)

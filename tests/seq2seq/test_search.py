@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from huashi.seq2seq.rnn import RNN
+from huashi.seq2seq import Architecture, AttentionShape, RNNDecoder, RNNEncoder
 from huashi.seq2seq.search import Hypothesis, beam_search, greedy_search, select
 from huashi.seq2seq.tokenizer import BOS, EOS, PAD
 
@@ -151,14 +151,25 @@ def test_max_length_is_one_for_all_or_one_for_each():
 
 def models():
     """Small recurrent models with sharp outputs, in float64 so that ties are real ties."""
-    for shape in (
-        RNN(embedding_size=8, hidden_size=12, dropout=0.0),
-        RNN(embedding_size=8, hidden_size=12, cell="lstm", layers=2, attend="before", mapping="entmax15",
-            score="additive", input_feeding=False),
-    ):  # fmt: skip
+    size = {"embedding_size": 8, "hidden_size": 12, "dropout": 0.0}
+    additive = AttentionShape(score="additive", mapping="entmax15")
+    for encoder, decoder in (
+        (RNNEncoder(**size), RNNDecoder(**size)),
+        (
+            RNNEncoder(layers=2, **size),
+            RNNDecoder(
+                cell="lstm",
+                layers=2,
+                attend="before",
+                attention=additive,
+                input_feeding=False,
+                **size,
+            ),
+        ),
+    ):
         torch.manual_seed(1)
-        model = shape.build(9).double().eval()
-        torch.nn.init.normal_(model.output.weight, std=2.0)
+        model = Architecture(encoder=encoder, decoder=decoder).build(9).double().eval()
+        torch.nn.init.normal_(model.output.layer.weight, std=2.0)
         yield model
 
 

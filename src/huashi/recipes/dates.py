@@ -24,9 +24,10 @@ from huashi._checks import check_positive
 from huashi.recipes._cldr import Example, Writing, ambiguous, examples, writings
 from huashi.recipes._fabric import fabric_on
 from huashi.run import Clock, Progress, Run, interruptible
+from huashi.seq2seq.architecture import Architecture, describe
+from huashi.seq2seq.attention import AttentionShape
 from huashi.seq2seq.corpus import Pair, collate, shuffled_batches
-from huashi.seq2seq.models import describe
-from huashi.seq2seq.rnn import RNN
+from huashi.seq2seq.rnn import RNNDecoder, RNNEncoder
 from huashi.seq2seq.tokenizer import PAD, train_tokenizer
 from huashi.seq2seq.translator import Translator
 
@@ -116,19 +117,24 @@ class Config:
 
 def train(config: Config) -> Run:
     """Train, test, and write the report; go on where an interrupted run stopped."""
-    shape = RNN(
-        cell=config.cell,
-        embedding_size=config.embedding_size,
-        hidden_size=config.hidden_size,
-        layers=config.layers,
-        score=config.score,
-        mapping=config.mapping,
-        attend=config.attend,
-        input_feeding=config.input_feeding,
-        dropout=config.dropout,
+    size = {
+        "cell": config.cell,
+        "embedding_size": config.embedding_size,
+        "hidden_size": config.hidden_size,
+        "layers": config.layers,
+        "dropout": config.dropout,
+    }
+    architecture = Architecture(
+        encoder=RNNEncoder(**size),
+        decoder=RNNDecoder(
+            **size,
+            attention=AttentionShape(score=config.score, mapping=config.mapping),
+            attend=config.attend,
+            input_feeding=config.input_feeding,
+        ),
     )
     fabric = fabric_on(config.accelerator, config.precision)
-    run = Run.start(config.folder, "dates", config, describe(shape))
+    run = Run.start(config.folder, "dates", config, describe(architecture))
     if run.results is not None:
         return run
 
@@ -150,7 +156,7 @@ def train(config: Config) -> Run:
     if config.batch_tokens < (longest := max(map(max, lengths))):
         raise ValueError(f"batch_tokens must be >= {longest}, got {config.batch_tokens}")
 
-    model = shape.build(len(tokenizer))
+    model = architecture.build(len(tokenizer))
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.lr)
     network, optimizer = fabric.setup(model, optimizer)
     step, best = run.resume(model, optimizer)

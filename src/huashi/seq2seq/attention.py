@@ -10,67 +10,96 @@ A row in which everything is masked gets zero weights and a zero context, never 
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from huashi._checks import check_choice
+from huashi.seq2seq.encoder_decoder import Memory
 from huashi.seq2seq.entmax import entmax15
 
 Score = Literal["dot", "scaled_dot", "general", "additive"]
 Mapping = Literal["softmax", "entmax15"]
 
 
+@dataclass(frozen=True, kw_only=True)
+class AttentionShape:
+    """How a decoder attends; :meth:`build` makes the module."""
+
+    score: Score = "scaled_dot"
+    """How a query and a source position are compared."""
+    mapping: Mapping = "softmax"
+    """How scores become attention weights."""
+
+    def __post_init__(self) -> None:
+        check_choice("score", self.score, SCORES)
+        check_choice("mapping", self.mapping, MAPPINGS)
+
+    def build(self, query_size: int, memory_size: int) -> "Attention":
+        """A module with weights drawn anew, for queries and memories of so many features."""
+        return Attention(self, query_size, memory_size)
+
+
+class AttentionState(NamedTuple):
+    """What attention knows between two steps; one row a hypothesis."""
+
+    keys: Tensor
+    """The part of the score that does not change, (rows, source, key)."""
+    values: Tensor
+    """What is averaged, (rows, source, features)."""
+    mask: Tensor
+    """True at real positions, (rows, source)."""
+    weights: Tensor
+    """The last weights, (rows, source)."""
+
+
 class Attention(nn.Module):
     """Attention with one of the scores and one of the mappings.
 
     Args:
+        shape: its score and its mapping.
         query_size: features of a query.
         memory_size: features of a memory position; with a dot score they must be ``query_size``.
-        score: ``dot``, ``scaled_dot``, ``general`` or ``additive``.
-        mapping: ``softmax`` or ``entmax15``.
     """
 
     score: "DotScore | GeneralScore | AdditiveScore"
 
-    def __init__(
-        self,
-        query_size: int,
-        memory_size: int,
-        score: Score = "scaled_dot",
-        mapping: Mapping = "softmax",
-    ) -> None:
+    def __init__(self, shape: AttentionShape, query_size: int, memory_size: int) -> None:
         super().__init__()
-        check_choice("score", score, SCORES)
-        check_choice("mapping", mapping, MAPPINGS)
-        self.score = SCORES[score](query_size, memory_size)
-        self.mapping = mapping
+        self.shape = shape
+        self.score = SCORES[shape.score](query_size, memory_size)
 
-    def keys(self, memory: Tensor) -> Tensor:
-        """What of the score depends on the memory alone, (batch, source, key): made once."""
-        return self.score.keys(memory)
+    def start(self, memory: Memory) -> AttentionState:
+        """The state before the first step: what depends on the memory alone is made once."""
+        return AttentionState(
+            self.score.keys(memory.keys),
+            memory.values,
+            memory.mask,
+            torch.zeros_like(memory.keys[..., 0]),
+        )
 
     def forward(
-        self, query: Tensor, keys: Tensor, memory: Tensor, mask: Tensor
-    ) -> tuple[Tensor, Tensor]:
+        self, query: Tensor, state: AttentionState
+    ) -> tuple[Tensor, Tensor, AttentionState]:
         """Attend.
 
         Args:
-            query: (batch, target, query).
-            keys: :meth:`keys` of the memory, (batch, source, key).
-            memory: (batch, source, memory).
-            mask: True where the memory is real, (batch, source).
+            query: (rows, target, query).
+            state: :meth:`start` of the memory, or what the last call returned.
 
         Returns:
-            The contexts, (batch, target, memory), and the weights, (batch, target, source).
+            The contexts, (rows, target, features), the weights, (rows, target, source), and the
+            next state.
         """
-        weights = MAPPINGS[self.mapping](self.score(query, keys), mask[:, None])
-        return weights @ memory, weights
+        scores = self.score(query, state.keys)
+        weights = MAPPINGS[self.shape.mapping](scores, state.mask[:, None])
+        return weights @ state.values, weights, state._replace(weights=weights[:, -1])
 
     def extra_repr(self) -> str:
-        return f"mapping={self.mapping}"
+        return f"mapping={self.shape.mapping}"
 
 
 class DotScore(nn.Module):

@@ -4,28 +4,53 @@ Search and training know models by three methods: ``encode`` makes the state of 
 ``step`` reads one token a row, and calling the model scores whole targets at once. A state is any
 nest of tensors whose first dimension is the row, so :func:`huashi.seq2seq.search.select` can take
 rows out of it; its field ``alignment`` is the attention of the last step.
+
+Parts know one another by :class:`Memory` alone, so any encoder goes with any decoder:
+
+* an encoder is a module ``encoder(source, lengths) -> Memory``, whose ``size`` is how many features
+  its memory has;
+* a decoder is a module with ``start(memory) -> state``, ``decoder(tokens, state) -> (features,
+  state)`` and ``head(vocabulary_size) -> nn.Linear``, the layer from its ``size`` features to
+  logits. ``tokens``, (batch, target), go on where the state stands: all at once or one by one, the
+  features are the same.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from huashi.seq2seq.output import Output
+
+
+class Memory(NamedTuple):
+    """What an encoder says about a batch of sources; one row a sentence."""
+
+    keys: Tensor
+    """What attention compares with, (batch, source, features)."""
+    values: Tensor
+    """What attention averages, (batch, source, features); for most encoders the keys."""
+    mask: Tensor
+    """True at real positions, (batch, source)."""
+    last: tuple[Tensor, ...] = ()
+    """The last states of a recurrent encoder, each (batch, layers, features): ``(h,)`` or
+    ``(h, c)``; of any other encoder nothing."""
+
 
 class EncoderDecoder(nn.Module):
-    """Parts that fit together, as one model.
+    """Parts that fit together, as one model; :class:`~huashi.seq2seq.architecture.Architecture`
+    makes them.
 
     Args:
-        encoder: ``encoder(source, lengths)`` gives states (batch, source, hidden) and whatever
-            else the decoder's ``start`` wants.
-        decoder: ``decoder.start(states, rest, mask)`` gives a state, ``decoder(tokens, state)``
-            features (batch, target, hidden) and the next state.
-        output: features to logits over the vocabulary.
+        encoder: ``encoder(source, lengths)`` gives a :class:`Memory`.
+        decoder: ``decoder.start(memory)`` gives a state, ``decoder(tokens, state)`` features
+            (batch, target, features) and the next state.
+        output: features to logits over the vocabulary, and from logits to probabilities.
     """
 
     decoder: Any  # a module that has ``start`` too
 
-    def __init__(self, encoder: nn.Module, decoder: nn.Module, output: nn.Module) -> None:
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, output: Output) -> None:
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
@@ -38,15 +63,12 @@ class EncoderDecoder(nn.Module):
             source: token ids, (batch, source), padded on the right.
             lengths: their true lengths, (batch,).
         """
-        positions = torch.arange(source.shape[1], device=source.device)
-        mask = positions < lengths.to(source.device)[:, None]
-        states, rest = self.encoder(source, lengths)
-        return self.decoder.start(states, rest, mask)
+        return self.decoder.start(self.encoder(source, lengths))
 
     def step(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
         """Read one token a row, (rows,); return log-probabilities (rows, vocabulary), state."""
         features, state = self.decoder(tokens[:, None], state)
-        return self.output(features[:, 0]).log_softmax(-1), state
+        return self.output.log_probabilities(self.output(features[:, 0])), state
 
     def alignment(self, state: Any) -> Tensor:
         """The attention of the last step to the source, (rows, source)."""
@@ -56,3 +78,13 @@ class EncoderDecoder(nn.Module):
         """Logits of the token after each of ``target``, (batch, target, vocabulary)."""
         features, _ = self.decoder(target, self.encode(source, lengths))
         return self.output(features)
+
+
+def real_positions(lengths: Tensor, size: int, device: torch.device) -> Tensor:
+    """True at the first ``lengths`` of ``size`` positions, (batch, size).
+
+    >>> real_positions(torch.tensor([1, 2]), 2, torch.device("cpu"))
+    tensor([[ True, False],
+            [ True,  True]])
+    """
+    return torch.arange(size, device=device) < lengths.to(device)[:, None]

@@ -10,7 +10,7 @@ last ones: :math:`\tanh(W [\overrightarrow{h_S}; \overleftarrow{h_1}])`. The dec
   :math:`h_t = f(h_{t-1}, [y_{t-1}; c_t])`, and :math:`\tilde h_t = \tanh(W_c [c_t; h_t])` as well.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import torch
@@ -18,28 +18,57 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from huashi._checks import check_choice, check_positive
-from huashi.seq2seq.attention import MAPPINGS, SCORES, Attention, Mapping, Score
-from huashi.seq2seq.encoder_decoder import EncoderDecoder
+from huashi.seq2seq.attention import AttentionShape, AttentionState
+from huashi.seq2seq.encoder_decoder import Memory, real_positions
 
 CELLS = {"gru": nn.GRU, "lstm": nn.LSTM}
 
 
 @dataclass(frozen=True, kw_only=True)
-class RNN:
-    """The shape of a recurrent encoder-decoder; :meth:`build` makes the model."""
+class RNNEncoder:
+    """A bidirectional recurrent encoder."""
 
     cell: Literal["gru", "lstm"] = "gru"
     """Gated recurrent units, or long short-term memory."""
     embedding_size: int = 256
-    """Features of a token; source and target share one table."""
+    """Features of a token."""
     hidden_size: int = 512
-    """Units of a decoder layer; a direction of the encoder has half as many. Even."""
+    """Features of a state; either direction has half as many units. Even."""
     layers: int = 1
-    """Recurrent layers of the encoder, and of the decoder."""
-    score: Score = "scaled_dot"
-    """How a decoder state and a source position are compared."""
-    mapping: Mapping = "softmax"
-    """How scores become attention weights."""
+    """Recurrent layers."""
+    dropout: float = 0.1
+    """Probability of dropping a feature of embeddings and between layers."""
+
+    def __post_init__(self) -> None:
+        _check(self)
+        if self.hidden_size % 2:
+            raise ValueError(
+                f"hidden_size must be even, for two directions, got {self.hidden_size}"
+            )
+
+    def embed(self, vocabulary_size: int) -> nn.Embedding:
+        """The table of embeddings that :meth:`build` takes, drawn anew."""
+        return _embedding(vocabulary_size, self.embedding_size)
+
+    def build(self, embedding: nn.Embedding) -> "_Encoder":
+        """An encoder of this shape with weights drawn anew."""
+        return _Encoder(self, embedding)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RNNDecoder:
+    """A recurrent decoder with attention."""
+
+    cell: Literal["gru", "lstm"] = "gru"
+    """Gated recurrent units, or long short-term memory."""
+    embedding_size: int = 256
+    """Features of a token."""
+    hidden_size: int = 512
+    """Units of a layer."""
+    layers: int = 1
+    """Recurrent layers."""
+    attention: AttentionShape | None = field(default_factory=AttentionShape)
+    """How it attends to the source; None for a decoder that knows it by its first state alone."""
     attend: Literal["after", "before"] = "after"
     """Attend after the recurrence (Luong) or before it (Bahdanau)."""
     input_feeding: bool = True
@@ -48,45 +77,22 @@ class RNN:
     """Probability of dropping a feature of embeddings, between layers, and before the output."""
 
     def __post_init__(self) -> None:
-        check_choice("cell", self.cell, CELLS)
-        check_choice("score", self.score, SCORES)
-        check_choice("mapping", self.mapping, MAPPINGS)
+        _check(self)
         check_choice("attend", self.attend, ("after", "before"))
-        for name in ("embedding_size", "hidden_size", "layers"):
-            check_positive(name, getattr(self, name))
-        if self.hidden_size % 2:
-            raise ValueError(
-                "hidden_size must be even, for the encoder's two directions, got "
-                f"{self.hidden_size}"
-            )
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be in [0, 1), got {self.dropout}")
 
-    def build(self, vocabulary_size: int) -> EncoderDecoder:
-        """A model of this shape with weights drawn anew."""
-        embedding = nn.Embedding(vocabulary_size, self.embedding_size)
-        nn.init.normal_(embedding.weight, std=self.embedding_size**-0.5)
-        encoder, decoder = Encoder(self, embedding), Decoder(self, embedding)
-        for recurrence in (encoder.rnn, decoder.rnn):
-            _initialise(recurrence)
-        return EncoderDecoder(encoder, decoder, nn.Linear(self.hidden_size, vocabulary_size))
+    def embed(self, vocabulary_size: int) -> nn.Embedding:
+        """The table of embeddings that :meth:`build` takes, drawn anew."""
+        return _embedding(vocabulary_size, self.embedding_size)
 
-
-class Memory(NamedTuple):
-    """What the encoder says about a source; one row a sentence."""
-
-    states: Tensor
-    """(batch, source, hidden)."""
-    keys: Tensor
-    """The part of the attention's score that does not change, (batch, source, key)."""
-    mask: Tensor
-    """True at real positions, (batch, source)."""
+    def build(self, embedding: nn.Embedding, memory_size: int) -> "_Decoder":
+        """A decoder of this shape with weights drawn anew, for a memory of so many features."""
+        return _Decoder(self, embedding, memory_size)
 
 
 class State(NamedTuple):
     """What the decoder knows between two steps; one row a hypothesis."""
 
-    memory: Memory
+    attention: AttentionState | None
     hidden: tuple[Tensor, ...]
     """``(h,)`` of a GRU, ``(h, c)`` of an LSTM, each (batch, layers, hidden)."""
     attentional: Tensor
@@ -95,11 +101,12 @@ class State(NamedTuple):
     """The last attention weights, (batch, source)."""
 
 
-class Encoder(nn.Module):
+class _Encoder(nn.Module):
     """Bidirectional recurrence over the embedded source."""
 
-    def __init__(self, shape: RNN, embedding: nn.Embedding) -> None:
+    def __init__(self, shape: RNNEncoder, embedding: nn.Embedding) -> None:
         super().__init__()
+        self.size = shape.hidden_size
         self.embedding = embedding
         self.dropout = nn.Dropout(shape.dropout)
         self.rnn = CELLS[shape.cell](
@@ -110,8 +117,9 @@ class Encoder(nn.Module):
             bidirectional=True,
             dropout=shape.dropout if shape.layers > 1 else 0.0,
         )
+        _initialise(self.rnn)
 
-    def forward(self, source: Tensor, lengths: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def forward(self, source: Tensor, lengths: Tensor) -> Memory:
         """Encode.
 
         Args:
@@ -119,8 +127,7 @@ class Encoder(nn.Module):
             lengths: true lengths, (batch,); what lies beyond them changes nothing.
 
         Returns:
-            States (batch, source, hidden), zero beyond the length, and the last hidden states,
-            each (batch, layers, hidden).
+            States (batch, source, hidden), zero beyond the length, as keys and as values.
         """
         embedded = self.dropout(self.embedding(source))
         packed = pack_padded_sequence(
@@ -129,38 +136,58 @@ class Encoder(nn.Module):
         outputs, last = self.rnn(packed)
         states, _ = pad_packed_sequence(outputs, batch_first=True, total_length=source.shape[1])
         last = last if isinstance(last, tuple) else (last,)
-        return states, tuple(_join_directions(h) for h in last)
+        mask = real_positions(lengths, source.shape[1], source.device)
+        return Memory(states, states, mask, tuple(_join_directions(h) for h in last))
 
 
-class Decoder(nn.Module):
+class _Decoder(nn.Module):
     """Recurrence over the embedded target that attends to the source at every step."""
 
-    def __init__(self, shape: RNN, embedding: nn.Embedding) -> None:
+    def __init__(self, shape: RNNDecoder, embedding: nn.Embedding, memory_size: int) -> None:
         super().__init__()
         hidden = shape.hidden_size
         self.shape = shape
+        self.size = hidden
         self.embedding = embedding
         self.dropout = nn.Dropout(shape.dropout)
-        extra = hidden * (shape.input_feeding + (shape.attend == "before"))
+        self.attention = shape.attention and shape.attention.build(hidden, memory_size)
+        context = memory_size if self.attention else 0
         self.rnn = CELLS[shape.cell](
-            shape.embedding_size + extra,
+            shape.embedding_size
+            + hidden * shape.input_feeding
+            + context * (shape.attend == "before"),
             hidden,
             shape.layers,
             batch_first=True,
             dropout=shape.dropout if shape.layers > 1 else 0.0,
         )
         self.bridge = nn.ModuleList(
-            nn.Linear(hidden, hidden) for _ in range(2 if shape.cell == "lstm" else 1)
+            nn.Linear(memory_size, hidden) for _ in range(2 if shape.cell == "lstm" else 1)
         )
-        self.attention = Attention(hidden, hidden, shape.score, shape.mapping)
-        self.combine = nn.Linear(2 * hidden, hidden)
+        self.combine = nn.Linear(context + hidden, hidden)
+        _initialise(self.rnn)
 
-    def start(self, states: Tensor, last: tuple[Tensor, ...], mask: Tensor) -> State:
-        """The state before the first step, from what the encoder returned."""
-        memory = Memory(states, self.attention.keys(states), mask)
-        hidden = tuple(torch.tanh(f(h)) for f, h in zip(self.bridge, last, strict=True))
+    def head(self, vocabulary_size: int) -> nn.Linear:
+        """The layer from features to logits."""
+        return nn.Linear(self.size, vocabulary_size)
+
+    def start(self, memory: Memory) -> State:
+        """The state before the first step: the bridge from what the encoder knows at its end.
+
+        A layer starts from the encoder's layer of its number, or its last one; from the mean of the
+        memory where the encoder is not recurrent.
+        """
+        last = memory.last or (_mean(memory)[:, None],)
+        hidden = []
+        for n, bridge in enumerate(self.bridge):
+            known = last[min(n, len(last) - 1)]
+            layers = [min(layer, known.shape[1] - 1) for layer in range(self.shape.layers)]
+            hidden.append(torch.tanh(bridge(known[:, layers])))
         return State(
-            memory, hidden, torch.zeros_like(states[:, 0]), torch.zeros_like(states[..., 0])
+            self.attention and self.attention.start(memory),
+            tuple(hidden),
+            torch.zeros_like(hidden[0][:, 0]),
+            torch.zeros_like(memory.keys[..., 0]),
         )
 
     def forward(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
@@ -179,16 +206,20 @@ class Decoder(nn.Module):
 
     def _attend_after(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         outputs, hidden = self._recur(x, state.hidden)
-        context, weights = self._attend(outputs, state.memory)
-        return self._combine(context, outputs, weights, hidden, state.memory)
+        context, state = self._attend(outputs, state)
+        return self._combine(context, outputs, state._replace(hidden=hidden))
 
     def _attend_before(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        context, weights = self._attend(state.hidden[0][:, -1:], state.memory)
-        outputs, hidden = self._recur(torch.cat([x, context], -1), state.hidden)
-        return self._combine(context, outputs, weights, hidden, state.memory)
+        context, state = self._attend(state.hidden[0][:, -1:], state)
+        outputs, hidden = self._recur(torch.cat([x, *context], -1), state.hidden)
+        return self._combine(context, outputs, state._replace(hidden=hidden))
 
-    def _attend(self, query: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
-        return self.attention(query, memory.keys, memory.states, memory.mask)
+    def _attend(self, query: Tensor, state: State) -> tuple[list[Tensor], State]:
+        """The context, or nothing where there is no attention."""
+        if self.attention is None:
+            return [], state
+        context, weights, attention = self.attention(query, state.attention)
+        return [context], state._replace(attention=attention, alignment=weights[:, -1])
 
     def _recur(self, x: Tensor, hidden: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         layers_first = tuple(h.transpose(0, 1).contiguous() for h in hidden)
@@ -199,16 +230,10 @@ class Decoder(nn.Module):
         return outputs, tuple(h.transpose(0, 1) for h in last)
 
     def _combine(
-        self,
-        context: Tensor,
-        outputs: Tensor,
-        weights: Tensor,
-        hidden: tuple[Tensor, ...],
-        memory: Memory,
+        self, context: list[Tensor], outputs: Tensor, state: State
     ) -> tuple[Tensor, State]:
-        attentional = torch.tanh(self.combine(torch.cat([context, outputs], -1)))
-        state = State(memory, hidden, attentional[:, -1], weights[:, -1])
-        return self.dropout(attentional), state
+        attentional = torch.tanh(self.combine(torch.cat([*context, outputs], -1)))
+        return self.dropout(attentional), state._replace(attentional=attentional[:, -1])
 
 
 def _initialise(recurrence: nn.RNNBase) -> None:
@@ -225,3 +250,23 @@ def _join_directions(last: Tensor) -> Tensor:
     """(layers * 2, batch, half) as torch returns it -> (batch, layers, hidden)."""
     forward, backward = last[0::2], last[1::2]
     return torch.cat([forward, backward], -1).transpose(0, 1)
+
+
+def _mean(memory: Memory) -> Tensor:
+    """The mean of the real positions, (batch, features); of none it is zero."""
+    weights = memory.mask / memory.mask.sum(1, keepdim=True).clamp(min=1)
+    return (weights[:, None].to(memory.keys) @ memory.keys)[:, 0]
+
+
+def _embedding(vocabulary_size: int, size: int) -> nn.Embedding:
+    embedding = nn.Embedding(vocabulary_size, size)
+    nn.init.normal_(embedding.weight, std=size**-0.5)
+    return embedding
+
+
+def _check(shape: RNNEncoder | RNNDecoder) -> None:
+    check_choice("cell", shape.cell, CELLS)
+    for name in ("embedding_size", "hidden_size", "layers"):
+        check_positive(name, getattr(shape, name))
+    if not 0 <= shape.dropout < 1:
+        raise ValueError(f"dropout must be in [0, 1), got {shape.dropout}")

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from huashi._checks import check_positive
 from huashi.run import Run
+from huashi.seq2seq.architecture import build
 from huashi.seq2seq.corpus import collate, token_batches
 from huashi.seq2seq.encoder_decoder import EncoderDecoder
-from huashi.seq2seq.models import build
 from huashi.seq2seq.search import Hypothesis, beam_search, greedy_search
 from huashi.seq2seq.search.step import check_beam
 from huashi.seq2seq.tokenizer import BOS, EOS, Tokenizer

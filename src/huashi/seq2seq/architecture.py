@@ -1,0 +1,170 @@
+"""An architecture: an encoder, a decoder and an output mapping, in one line of configuration.
+
+>>> from huashi.seq2seq import Architecture, RNNDecoder, RNNEncoder
+>>> model = Architecture(
+...     encoder=RNNEncoder(hidden_size=64), decoder=RNNDecoder(cell="lstm", hidden_size=32)
+... ).build(vocabulary_size=100)
+
+Every part is a frozen dataclass. That of an encoder has ``embedding_size``, ``embed(vocabulary)``,
+which makes its table of embeddings, and ``build(embedding)``; that of a decoder the same, its
+``build(embedding, memory_size)`` knowing how many features the encoder's memory has.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from typing import Any, Literal, get_args, get_type_hints
+
+from torch import nn
+
+from huashi._checks import check_choice, check_positive
+from huashi.seq2seq.encoder_decoder import EncoderDecoder
+from huashi.seq2seq.output import OUTPUT_MAPPINGS, Output, OutputMapping
+from huashi.seq2seq.rnn import RNNDecoder, RNNEncoder
+
+EncoderShape = RNNEncoder
+DecoderShape = RNNDecoder
+ENCODERS: dict[str, type[EncoderShape]] = {"rnn": RNNEncoder}
+DECODERS: dict[str, type[DecoderShape]] = {"rnn": RNNDecoder}
+SHARED = ("nothing", "embeddings", "output", "all")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """All of a model but its vocabulary; :meth:`build` makes the model."""
+
+    encoder: EncoderShape
+    """What reads the source."""
+    decoder: DecoderShape
+    """What writes the target."""
+    mapping: OutputMapping = "softmax"
+    """How logits become probabilities of the next token."""
+    share: Literal["nothing", "embeddings", "output", "all"] = "embeddings"
+    """One matrix for the embeddings of source and target (``embeddings``), for those of the target
+    and the layer before the logits (``output``), or for the three (``all``)."""
+
+    def __post_init__(self) -> None:
+        check_choice("mapping", self.mapping, OUTPUT_MAPPINGS)
+        check_choice("share", self.share, SHARED)
+        sizes = self.encoder.embedding_size, self.decoder.embedding_size
+        if self.share in ("embeddings", "all") and sizes[0] != sizes[1]:
+            raise ValueError(
+                f"embedding_size must be the same on both sides where share is {self.share!r}, "
+                f"got {sizes[0]} and {sizes[1]}"
+            )
+
+    def build(
+        self, vocabulary_size: int, target_vocabulary_size: int | None = None
+    ) -> EncoderDecoder:
+        """A model of this architecture with weights drawn anew.
+
+        Args:
+            vocabulary_size: tokens of the source, and of the target where it has no other.
+            target_vocabulary_size: tokens of the target.
+
+        Raises:
+            ValueError: parts share what does not fit: two vocabularies one table of embeddings, or
+                features of another number than the embeddings' the output layer.
+        """
+        target_size = target_vocabulary_size or vocabulary_size
+        check_positive("vocabulary_size", vocabulary_size)
+        source = self.encoder.embed(vocabulary_size)
+        if self.share in ("embeddings", "all"):
+            if target_size != vocabulary_size:
+                raise ValueError(
+                    f"share must not be {self.share!r} for vocabularies of {vocabulary_size} and "
+                    f"{target_size} tokens"
+                )
+            target = source
+        else:
+            target = self.decoder.embed(target_size)
+        encoder = self.encoder.build(source)
+        decoder = self.decoder.build(target, encoder.size)
+        layer = decoder.head(target_size)
+        if self.share in ("output", "all"):
+            _tie(layer, target, decoder.size)
+        return EncoderDecoder(encoder, decoder, Output(layer, self.mapping))
+
+
+def describe(architecture: Architecture) -> dict[str, Any]:
+    """``architecture`` as JSON.
+
+    >>> part = RNNDecoder(hidden_size=64)
+    >>> describe(Architecture(encoder=RNNEncoder(), decoder=part))["decoder"]["kind"]
+    'rnn'
+    """
+    description = asdict(architecture)
+    for side, kinds in (("encoder", ENCODERS), ("decoder", DECODERS)):
+        shape = getattr(architecture, side)
+        kind = next(name for name, known in kinds.items() if type(shape) is known)
+        description[side] = {"kind": kind, **description[side]}
+    return description
+
+
+def architecture_of(description: Mapping[str, Any]) -> Architecture:
+    """The architecture that :func:`describe` described.
+
+    Raises:
+        ValueError: the description lacks a part or names one that there is not, a field that the
+            part does not have, or a value that it cannot have.
+    """
+    settings = dict(description)
+    for side, kinds in (("encoder", ENCODERS), ("decoder", DECODERS)):
+        part = settings.get(side)
+        if not isinstance(part, Mapping):
+            raise ValueError(f"{side} must be the description of a part, got {part!r}")
+        part = dict(part)
+        kind = part.pop("kind", None)
+        check_choice("kind", kind, kinds)
+        settings[side] = _read(kinds[kind], part, f"a {kind} {side}")
+    return _read(Architecture, settings, "an architecture")
+
+
+def build(
+    description: Mapping[str, Any], vocabulary_size: int, target_vocabulary_size: int | None = None
+) -> EncoderDecoder:
+    """The model of a :func:`describe` description, with weights drawn anew.
+
+    Raises:
+        ValueError: as of :func:`architecture_of`, or the model cannot be built.
+    """
+    architecture = architecture_of(description)
+    try:
+        return architecture.build(vocabulary_size, target_vocabulary_size)
+    except (TypeError, RuntimeError, OverflowError) as error:
+        problem = str(error).splitlines()[0]
+        raise ValueError(f"the architecture must be one that can be built: {problem}") from None
+
+
+def _read(kind: type, settings: Mapping[str, Any], what: str) -> Any:
+    """A dataclass from JSON: lists become tuples, and dicts the dataclasses of the fields."""
+    hints = get_type_hints(kind)
+    foreign = settings.keys() - {field.name for field in fields(kind)}
+    if foreign:
+        raise ValueError(f"{what} must not have {', '.join(sorted(foreign))}")
+    read = {}
+    for name, value in settings.items():
+        if isinstance(value, list):
+            value = tuple(tuple(v) if isinstance(v, list) else v for v in value)
+        if isinstance(value, Mapping):
+            kinds = get_args(hints[name]) or (hints[name],)
+            part = next((k for k in kinds if isinstance(k, type) and is_dataclass(k)), None)
+            if part is None:
+                raise ValueError(f"{name} of {what} must not have parts, got {dict(value)}")
+            value = _read(part, value, f"the {name} of {what}")
+        read[name] = value
+    try:
+        return kind(**read)
+    except TypeError as error:
+        raise ValueError(f"{what} must be one that can be built: {error}") from None
+
+
+def _tie(layer: nn.Linear, embedding: nn.Embedding, size: int) -> None:
+    """Make the layer before the logits use the matrix of the embeddings."""
+    if embedding.embedding_dim != size:
+        raise ValueError(
+            f"embedding_size must be the decoder's {size} features where they share the output "
+            f"layer, got {embedding.embedding_dim}"
+        )
+    layer.weight = embedding.weight
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
