@@ -4,7 +4,19 @@ from huashi.seq2seq.architecture import Architecture
 from huashi.seq2seq.attention import Attention, AttentionShape
 from huashi.seq2seq.corpus import Pair, read_pairs, token_batches
 from huashi.seq2seq.encoder_decoder import EncoderDecoder, Memory
-from huashi.seq2seq.entmax import Entmax15, entmax15
+from huashi.seq2seq.entmax import (  # the function entmax stays there: its name is the package's
+    Entmax,
+    Entmax15,
+    Entmax15Loss,
+    EntmaxLoss,
+    Sparsemax,
+    SparsemaxLoss,
+    entmax15,
+    entmax15_loss,
+    entmax_loss,
+    sparsemax,
+    sparsemax_loss,
+)
 from huashi.seq2seq.rnn import RNNDecoder, RNNEncoder
 from huashi.seq2seq.search import Hypothesis, beam_search, greedy_search
 from huashi.seq2seq.tokenizer import Tokenizer, train_tokenizer
@@ -15,19 +27,28 @@ __all__ = [
     "Attention",
     "AttentionShape",
     "EncoderDecoder",
+    "Entmax",
     "Entmax15",
+    "Entmax15Loss",
+    "EntmaxLoss",
     "Hypothesis",
     "Memory",
     "Pair",
     "RNNDecoder",
     "RNNEncoder",
+    "Sparsemax",
+    "SparsemaxLoss",
     "Tokenizer",
     "Translation",
     "Translator",
     "beam_search",
     "entmax15",
+    "entmax15_loss",
+    "entmax_loss",
     "greedy_search",
     "read_pairs",
+    "sparsemax",
+    "sparsemax_loss",
     "token_batches",
     "train_tokenizer",
 ]
