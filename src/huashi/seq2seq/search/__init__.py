@@ -7,8 +7,24 @@ function, such as a table of transition probabilities in a test.
 """
 
 from huashi.seq2seq.search.beam import beam_search
+from huashi.seq2seq.search.candidates import DiverseGroups, DiverseSiblings
+from huashi.seq2seq.search.context import Adjustment, Context
 from huashi.seq2seq.search.greedy import greedy_search
-from huashi.seq2seq.search.hypothesis import Hypothesis
+from huashi.seq2seq.search.hypothesis import BeamStep, Hypothesis
+from huashi.seq2seq.search.rules import PRESETS, Rules, rules_of
 from huashi.seq2seq.search.state import select
 
-__all__ = ["Hypothesis", "beam_search", "greedy_search", "select"]
+__all__ = [
+    "PRESETS",
+    "Adjustment",
+    "BeamStep",
+    "Context",
+    "DiverseGroups",
+    "DiverseSiblings",
+    "Hypothesis",
+    "Rules",
+    "beam_search",
+    "greedy_search",
+    "rules_of",
+    "select",
+]

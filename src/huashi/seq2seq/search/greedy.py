@@ -1,12 +1,13 @@
 """Greedy search: the likeliest token, again and again."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from huashi.seq2seq.search.context import Adjustment, Context, adjusted
 from huashi.seq2seq.search.hypothesis import Found, Hypothesis, Trace
 from huashi.seq2seq.search.state import count_rows, device_of, select
 from huashi.seq2seq.search.step import Step, length_limit, only_eos_at_limit
@@ -21,6 +22,7 @@ def greedy_search(
     eos: int,
     max_length: int | Tensor,
     length_penalty: float = 1.0,
+    adjustments: Sequence[Adjustment] = (),
     alignment: Callable[[Any], Tensor] | None = None,
 ) -> list[list[Hypothesis]]:
     """One sequence for every row of ``state``, in the form of :func:`beam_search`.
@@ -35,15 +37,19 @@ def greedy_search(
     """
     trace = Trace()
     limit = length_limit(max_length, count_rows(state), device_of(state))
-    sentences = list(range(len(limit)))  # those still open, in the order of the rows
-    found: list[list[Found]] = [[] for _ in sentences]
+    sentences = torch.arange(len(limit), device=limit.device)  # those still open, row by row
+    found: list[list[Found]] = [[] for _ in limit]
+    history = sentences.new_empty(len(limit), 1, 0)
     tokens, nodes = torch.full_like(limit, bos), torch.full_like(limit, -1)
     totals = torch.zeros(len(limit), device=limit.device)
     for length in itertools.count(1):
-        if not sentences:
+        if not len(sentences):
             break
         log_probs, state = step(tokens, state)
         weights = None if alignment is None else alignment(state)[:, None]
+        if adjustments:
+            context = Context(history, length, sentences, limit, bos, eos)
+            log_probs = adjusted(log_probs[:, None], context, adjustments)[:, 0]
         scores, tokens = only_eos_at_limit(log_probs, limit == length, eos).max(-1)
         columns = (column[:, None] for column in (nodes, tokens, scores, torch.zeros_like(nodes)))
         extended = trace.extend(*columns, weights)[:, 0]
@@ -54,8 +60,10 @@ def greedy_search(
         for i in done.nonzero()[:, 0].tolist():
             tokens_kept = max(length - int(stuck[i]), 1)
             score = totals[i].item() / tokens_kept**length_penalty
-            found[sentences[i]] = [Found(int(nodes[i]), score, exact=False)]
+            found[int(sentences[i])] = [Found(int(nodes[i]), score, exact=False)]
         kept = (~done).nonzero()[:, 0]
-        sentences = [sentences[i] for i in kept.tolist()]
-        state, limit, tokens, nodes, totals = select((state, limit, tokens, nodes, totals), kept)
+        history = torch.cat([history, tokens[:, None, None]], -1)
+        state, sentences, limit, history, tokens, nodes, totals = select(
+            (state, sentences, limit, history, tokens, nodes, totals), kept
+        )
     return trace.hypotheses(found, eos)

@@ -20,7 +20,8 @@ class Hypothesis:
     finished: bool
     """It ends with EOS."""
     exact: bool
-    """Proven: of all sequences within the length, only those ranked above it score higher."""
+    """Proven: of all finished sequences within the length, only those ranked above it score higher.
+    """
     alignment: Tensor | None = None
     """Attention of each token to the source, (tokens, source positions), where it was recorded."""
 
@@ -31,6 +32,32 @@ class Found(NamedTuple):
     node: int
     score: float
     exact: bool
+
+
+class BeamStep(NamedTuple):
+    """What a search looked at in one step, for a picture of it; a row a sentence that was open.
+
+    With groups, a sentence has as many rows.
+    """
+
+    length: int
+    """Tokens of each candidate."""
+    sentences: Tensor
+    """Number of the sentence, (rows,)."""
+    parents: Tensor
+    """Which node each candidate continues; -1 at the first step, (rows, candidates)."""
+    nodes: Tensor
+    """The candidates' own numbers, (rows, candidates)."""
+    tokens: Tensor
+    """Their last tokens, (rows, candidates)."""
+    totals: Tensor
+    """Sums of their log-probabilities, (rows, candidates)."""
+    scores: Tensor
+    """What they would score if they ended here, (rows, candidates)."""
+    kept: Tensor
+    """True for those that live on, (rows, candidates)."""
+    finished: Tensor
+    """True for those that are finished, (rows, candidates)."""
 
 
 @dataclass
@@ -94,12 +121,13 @@ class Trace:
                 way.append(node)
                 node = parents[node]
             way.reverse()
+            finished = bool(way) and tokens[way[-1]] == eos
             return Hypothesis(
                 tokens=[tokens[n] for n in way],
                 score=end.score,
                 token_scores=[scores[n] for n in way],
-                finished=bool(way) and tokens[way[-1]] == eos,
-                exact=end.exact,
+                finished=finished,
+                exact=finished and end.exact,
                 alignment=alignments[rows[way]] if recorded else None,
             )
 

@@ -22,20 +22,37 @@ def check_beam(beam: int, nbest: int, length_penalty: float) -> None:
         raise ValueError(f"length_penalty must be finite, got {length_penalty}")
 
 
+def for_each_sentence(name: str, value: float | Tensor, like: Tensor) -> Tensor:
+    """``value``, one for all or one for each sentence, as a tensor in the shape of ``like``."""
+    each = torch.as_tensor(value, device=like.device)
+    if each.ndim and each.shape != like.shape:
+        raise ValueError(
+            f"{name} must be one number or have shape ({len(like)},), got {tuple(each.shape)}"
+        )
+    return each.expand_as(like)
+
+
 def length_limit(max_length: int | Tensor, sentences: int, device: torch.device) -> Tensor:
     """``max_length`` of each sentence, (sentences,), int64.
 
     Raises:
         ValueError: one is below 1, or a tensor has not one for each sentence.
     """
-    limit = torch.as_tensor(max_length, device=device)
-    if limit.ndim and limit.shape != (sentences,):
-        raise ValueError(
-            f"max_length must be one number or have shape ({sentences},), got {tuple(limit.shape)}"
-        )
+    like = torch.empty(sentences, dtype=torch.long, device=device)
+    limit = for_each_sentence("max_length", max_length, like)
     if limit.numel() and limit.min() < 1:
         raise ValueError(f"max_length must be >= 1, got {int(limit.min())}")
-    return limit.long().expand(sentences)
+    return limit.long()
+
+
+def renormalised(log_probs: Tensor) -> Tensor:
+    """Log-probabilities that sum to 1 along the last dimension; -inf where all of them are.
+
+    >>> renormalised(torch.tensor([0.25, 0.25, 0.0]).log()).exp()
+    tensor([0.5000, 0.5000, 0.0000])
+    """
+    total = log_probs.logsumexp(-1, keepdim=True)
+    return torch.where(total.isneginf(), log_probs, log_probs - total)
 
 
 def only_eos_at_limit(log_probs: Tensor, at_limit: Tensor, eos: int) -> Tensor:
