@@ -11,6 +11,7 @@ from huashi.seq2seq.search.candidates import DiverseGroups, DiverseSiblings
 from huashi.seq2seq.search.context import Adjustment, Context
 from huashi.seq2seq.search.greedy import greedy_search
 from huashi.seq2seq.search.hypothesis import BeamStep, Hypothesis
+from huashi.seq2seq.search.phrases import Phrases
 from huashi.seq2seq.search.rules import PRESETS, Rules, rules_of
 from huashi.seq2seq.search.state import select
 
@@ -22,6 +23,7 @@ __all__ = [
     "DiverseGroups",
     "DiverseSiblings",
     "Hypothesis",
+    "Phrases",
     "Rules",
     "beam_search",
     "greedy_search",

@@ -178,7 +178,7 @@ class _Beams(NamedTuple):
     numbers: Tensor
     """Which sentence it is: with groups, sentence * groups + group, (sentences,)."""
     scores: Tensor
-    """Sum of the log-probabilities of each hypothesis alive, (sentences, alive), falling."""
+    """Sum of the log-probabilities of each hypothesis alive, (sentences, alive)."""
     nodes: Tensor
     """Where each ends in the trace, (sentences, alive)."""
     tokens: Tensor
