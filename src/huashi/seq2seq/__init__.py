@@ -1,7 +1,10 @@
 """Sequence to sequence: text in, text out, and every part between."""
 
 from huashi.seq2seq.architecture import Architecture
-from huashi.seq2seq.attention import Attention, AttentionShape
+from huashi.seq2seq.attention import Attention, AttentionShape, MultiHeadAttention
+from huashi.seq2seq.conv_decoder import ConvDecoder
+from huashi.seq2seq.conv_encoder import ConvEncoder
+from huashi.seq2seq.conv_self_attention import ConvSelfAttentionDecoder
 from huashi.seq2seq.corpus import Pair, read_pairs, token_batches
 from huashi.seq2seq.encoder_decoder import EncoderDecoder, Memory
 from huashi.seq2seq.entmax import (  # the function entmax stays there: its name is the package's
@@ -17,6 +20,7 @@ from huashi.seq2seq.entmax import (  # the function entmax stays there: its name
     sparsemax,
     sparsemax_loss,
 )
+from huashi.seq2seq.model_fusion import fuse
 from huashi.seq2seq.rnn import RNNDecoder, RNNEncoder
 from huashi.seq2seq.search import Hypothesis, beam_search, greedy_search
 from huashi.seq2seq.tokenizer import Tokenizer, train_tokenizer
@@ -26,6 +30,9 @@ __all__ = [
     "Architecture",
     "Attention",
     "AttentionShape",
+    "ConvDecoder",
+    "ConvEncoder",
+    "ConvSelfAttentionDecoder",
     "EncoderDecoder",
     "Entmax",
     "Entmax15",
@@ -33,6 +40,7 @@ __all__ = [
     "EntmaxLoss",
     "Hypothesis",
     "Memory",
+    "MultiHeadAttention",
     "Pair",
     "RNNDecoder",
     "RNNEncoder",
@@ -45,6 +53,7 @@ __all__ = [
     "entmax15",
     "entmax15_loss",
     "entmax_loss",
+    "fuse",
     "greedy_search",
     "read_pairs",
     "sparsemax",

@@ -7,5 +7,13 @@ from huashi.seq2seq.attention.attention import (
     AttentionShape,
     AttentionState,
 )
+from huashi.seq2seq.attention.multi_head import MultiHeadAttention
 
-__all__ = ["MAPPINGS", "SCORES", "Attention", "AttentionShape", "AttentionState"]
+__all__ = [
+    "MAPPINGS",
+    "SCORES",
+    "Attention",
+    "AttentionShape",
+    "AttentionState",
+    "MultiHeadAttention",
+]
