@@ -9,24 +9,62 @@ function, such as a table of transition probabilities in a test.
 from huashi.seq2seq.search.beam import beam_search
 from huashi.seq2seq.search.candidates import DiverseGroups, DiverseSiblings
 from huashi.seq2seq.search.context import Adjustment, Context
+from huashi.seq2seq.search.ensembles import Ensemble, ShallowFusion
+from huashi.seq2seq.search.filters import Epsilon, Eta, MinP, Temperature, TopK, TopP, Typical
 from huashi.seq2seq.search.greedy import greedy_search
 from huashi.seq2seq.search.hypothesis import BeamStep, Hypothesis
 from huashi.seq2seq.search.phrases import Phrases
+from huashi.seq2seq.search.prefixes import BiasedPrefix, ForcedPrefix
+from huashi.seq2seq.search.repetition import NoRepeatNgram, RepetitionPenalty
 from huashi.seq2seq.search.rules import PRESETS, Rules, rules_of
+from huashi.seq2seq.search.sampling import sample
 from huashi.seq2seq.search.state import select
+from huashi.seq2seq.search.stochastic import importance_weights, stochastic_beam_search
+from huashi.seq2seq.search.tries import InTrie
+from huashi.seq2seq.search.unknown import replace_unknown
+from huashi.seq2seq.search.vocabulary import (
+    AllowedTokens,
+    MinLength,
+    Suppress,
+    SuppressAtBegin,
+    UnknownPenalty,
+)
 
 __all__ = [
     "PRESETS",
     "Adjustment",
+    "AllowedTokens",
     "BeamStep",
+    "BiasedPrefix",
     "Context",
     "DiverseGroups",
     "DiverseSiblings",
+    "Ensemble",
+    "Epsilon",
+    "Eta",
+    "ForcedPrefix",
     "Hypothesis",
+    "InTrie",
+    "MinLength",
+    "MinP",
+    "NoRepeatNgram",
     "Phrases",
+    "RepetitionPenalty",
     "Rules",
+    "ShallowFusion",
+    "Suppress",
+    "SuppressAtBegin",
+    "Temperature",
+    "TopK",
+    "TopP",
+    "Typical",
+    "UnknownPenalty",
     "beam_search",
     "greedy_search",
+    "importance_weights",
+    "replace_unknown",
     "rules_of",
+    "sample",
     "select",
+    "stochastic_beam_search",
 ]

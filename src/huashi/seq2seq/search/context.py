@@ -33,6 +33,7 @@ class Context(NamedTuple):
     def of_each(self, per_sentence: Tensor) -> Tensor:
         """Rows of a tensor (all sentences, ...) for those that are open, (sentences, 1, ...).
 
+        >>> import torch
         >>> none = torch.zeros(1, 2, 0, dtype=torch.long)
         >>> context = Context(none, 1, torch.tensor([2]), torch.tensor([9]), bos=0, eos=1)
         >>> context.of_each(torch.tensor([5, 6, 7]))

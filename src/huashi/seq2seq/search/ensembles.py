@@ -1,0 +1,133 @@
+r"""Several models as one: ensembles, and shallow fusion with a language model.
+
+An ensemble of models with weights :math:`w_m` that sum to one has
+
+.. math:: p = \sum_m w_m p_m \qquad \text{or} \qquad p \propto \prod_m p_m^{w_m}
+
+the mean of probabilities (fairseq) or of log-probabilities, renormalised as in Sockeye's
+``log_linear``. Shallow fusion (Gulcehre 2015, arXiv 1503.03535) adds a language model's
+log-probabilities: :math:`\log p + \lambda \log p_{LM}`, which is not renormalised.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from huashi._checks import check_choice, check_not_negative, check_positive
+from huashi.seq2seq.search.step import Step, renormalised
+
+
+class Ensemble(nn.Module):
+    """The mean of several models, with the protocol of one.
+
+    Args:
+        models: at least one, with one vocabulary: models, or step functions. Models are submodules,
+            so ``eval()`` and ``to(device)`` reach them.
+        weights: positive, one a model; they need not sum to one. Equal by default.
+        mean: of what.
+
+    The state is the tuple of the models' states. :meth:`encode` and :meth:`alignment` need models.
+
+    >>> def coin(tokens, state):
+    ...     return torch.tensor([[0.5, 0.5]]).log(), state
+    >>> def biased(tokens, state):
+    ...     return torch.tensor([[0.9, 0.1]]).log(), state
+    >>> log_probs, _ = Ensemble([coin, biased]).step(torch.tensor([0]), (None, None))
+    >>> log_probs.exp()
+    tensor([[0.7000, 0.3000]])
+    """
+
+    def __init__(
+        self,
+        models: Sequence[Any],
+        weights: Sequence[float] | None = None,
+        mean: Literal["probabilities", "log_probabilities"] = "probabilities",
+    ) -> None:
+        super().__init__()
+        weights = [1.0] * len(models) if weights is None else list(weights)
+        if not models:
+            raise ValueError("models must be at least one, got none")
+        if len(weights) != len(models):
+            raise ValueError(f"weights must be one a model ({len(models)}), got {len(weights)}")
+        for weight in weights:
+            check_positive("weights", weight)
+        check_choice("mean", mean, ("probabilities", "log_probabilities"))
+        self.models = nn.ModuleList(m for m in models if isinstance(m, nn.Module))
+        self.members = tuple(models)
+        self.weights = tuple(weight / sum(weights) for weight in weights)
+        self.mean = mean
+
+    def encode(self, source: Tensor, lengths: Tensor) -> tuple[Any, ...]:
+        """Every model's state before its first step."""
+        return tuple(model.encode(source, lengths) for model in self.members)
+
+    def step(self, tokens: Tensor, state: tuple[Any, ...]) -> tuple[Tensor, tuple[Any, ...]]:
+        """Read one token a row, (rows,); return log-probabilities (rows, vocabulary), state."""
+        pairs = zip(self.members, state, strict=True)
+        said, states = zip(*(_step(model)(tokens, part) for model, part in pairs), strict=True)
+        log_probs = torch.stack(said)
+        weights = log_probs.new_tensor(self.weights).view(-1, 1, 1)
+        if self.mean == "probabilities":
+            return (log_probs + weights.log()).logsumexp(0), states
+        return renormalised((weights * log_probs).sum(0)), states
+
+    def alignment(self, state: tuple[Any, ...]) -> Tensor:
+        """The mean attention of the last step to the source, (rows, source)."""
+        pairs = zip(self.members, self.weights, state, strict=True)
+        return sum((w * model.alignment(part) for model, w, part in pairs), torch.zeros(()))
+
+
+class ShallowFusion(nn.Module):
+    """A model and a language model that has a say in each token, with the protocol of one.
+
+    Args:
+        model: a model, or a step function.
+        language_model: the same, with the vocabulary of ``model``. Its ``encode`` is given the
+            source too, of which a language model wants no more than the number of rows.
+        weight: of the language model's log-probabilities, lambda.
+
+    The state is the pair of both states.
+
+    >>> def coin(tokens, state):
+    ...     return torch.tensor([[0.5, 0.5]]).log(), state
+    >>> def biased(tokens, state):
+    ...     return torch.tensor([[0.9, 0.1]]).log(), state
+    >>> log_probs, _ = ShallowFusion(coin, biased, 1.0).step(torch.tensor([0]), (None, None))
+    >>> log_probs.exp()
+    tensor([[0.4500, 0.0500]])
+    """
+
+    def __init__(self, model: Any, language_model: Any, weight: float) -> None:
+        super().__init__()
+        check_not_negative("weight", weight)
+        self.model = model
+        self.language_model = language_model
+        self.weight = weight
+
+    def encode(self, source: Tensor, lengths: Tensor) -> tuple[Any, Any]:
+        """Both states before the first step."""
+        return self.model.encode(source, lengths), self.language_model.encode(source, lengths)
+
+    def step(self, tokens: Tensor, state: tuple[Any, Any]) -> tuple[Tensor, tuple[Any, Any]]:
+        """Read one token a row, (rows,); return scores (rows, vocabulary), state."""
+        log_probs, own = _step(self.model)(tokens, state[0])
+        said, other = _step(self.language_model)(tokens, state[1])
+        if said.shape != log_probs.shape:
+            raise ValueError(
+                f"language_model must have the vocabulary of model ({log_probs.shape[-1]}), "
+                f"got {said.shape[-1]}"
+            )
+        if self.weight:  # 0 times -inf is no number
+            log_probs = log_probs + self.weight * said
+        return log_probs, (own, other)
+
+    def alignment(self, state: tuple[Any, Any]) -> Tensor:
+        """The attention of the last step to the source, (rows, source)."""
+        return self.model.alignment(state[0])
+
+
+def _step(model: Any) -> Step | Callable[[Tensor, Any], tuple[Tensor, Any]]:
+    """A model's own step, or the function itself."""
+    return getattr(model, "step", model)

@@ -1,0 +1,56 @@
+"""Unknown tokens of a translation, replaced by what they stand for in the source.
+
+Where the model says "unknown", its attention says of which source token (Luong 2015, arXiv
+1410.8206; Jean 2015, arXiv 1412.2007): that token is copied, or what a dictionary has for it.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from huashi.seq2seq.search.hypothesis import Hypothesis
+
+
+def replace_unknown(
+    hypothesis: Hypothesis,
+    target_tokens: Sequence[str],
+    source_tokens: Sequence[str],
+    *,
+    unknown: int,
+    dictionary: Mapping[str, str] | None = None,
+) -> list[str]:
+    """``target_tokens`` with every unknown one replaced.
+
+    Args:
+        hypothesis: with its alignment.
+        target_tokens: its tokens as strings.
+        source_tokens: the source as strings, without EOS: attention to what is beyond them does not
+            count. An unknown token that attends to none of them stays as it is.
+        unknown: id of the unknown token.
+        dictionary: translations of source tokens; what it lacks is copied.
+
+    >>> import torch
+    >>> seen = torch.tensor([[0.1, 0.9], [0.8, 0.2]])
+    >>> scores = {"score": 0.0, "token_scores": [0.0, 0.0], "finished": False, "exact": False}
+    >>> hypothesis = Hypothesis(tokens=[5, 1], alignment=seen, **scores)
+    >>> replace_unknown(hypothesis, ["from", "<unk>"], ["Wuhan", "aus"], unknown=1)
+    ['from', 'Wuhan']
+    """
+    if hypothesis.alignment is None:
+        raise ValueError(
+            "hypothesis must have an alignment, got None: give alignment to the search"
+        )
+    if len(target_tokens) != len(hypothesis.tokens):
+        raise ValueError(
+            f"target_tokens must be those of the hypothesis ({len(hypothesis.tokens)}), "
+            f"got {len(target_tokens)}"
+        )
+    translations = dictionary or {}
+    replaced = list(target_tokens)
+    for place, (token, row) in enumerate(
+        zip(hypothesis.tokens, hypothesis.alignment.tolist(), strict=True)
+    ):
+        seen = row[: len(source_tokens)]
+        if token == unknown and any(seen):
+            most: int = seen.index(max(seen))
+            source = source_tokens[most]
+            replaced[place] = translations.get(source, source)
+    return replaced
