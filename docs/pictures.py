@@ -9,6 +9,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import diagrams
 import numpy as np
 import torch
 from matplotlib.figure import Figure
@@ -59,9 +60,39 @@ def attention() -> bytes:
     return report.attention_picture(best.source_tokens, best.tokens, best.alignment)
 
 
+def beam() -> bytes:
+    """The search for one date, by a beam of 3, of a source that leaves the model in doubt."""
+    considered, found = Translator.load("runs/dates").explain("3.5.79", beam=3)
+    return report.beam_picture(considered, found[0].tokens)
+
+
 def locales() -> bytes:
     run = Run("runs/dates")
     return report.dots(run.results["locales"], "exact match, %", run.config["held_out"])
+
+
+def rnn() -> bytes:
+    return report.png(diagrams.draw(diagrams.RNN))
+
+
+def transformer() -> bytes:
+    return report.png(diagrams.draw(diagrams.TRANSFORMER))
+
+
+def convs2s() -> bytes:
+    return report.png(diagrams.draw(diagrams.CONVS2S))
+
+
+def light_convolution() -> bytes:
+    return report.png(diagrams.draw(diagrams.LIGHT))
+
+
+def slicenet() -> bytes:
+    return report.png(diagrams.draw(diagrams.SLICENET))
+
+
+def stories() -> bytes:
+    return report.png(diagrams.draw(diagrams.STORIES))
 
 
 def pooling_kinds() -> bytes:
@@ -384,7 +415,14 @@ MADE = (
     entmax,
     learning_curves,
     attention,
+    beam,
     locales,
+    rnn,
+    transformer,
+    convs2s,
+    light_convolution,
+    slicenet,
+    stories,
     pooling_kinds,
     pooling_switches,
     pooling_shift,

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from huashi import implementation, pooling
 from huashi.regularization import prox
-from huashi.seq2seq import entmax15
+from huashi.seq2seq.entmax import entmax, entmax15, entmax_loss, sparsemax
 
 PUBLIC = (
     "huashi",
@@ -26,6 +26,12 @@ IMAGE, LINE, CORNERS = (2, 3, 4, 6), (2, 3, 8), torch.tensor([[[0, 3], [8, 11]]]
 
 OPERATIONS = {  # name: (function of tensors, shapes of its floating-point inputs)
     "entmax15": (entmax15, [(3, 5)]),
+    "sparsemax": (sparsemax, [(3, 5)]),
+    "entmax": (lambda x, a: entmax(x, 1 + a.sigmoid()), [(3, 5), (3, 1)]),
+    "entmax_loss": (
+        lambda x: entmax_loss(x, torch.tensor([1, 0, 4], device=x.device), 1.3),
+        [(3, 5)],
+    ),
     "max_pool": (lambda x: pooling.max_pool2d(x, 3, 2, 1), [IMAGE]),
     "min_pool": (lambda x: pooling.min_pool2d(x, 2), [IMAGE]),
     "avg_pool": (lambda x: pooling.avg_pool2d(x, 2), [IMAGE]),
@@ -75,8 +81,12 @@ OPERATIONS = {  # name: (function of tensors, shapes of its floating-point input
     ),
 }
 DECLARED = {  # torch.ops.huashi: an operation that runs it
-    "entmax15": "entmax15",
-    "entmax15_backward": "entmax15",
+    "entmax": "entmax15",
+    "entmax_backward": "entmax15",
+    "entmax_rows": "entmax",
+    "entmax_rows_backward": "entmax",
+    "entmax_loss": "entmax_loss",
+    "entmax_loss_backward": "entmax_loss",
     "pool_extremum": "max_pool",
     "pool_extremum_offsets": "max_pool",
     "pool_pick_backward": "max_pool",

@@ -17,6 +17,7 @@ OPERATION = {
     "places": 0,
     "reference": 1,
     "cpu": 2,
+    "cpu_losses": 2,
     "lines": 2,
     "sweeps": 2,
     "formulas": 2,
@@ -28,6 +29,7 @@ OPERATION = {
     "gpu_formula": 2,
     "operators": 3,
     "functional": 4,
+    "losses": 4,
     "layers": 5,
 }
 FOUNDATION, MODELS, RECIPES, COMMANDS = 0, 6, 7, 8

@@ -9,6 +9,7 @@ import contextlib
 import functools
 import importlib
 import io
+import itertools
 import os
 import pkgutil
 import re
@@ -18,7 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -27,14 +28,16 @@ from tyro import conf
 from tyro.extras import SubcommandApp
 
 import huashi.recipes
-from huashi._files import atomic_file
+from huashi._files import atomic_file, write_atomically
 from huashi._lines import as_they_come
 from huashi.run import Run
+from huashi.seq2seq.decoding import Decoding
 
 _TRAIN = "Train a recipe, or go on with an interrupted run."
 _PATH = "Accuracy against latency of a recipe's network, by strength of its penalty."
 _BENCH = "Time Huashi beside torch on this machine."
 _RUN = Annotated[Path, conf.arg(metavar="RUN")]
+_DECODING = Annotated[Decoding, conf.arg(name="")]  # its fields are options of the command
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -101,12 +104,18 @@ def predict(
     run: _RUN,
     input: Annotated[Path, conf.arg(metavar="[INPUT]")] = Path("-"),
     /,
+    decoding: _DECODING = Decoding(),  # noqa: B008  (frozen)
     *,
     output: Path | None = None,
-    beam: int = 5,
-    nbest: int = 1,
     scores: bool = False,
-    length_penalty: float = 1.0,
+    prefixes: Path | None = None,
+    phrases: Path | None = None,
+    choices: Path | None = None,
+    ensemble: tuple[Path, ...] = (),
+    ensemble_mean: Literal["probabilities", "log_probabilities"] = "probabilities",
+    language_model: Path | None = None,
+    language_model_weight: float = 0.2,
+    explain: Path | None = None,
     device: str = "cpu",
 ) -> None:
     """Translate lines of text, in order, as they come.
@@ -117,31 +126,78 @@ def predict(
     Args:
         run: folder of a finished run.
         input: a text file, a source a line, also .gz or .zst; - for standard input.
+        decoding: how to look for translations.
         output: write here instead of standard output; the file appears once it is complete.
-        beam: hypotheses kept alive; 1 is greedy search.
-        nbest: translations of each line, at most the beam.
         scores: write the score, a mean log-probability, before each translation.
-        length_penalty: exponent of the length that a score is divided by.
+        prefixes: a file with a line for each source: how its translation begins.
+        phrases: a file with a line for each source: what its translation contains, with tabs
+            between.
+        choices: a file with a translation a line: there are no others.
+        ensemble: folders of more runs with the same tokenizer, to translate together with.
+        ensemble_mean: what of their outputs is averaged.
+        language_model: folder of a run of a language model, whose log-probabilities are added.
+        language_model_weight: times this.
+        explain: write a picture of the search for the first line here, for the next lines into
+            files beside it with -2, -3 and so on in their names.
         device: where to compute, such as cpu or cuda.
     """
     from huashi.seq2seq.corpus import read_lines
-    from huashi.seq2seq.search.step import check_beam
     from huashi.seq2seq.translator import Translator
 
-    check_beam(beam, nbest, length_penalty)
-    translator = Translator.load(run, device=device)
-    options = {"beam": beam, "nbest": nbest, "length_penalty": length_penalty}
+    translator = Translator.load(
+        run,
+        *ensemble,
+        mean=ensemble_mean,
+        language_model=language_model,
+        language_model_weight=language_model_weight,
+        device=device,
+    )
+    lines_of = {"prefixes": prefixes, "phrases": phrases}
+    wishes = {name: read_lines(path) for name, path in lines_of.items() if path is not None}
+    only = None if choices is None else list(read_lines(choices))
     number = 0
     with atomic_file(output) if output else contextlib.nullcontext(sys.stdout.buffer) as file:
         groups = as_they_come(read_lines(input), at_most=256)
         for lines in _counted(groups, shown=output is not None or not sys.stdout.isatty()):
-            for translations in translator.search(lines, **options):
+            given: dict[str, Any] = {
+                name: _next_lines(rest, len(lines), name) for name, rest in wishes.items()
+            }
+            if "phrases" in given:
+                given["phrases"] = [[p for p in line.split("\t") if p] for line in given["phrases"]]
+            keys = range(number, number + len(lines))
+            found = translator.search(lines, decoding, choices=only, keys=keys, **given)
+            for source, translations in zip(lines, found, strict=True):
                 number += 1
                 for one in translations:
-                    cells = [str(number)] if nbest > 1 else []
+                    cells = [str(number)] if decoding.nbest > 1 else []
                     cells += [f"{one.score:.4f}"] if scores else []
                     file.write("\t".join([*cells, one.text]).encode() + b"\n")
+                if explain is not None and source:
+                    i = number - 1 - keys[0]
+                    wished = {name: items[i] for name, items in given.items()}
+                    picture = _picture(translator, source, decoding, choices=only, **wished)
+                    write_atomically(_numbered(explain, number), picture)
             file.flush()
+
+
+def _next_lines(lines: Iterator[str], count: int, name: str) -> list[str]:
+    found = list(itertools.islice(lines, count))
+    if len(found) < count:
+        raise ValueError(f"{name} must have a line for each source, got fewer")
+    return found
+
+
+def _picture(translator: Any, source: str, decoding: Decoding, **wished: Any) -> bytes:
+    """The picture of one search."""
+    from huashi import report
+
+    wished = {name.replace("prefixes", "prefix"): value for name, value in wished.items()}
+    considered, found = translator.explain(source, decoding, **wished)
+    return report.beam_picture(considered, found[0].tokens)
+
+
+def _numbered(path: Path, number: int) -> Path:
+    return path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
 
 
 def slim(

@@ -77,6 +77,70 @@ def attention_picture(source: Sequence[str], target: Sequence[str], weights: Ten
     return png(figure)
 
 
+def beam_picture(considered: Sequence[Any], found: Sequence[str]) -> bytes:
+    """The hypotheses that a beam search kept, dropped and finished at each step, as PNG.
+
+    Args:
+        considered: what :meth:`huashi.seq2seq.Translator.explain` says of them.
+        found: the tokens of the best one, which is drawn thick.
+    """
+    by_number = {one.number: one for one in considered}
+    rows: dict[int, int] = {}  # the place of each hypothesis at its step
+    for one in considered:
+        rows[one.number] = sum(other.length == one.length for other in considered[: len(rows)])
+    steps, height = considered[-1].length, max(rows.values()) + 1
+    best = _way(considered, found)
+    figure = Figure(figsize=(1.5 + 1.45 * steps, 1.2 + 0.42 * height), layout="constrained")
+    panel = figure.subplots()
+    for one in considered:
+        x, y = one.length, -rows[one.number]
+        colour = _LINES[3] if one.finished else _INK if one.kept else _QUIET
+        parent = by_number.get(one.parent)
+        start = (0, 0) if parent is None else (parent.length, -rows[parent.number])
+        chosen = one.number in best
+        panel.plot(
+            [start[0] + 0.62 * (start[0] > 0), x - 0.06],
+            [start[1], y],
+            color=_ACCENT if chosen else colour,
+            lw=2.2 if chosen else 1.0 if one.kept or one.finished else 0.5,
+            zorder=2 if chosen else 1,
+        )
+        label = f"{_drawable(one.token)}  {one.total:.2f}"
+        if one.finished:
+            label += f"\n= {one.score:.2f}"
+        panel.text(
+            x, y, label, color=colour, va="center", fontsize=8, weight="bold" if chosen else None
+        )
+    panel.set_xlim(-0.1, steps + 0.9)
+    panel.set_ylim(0.7 - height, 0.7)
+    panel.set_xticks(range(1, steps + 1))
+    panel.set_xlabel(
+        "step; sums of log-probabilities: kept dark, dropped pale, finished green with the score"
+    )
+    panel.set_yticks([])
+    panel.spines[["top", "right", "left"]].set_visible(False)
+    return png(figure)
+
+
+def _way(considered: Sequence[Any], found: Sequence[str]) -> set[int]:
+    """The numbers of the hypotheses that led to the tokens in ``found``."""
+    children: dict[int, list[Any]] = {}
+    for one in considered:
+        children.setdefault(one.parent, []).append(one)
+
+    def follow(parent: int, rest: Sequence[str]) -> set[int] | None:
+        if not rest:
+            return set()
+        for one in children.get(parent, []):
+            if one.token == rest[0] and (one.kept or one.finished or len(rest) == 1):
+                way = follow(one.number, rest[1:])
+                if way is not None:
+                    return {one.number, *way}
+        return None
+
+    return follow(-1, found) or set()
+
+
 def dots(values: Mapping[str, float], label: str, highlighted: Sequence[str] = ()) -> bytes:
     """One dot for each of ``values`` on a common scale, the highest on top, as PNG."""
     ordered = sorted(values.items(), key=lambda item: item[1])

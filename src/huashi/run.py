@@ -71,7 +71,7 @@ class Run:
             folder: the run folder; made where it is missing.
             recipe: name of the recipe.
             config: its configuration, a dataclass.
-            model: what :func:`huashi.seq2seq.models.build` needs beside the tokenizer.
+            model: what :func:`huashi.seq2seq.architecture.build` needs beside the tokenizer.
 
         Raises:
             ValueError: the folder holds a run of another recipe or configuration that has got as

@@ -6,12 +6,14 @@ from torch.testing import assert_close
 
 from huashi.seq2seq import Memory
 from huashi.seq2seq.attention import MAPPINGS, SCORES, AttentionShape
+from huashi.seq2seq.attention.monotonic import parallel_monotonic, soft_monotonic
 
 B, T, S, D = 2, 3, 5, 4
 
 
-def attention_of(score, mapping="softmax", query_size=D, memory_size=D):
-    return AttentionShape(score=score, mapping=mapping).build(query_size, memory_size).double()
+def attention_of(score="scaled_dot", mapping="softmax", query_size=D, memory_size=D, **options):
+    shape = AttentionShape(score=score, mapping=mapping, **options)
+    return shape.build(query_size, memory_size).double()
 
 
 def inputs(score, mapping):
@@ -88,6 +90,155 @@ def test_entmax_weights_can_be_exactly_zero():
     attention, query, memory = inputs("dot", "entmax15")
     _, weights = attend(attention, 5 * query, memory, torch.ones(B, S, dtype=torch.bool))
     assert (weights == 0).any()
+
+
+def test_scores_are_their_formulas():
+    query, memory = torch.randn(B, T, D).double(), torch.randn(B, S, D).double()
+
+    def scores(name, **options):
+        attention = attention_of(name, **options)
+        return attention.score, attention.score(query, attention.score.keys(memory))
+
+    score, found = scores("scaled")
+    assert score.scale.requires_grad
+    assert_close(found, query @ memory.mT)  # g begins at 1
+    score, found = scores("concat", hidden_size=3)
+    both = torch.cat(
+        [query[:, :, None].expand(-1, -1, S, -1), memory[:, None].expand(-1, T, -1, -1)], -1
+    )
+    w = torch.cat([score.query.weight, score.key.weight], 1)
+    assert_close(found, (torch.tanh(both @ w.T) @ score.v.weight.T)[..., 0])
+    assert score.query.bias is None
+    score, found = scores("normalised", hidden_size=3)
+    assert_close(score.g.item(), 3**-0.5)
+    assert not score.query.bias.any()
+    hidden = torch.tanh(score.query(query)[:, :, None] + score.key(memory)[:, None])
+    v = score.v.weight[0]
+    assert_close(found, score.g * (hidden @ v) / v.norm())
+    score, found = scores("location", positions=7)
+    assert_close(found, score.position(query)[..., :S])
+
+
+def test_local_windows():
+    query, memory = torch.randn(B, T, D).double(), torch.randn(B, S, D).double()
+    mask = torch.tensor([[True] * 3 + [False] * 2, [True] * 5])
+    side_by_side = attention_of(window="local_m", reach=1.0)
+    _, weights, state = side_by_side(query, side_by_side.start(Memory(memory, memory, mask)))
+    near = (torch.arange(S) - torch.arange(T)[:, None]).abs() <= 1
+    assert ((weights > 0) == (near & mask[:, None])).all()
+    _, weights, _ = side_by_side(query[:, :1], state)  # the fourth target
+    assert ((weights[:, 0] > 0) == ((torch.arange(S) - 3).abs() <= 1) & mask).all()
+
+    predicted = attention_of(window="local_p", reach=2.0)
+    _, weights = attend(predicted, query, memory, mask)
+    plain = (query @ memory.mT) / D**0.5
+    share = predicted.window.v(torch.tanh(predicted.window.hidden(query)))[..., 0].sigmoid()
+    for row, length in enumerate((3, 5)):
+        for t in range(T):
+            centre = length * share[row, t].item()
+            inside = [s for s in range(length) if abs(s - centre) <= 2]
+            soft = dict(zip(inside, plain[row, t, inside].softmax(0).tolist(), strict=True))
+            for s in range(S):
+                factor = torch.tensor(-((s - centre) ** 2) / 2).exp().item()  # sigma = 1
+                assert weights[row, t, s].item() == pytest.approx(soft.get(s, 0.0) * factor)
+
+
+def test_monotonic_attention_does_not_go_back():
+    torch.manual_seed(1)
+    query, memory = torch.randn(B, 9, D).double(), torch.randn(B, S, D).double()
+    mask = torch.tensor([[True] * 3 + [False] * 2, [True] * 5])
+    hard = attention_of(monotonic="hard").eval()
+    _, weights = attend(hard, 3 * query, memory, mask)
+    assert weights.bool().any()
+    assert ((weights == 0) | (weights == 1)).all()
+    for row in weights:
+        places = [w.argmax().item() for w in row if w.any()]
+        assert places == sorted(places)
+    soft = attention_of(monotonic="soft").eval()
+    _, weights = attend(soft, query, memory, mask)
+    p = ((query @ memory.mT) / D**0.5 + soft.mapping.score_bias).sigmoid() * mask[:, None]
+    for row in range(B):
+        last = [1.0, 0.0, 0.0, 0.0, 0.0]
+        for t in range(9):
+            q, now = 0.0, []
+            for i in range(S):
+                q = (1 - p[row, t, i - 1].item()) * q + last[i] if i else last[0]
+                now.append(p[row, t, i].item() * q)
+            assert_close(weights[row, t].tolist(), now)
+            last = now
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 8])
+def test_both_forms_of_soft_monotonic_attention_are_one(size):
+    p = torch.rand(4, size).double() * 0.8
+    last = torch.rand(4, size).double().softmax(-1)
+    assert_close(soft_monotonic(p, last), parallel_monotonic(p, last))
+
+
+def test_noise_is_for_training():
+    attention, query, memory = (
+        attention_of(monotonic="soft"),
+        torch.zeros(1, 1, D),
+        torch.zeros(1, S, D),
+    )
+    query, memory = query.double(), memory.double()
+    mask = torch.ones(1, S, dtype=torch.bool)
+    first, second = (attend(attention.train(), query, memory, mask)[1] for _ in range(2))
+    assert (first != second).any()
+    first, second = (attend(attention.eval(), query, memory, mask)[1] for _ in range(2))
+    assert_close(first, second)
+
+
+@pytest.mark.parametrize("score", ["additive", "concat", "scaled_dot"])
+def test_coverage_counts_what_was_seen(score):
+    attention = attention_of(score, coverage=True)
+    for name, weight in attention.named_parameters():
+        torch.nn.init.normal_(weight) if name.rpartition(".")[2] == "w" else None
+    query, memory = torch.randn(B, T, D).double(), torch.randn(B, S, D).double()
+    mask = torch.tensor([[True] * 3 + [False] * 2, [True] * 5])
+    contexts, weights, state = attention(query, attention.start(Memory(memory, memory, mask)))
+    assert_close(state.coverage, weights.sum(1))
+    one_by_one = attention.start(Memory(memory, memory, mask))
+    for t in range(T):
+        context, _, one_by_one = attention(query[:, t : t + 1], one_by_one)
+        assert_close(context[:, 0], contexts[:, t])
+    without = one_by_one._replace(coverage=torch.zeros_like(state.coverage))
+    again, _, _ = attention(query[:, :1], without)
+    other, _, _ = attention(query[:, :1], one_by_one)
+    assert not torch.allclose(again, other)
+
+
+def test_heads_are_those_of_multi_head_attention():
+    attention = attention_of(heads=2, mapping="sparsemax", memory_size=6)
+    query, memory = torch.randn(B, T, D).double(), torch.randn(B, S, 6).double()
+    mask = torch.tensor([[False] * S, [True] * S])
+    context, weights = attend(attention, query, memory, mask)
+    assert context.shape == (B, T, 6)
+    assert not context[0].any()
+    assert not weights[0].any()
+    assert_close(weights[1].sum(-1), torch.ones(T).double())
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"window": "local"}, "window must be one of 'local_m', 'local_p', got 'local'"),
+        ({"monotonic": "soft", "mapping": "entmax15"}, "mapping must be 'softmax' where attention"),
+        ({"heads": 2, "score": "dot"}, "heads must be 1 with a score other than scaled_dot"),
+        ({"heads": 3}, "heads must divide the 4 features of a query, got 3"),
+        ({"learn_alpha": True}, "mapping must be 'entmax' where alpha is learned"),
+        ({"reach": 0}, "reach must be > 0, got 0"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(options, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        attention_of(**options)
+
+
+def test_a_source_longer_than_the_positions_is_refused():
+    attention, memory = attention_of("location", positions=4), torch.zeros(1, 5, D).double()
+    with pytest.raises(ValueError, match="positions must be at least the source's 5"):
+        attention.start(Memory(memory, memory, torch.ones(1, 5, dtype=torch.bool)))
 
 
 def test_dot_wants_one_size():

@@ -227,8 +227,19 @@ def test_compiles_without_graph_breaks(name):
 
 def test_registration(device):
     x = torch.randn(3, 5, device=device)
-    torch.library.opcheck(torch.ops.huashi.entmax15.default, (x,))
-    torch.library.opcheck(torch.ops.huashi.entmax15_backward.default, (x, entmax15(x)))
+    ops, y = torch.ops.huashi, entmax15(x)
+    torch.library.opcheck(ops.entmax.default, (x, 1.5))
+    torch.library.opcheck(ops.entmax_backward.default, (x, y, 1.5))
+    if x.is_cuda:
+        return  # of the others there are kernels for the CPU alone
+    alpha, target = torch.rand(3) + 1, torch.tensor([1, 0, 4])
+    torch.library.opcheck(ops.entmax_rows.default, (x, alpha))
+    torch.library.opcheck(ops.entmax_rows_backward.default, (x, y, alpha))
+    torch.library.opcheck(ops.entmax_loss.default, (x, target, 1.5, -100, 0.1))
+    loss, edges = ops.entmax_loss.default(x, target, 1.5, -100, 0.1)
+    torch.library.opcheck(
+        ops.entmax_loss_backward.default, (loss, x, target, edges, 1.5, -100, 0.1)
+    )
 
 
 def test_input_is_kept():

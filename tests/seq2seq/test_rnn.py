@@ -7,6 +7,7 @@ import torch
 from torch.testing import assert_close
 
 from huashi.seq2seq import Architecture, AttentionShape, RNNDecoder, RNNEncoder
+from huashi.seq2seq.attention import SCORES
 from huashi.seq2seq.corpus import collate
 from huashi.seq2seq.search import select
 from huashi.seq2seq.tokenizer import BOS
@@ -23,10 +24,8 @@ SHAPES = [
         dropout=0.0,
     )
     for (cell, score, attend), (feeding, layers, mapping) in zip(
-        itertools.product(
-            ["gru", "lstm"], ["dot", "scaled_dot", "general", "additive"], ["after", "before"]
-        ),
-        itertools.cycle([(True, 1, "softmax"), (False, 2, "entmax15"), (True, 2, "entmax15")]),
+        itertools.product(["gru", "lstm"], SCORES, ["after", "before"]),
+        itertools.cycle([(True, 1, "softmax"), (False, 2, "sparsemax"), (True, 2, "entmax15")]),
         strict=False,
     )
 ]

@@ -5,8 +5,8 @@ import torch
 from torch.testing import assert_close
 
 from huashi.seq2seq import SliceNetDecoder, SliceNetEncoder, SubSeparableConv1d
+from huashi.seq2seq.architectures import slicenet
 from huashi.seq2seq.separable_convolution import ConvStep
-from huashi.seq2seq.slicenet import slicenet
 from huashi.seq2seq.slicenet_modules import ConvModule, Symbols
 
 

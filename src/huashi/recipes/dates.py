@@ -25,7 +25,7 @@ from huashi.recipes._cldr import Example, Writing, ambiguous, examples, writings
 from huashi.recipes._fabric import fabric_on
 from huashi.run import Clock, Progress, Run, interruptible
 from huashi.seq2seq.architecture import Architecture, describe
-from huashi.seq2seq.attention import AttentionShape
+from huashi.seq2seq.attention import AttentionShape, Mapping, Score
 from huashi.seq2seq.corpus import Pair, collate, shuffled_batches
 from huashi.seq2seq.rnn import RNNDecoder, RNNEncoder
 from huashi.seq2seq.tokenizer import PAD, train_tokenizer
@@ -71,9 +71,9 @@ class Config:
     """Recurrent layers."""
     cell: Literal["gru", "lstm"] = "gru"
     """Kind of recurrence."""
-    score: Literal["dot", "scaled_dot", "general", "additive"] = "scaled_dot"
+    score: Score = "scaled_dot"
     """Score of the attention. Whether ``dot`` finds the source soon is a matter of the seed."""
-    mapping: Literal["softmax", "entmax15"] = "softmax"
+    mapping: Mapping = "softmax"
     """From scores to attention weights."""
     attend: Literal["after", "before"] = "after"
     """Attend after the recurrence (Luong) or before it (Bahdanau)."""

@@ -6,6 +6,7 @@ from huashi.seq2seq.conv_decoder import ConvDecoder
 from huashi.seq2seq.conv_encoder import ConvEncoder
 from huashi.seq2seq.conv_self_attention import ConvSelfAttentionDecoder
 from huashi.seq2seq.corpus import Pair, read_pairs, token_batches
+from huashi.seq2seq.decoding import Decoding
 from huashi.seq2seq.encoder_decoder import EncoderDecoder, Memory
 from huashi.seq2seq.entmax import (  # the function entmax stays there: its name is the package's
     Entmax,
@@ -20,10 +21,20 @@ from huashi.seq2seq.entmax import (  # the function entmax stays there: its name
     sparsemax,
     sparsemax_loss,
 )
+from huashi.seq2seq.light_convolution import (
+    DynamicConv1d,
+    LightweightConv1d,
+    dynamic_conv1d,
+    lightweight_conv1d,
+)
+from huashi.seq2seq.lightconv import LightConvDecoder, LightConvEncoder
 from huashi.seq2seq.model_fusion import fuse
 from huashi.seq2seq.rnn import RNNDecoder, RNNEncoder
 from huashi.seq2seq.search import Hypothesis, beam_search, greedy_search
+from huashi.seq2seq.separable_convolution import SubSeparableConv1d
+from huashi.seq2seq.slicenet import SliceNetDecoder, SliceNetEncoder
 from huashi.seq2seq.tokenizer import Tokenizer, train_tokenizer
+from huashi.seq2seq.transformer import TransformerDecoder, TransformerEncoder
 from huashi.seq2seq.translator import Translation, Translator
 
 __all__ = [
@@ -33,28 +44,40 @@ __all__ = [
     "ConvDecoder",
     "ConvEncoder",
     "ConvSelfAttentionDecoder",
+    "Decoding",
+    "DynamicConv1d",
     "EncoderDecoder",
     "Entmax",
     "Entmax15",
     "Entmax15Loss",
     "EntmaxLoss",
     "Hypothesis",
+    "LightConvDecoder",
+    "LightConvEncoder",
+    "LightweightConv1d",
     "Memory",
     "MultiHeadAttention",
     "Pair",
     "RNNDecoder",
     "RNNEncoder",
+    "SliceNetDecoder",
+    "SliceNetEncoder",
     "Sparsemax",
     "SparsemaxLoss",
+    "SubSeparableConv1d",
     "Tokenizer",
+    "TransformerDecoder",
+    "TransformerEncoder",
     "Translation",
     "Translator",
     "beam_search",
+    "dynamic_conv1d",
     "entmax15",
     "entmax15_loss",
     "entmax_loss",
     "fuse",
     "greedy_search",
+    "lightweight_conv1d",
     "read_pairs",
     "sparsemax",
     "sparsemax_loss",

@@ -2,7 +2,7 @@
 
 >>> from huashi.seq2seq import Architecture, RNNDecoder, RNNEncoder
 >>> model = Architecture(
-...     encoder=RNNEncoder(hidden_size=64), decoder=RNNDecoder(cell="lstm", hidden_size=32)
+...     encoder=RNNEncoder(hidden_size=64), decoder=RNNDecoder(cell="lstm", hidden_size=64)
 ... ).build(vocabulary_size=100)
 
 Every part is a frozen dataclass. That of an encoder has ``embedding_size``, ``embed(vocabulary)``,
@@ -14,17 +14,45 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any, Literal, get_args, get_type_hints
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 
 from huashi._checks import check_choice, check_positive
-from huashi.seq2seq.encoder_decoder import EncoderDecoder
-from huashi.seq2seq.output import OUTPUT_MAPPINGS, Output, OutputMapping
+from huashi.seq2seq.conv_decoder import ConvDecoder
+from huashi.seq2seq.conv_encoder import ConvEncoder
+from huashi.seq2seq.conv_self_attention import ConvSelfAttentionDecoder
+from huashi.seq2seq.encoder_decoder import EncoderDecoder, Memory
+from huashi.seq2seq.lightconv import LightConvDecoder, LightConvEncoder
+from huashi.seq2seq.output import Output, OutputMapping, check_output
 from huashi.seq2seq.rnn import RNNDecoder, RNNEncoder
+from huashi.seq2seq.slicenet import SliceNetDecoder, SliceNetEncoder
+from huashi.seq2seq.transformer import TransformerDecoder, TransformerEncoder
 
-EncoderShape = RNNEncoder
-DecoderShape = RNNDecoder
-ENCODERS: dict[str, type[EncoderShape]] = {"rnn": RNNEncoder}
-DECODERS: dict[str, type[DecoderShape]] = {"rnn": RNNDecoder}
+EncoderShape = RNNEncoder | ConvEncoder | LightConvEncoder | SliceNetEncoder | TransformerEncoder
+DecoderShape = (
+    RNNDecoder
+    | ConvDecoder
+    | ConvSelfAttentionDecoder
+    | LightConvDecoder
+    | SliceNetDecoder
+    | TransformerDecoder
+)
+ENCODERS: dict[str, type[EncoderShape]] = {
+    "rnn": RNNEncoder,
+    "conv": ConvEncoder,
+    "light_conv": LightConvEncoder,
+    "slicenet": SliceNetEncoder,
+    "transformer": TransformerEncoder,
+}
+DECODERS: dict[str, type[DecoderShape]] = {
+    "rnn": RNNDecoder,
+    "conv": ConvDecoder,
+    "conv_self_attention": ConvSelfAttentionDecoder,
+    "light_conv": LightConvDecoder,
+    "slicenet": SliceNetDecoder,
+    "transformer": TransformerDecoder,
+}
 SHARED = ("nothing", "embeddings", "output", "all")
 
 
@@ -32,19 +60,23 @@ SHARED = ("nothing", "embeddings", "output", "all")
 class Architecture:
     """All of a model but its vocabulary; :meth:`build` makes the model."""
 
-    encoder: EncoderShape
-    """What reads the source."""
+    encoder: EncoderShape | None
+    """What reads the source; None for a language model, which has no source to attend to."""
     decoder: DecoderShape
     """What writes the target."""
     mapping: OutputMapping = "softmax"
     """How logits become probabilities of the next token."""
+    alpha: float = 1.5
+    """Of the mapping ``entmax``: 1 is softmax, 2 sparsemax."""
     share: Literal["nothing", "embeddings", "output", "all"] = "embeddings"
     """One matrix for the embeddings of source and target (``embeddings``), for those of the target
     and the layer before the logits (``output``), or for the three (``all``)."""
 
     def __post_init__(self) -> None:
-        check_choice("mapping", self.mapping, OUTPUT_MAPPINGS)
+        check_output(self.mapping, self.alpha)
         check_choice("share", self.share, SHARED)
+        if self.encoder is None:
+            return
         sizes = self.encoder.embedding_size, self.decoder.embedding_size
         if self.share in ("embeddings", "all") and sizes[0] != sizes[1]:
             raise ValueError(
@@ -67,22 +99,40 @@ class Architecture:
         """
         target_size = target_vocabulary_size or vocabulary_size
         check_positive("vocabulary_size", vocabulary_size)
-        source = self.encoder.embed(vocabulary_size)
-        if self.share in ("embeddings", "all"):
-            if target_size != vocabulary_size:
-                raise ValueError(
-                    f"share must not be {self.share!r} for vocabularies of {vocabulary_size} and "
-                    f"{target_size} tokens"
-                )
-            target = source
+        if self.encoder is None:
+            encoder, target = _NoSource(self.decoder.embedding_size), None
         else:
+            source = self.encoder.embed(vocabulary_size)
+            encoder = self.encoder.build(source)
+            target = source if self.share in ("embeddings", "all") else None
+        if target is None:
             target = self.decoder.embed(target_size)
-        encoder = self.encoder.build(source)
+        elif target_size != vocabulary_size:
+            raise ValueError(
+                f"share must not be {self.share!r} for vocabularies of {vocabulary_size} and "
+                f"{target_size} tokens"
+            )
         decoder = self.decoder.build(target, encoder.size)
         layer = decoder.head(target_size)
         if self.share in ("output", "all"):
             _tie(layer, target, decoder.size)
-        return EncoderDecoder(encoder, decoder, Output(layer, self.mapping))
+        return EncoderDecoder(encoder, decoder, Output(layer, self.mapping, self.alpha))
+
+
+class _NoSource(nn.Module):
+    """In the place of an encoder: a memory with nothing in it."""
+
+    nothing: Tensor
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+        self.register_buffer("nothing", torch.zeros(1, 1, size), persistent=False)
+
+    def forward(self, source: Tensor, lengths: Tensor) -> Memory:
+        """A memory of one masked position for each source, whatever it says."""
+        nothing = self.nothing.expand(len(source), -1, -1)
+        return Memory(nothing, nothing, torch.zeros_like(nothing[..., 0], dtype=torch.bool))
 
 
 def describe(architecture: Architecture) -> dict[str, Any]:
@@ -95,6 +145,8 @@ def describe(architecture: Architecture) -> dict[str, Any]:
     description = asdict(architecture)
     for side, kinds in (("encoder", ENCODERS), ("decoder", DECODERS)):
         shape = getattr(architecture, side)
+        if shape is None:
+            continue
         kind = next(name for name, known in kinds.items() if type(shape) is known)
         description[side] = {"kind": kind, **description[side]}
     return description
@@ -110,6 +162,8 @@ def architecture_of(description: Mapping[str, Any]) -> Architecture:
     settings = dict(description)
     for side, kinds in (("encoder", ENCODERS), ("decoder", DECODERS)):
         part = settings.get(side)
+        if side == "encoder" and side in settings and part is None:
+            continue
         if not isinstance(part, Mapping):
             raise ValueError(f"{side} must be the description of a part, got {part!r}")
         part = dict(part)
@@ -165,6 +219,8 @@ def _tie(layer: nn.Linear, embedding: nn.Embedding, size: int) -> None:
             f"embedding_size must be the decoder's {size} features where they share the output "
             f"layer, got {embedding.embedding_dim}"
         )
+    if is_parametrized(layer, "weight"):  # of what is shared nobody may normalise the weights
+        remove_parametrizations(layer, "weight")
     layer.weight = embedding.weight
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)

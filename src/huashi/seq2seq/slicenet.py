@@ -18,7 +18,7 @@ another size than the decoder's goes through a linear layer. The authors train w
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -36,9 +36,7 @@ from huashi.seq2seq.slicenet_modules import (
     TimedAttention,
     separabilities,
 )
-
-if TYPE_CHECKING:
-    from huashi.seq2seq.architecture import Architecture
+from huashi.seq2seq.transformer.positions import normal_embedding, sinusoids
 
 KernelScheme = Literal["3.3.3.3", "3.7.7.7", "3.7.15.15", "3.7.15.31", "3.7.15.31.63"]
 DilationScheme = Literal["1.1.1.1", "1.1.1.1.1", "1.1.1.2", "1.1.2.4", "1.2.4.8"]
@@ -69,7 +67,7 @@ class SliceNetEncoder:
 
     def embed(self, vocabulary_size: int) -> nn.Embedding:
         """The table of embeddings that :meth:`build` takes, drawn anew."""
-        return _embedding(vocabulary_size, self.embedding_size)
+        return normal_embedding(vocabulary_size, self.embedding_size)
 
     def build(self, embedding: nn.Embedding) -> "Encoder":
         """An encoder of this shape with weights drawn anew."""
@@ -107,44 +105,11 @@ class SliceNetDecoder:
 
     def embed(self, vocabulary_size: int) -> nn.Embedding:
         """The table of embeddings that :meth:`build` takes, drawn anew."""
-        return _embedding(vocabulary_size, self.embedding_size)
+        return normal_embedding(vocabulary_size, self.embedding_size)
 
     def build(self, embedding: nn.Embedding, memory_size: int) -> "Decoder":
         """A decoder of this shape with weights drawn anew, for a memory of so many features."""
         return Decoder(self, embedding, memory_size)
-
-
-def slicenet(
-    *,
-    size: int = 768,
-    layers: int = 4,
-    separability: int = -2,
-    attention: Literal["inner_product", "multi_head"] = "inner_product",
-    dropout: float = 0.5,
-) -> "Architecture":
-    """SliceNet as published.
-
-    Args:
-        size: features of all layers.
-        layers: convolution modules of the decoder; the encoder has half as many more.
-        separability: see :class:`SliceNetEncoder`.
-        attention: see :class:`SliceNetDecoder`.
-        dropout: that of both sides.
-
-    >>> slicenet().encoder.layers
-    6
-    """
-    from huashi.seq2seq.architecture import Architecture  # which knows the parts of this file
-
-    settings: dict[str, Any] = {
-        "embedding_size": size,
-        "separability": separability,
-        "dropout": dropout,
-    }
-    return Architecture(
-        encoder=SliceNetEncoder(layers=layers * 3 // 2, **settings),
-        decoder=SliceNetDecoder(layers=layers, attention=attention, **settings),
-    )
 
 
 class State(NamedTuple):
@@ -155,8 +120,8 @@ class State(NamedTuple):
     merge: Tensor
     """The last frames of the step that joins targets and attention, (rows, 2, 2 * features)."""
     layers: tuple[Frames, ...]
-    position: Tensor
-    """How many tokens were read, (rows,)."""
+    tokens: Tensor
+    """What was read, (rows, target); its width is the next position."""
     alignment: Tensor
     """The last attention weights, (rows, source)."""
 
@@ -183,7 +148,7 @@ class Encoder(nn.Module):
         """
         mask = real_positions(lengths, source.shape[1], source.device)
         x = self.symbols(source)
-        x = x + _timing(torch.arange(source.shape[1], device=source.device), x)
+        x = x + sinusoids("sinusoidal", 0, source.shape[1], self.size, like=x)
         for layer in self.layers:
             x = layer(x, mask[..., None])
         x = self.dropout(x)
@@ -223,15 +188,15 @@ class Decoder(nn.Module):
             tuple(attention.start(memory) for attention in self.attentions),
             self.merge.start(keys),
             tuple(layer.start(keys) for layer in self.layers),
-            torch.zeros(len(keys), dtype=torch.long, device=keys.device),
+            torch.zeros(len(keys), 0, dtype=torch.long, device=keys.device),
             torch.zeros_like(keys[..., 0]),
         )
 
     def forward(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """Read ``tokens``, (batch, target); return features (batch, target, size)."""
         y = self.symbols(tokens)
-        places = state.position[:, None] + torch.arange(tokens.shape[1], device=tokens.device)
-        timing = _timing(places, y)
+        tokens = torch.cat([state.tokens, tokens], 1)
+        timing = sinusoids("sinusoidal", state.tokens.shape[1], tokens.shape[1], self.size, like=y)
         found, weights, first = self.attentions[0](y, timing, state.attentions[0])
         x, merge = self.merge.resume(torch.cat([found, y], -1), state.merge)
         attentions, layers, alignments = [first], [], [weights]
@@ -242,9 +207,8 @@ class Decoder(nn.Module):
             attentions.append(known)
             layers.append(frames)
             alignments.append(weights)
-        position = state.position + tokens.shape[1]
         alignment = torch.stack(alignments).mean(0)
-        return self.dropout(x), State(tuple(attentions), merge, tuple(layers), position, alignment)
+        return self.dropout(x), State(tuple(attentions), merge, tuple(layers), tokens, alignment)
 
 
 def _module(
@@ -255,20 +219,6 @@ def _module(
         DILATION_SCHEMES[shape.dilation_scheme],
     )
     return ConvModule(shape.embedding_size, kernels, dilations, shape.separability, padding)
-
-
-def _embedding(vocabulary_size: int, size: int) -> nn.Embedding:
-    embedding = nn.Embedding(vocabulary_size, size)
-    nn.init.normal_(embedding.weight, std=size**-0.5)
-    return embedding
-
-
-def _timing(places: Tensor, like: Tensor) -> Tensor:
-    """(...) -> (..., features)."""
-    size = like.shape[-1]
-    rates = 10000.0 ** (-torch.arange(0, size, 2, device=places.device, dtype=like.dtype) / size)
-    angles = places[..., None] * rates
-    return torch.stack([angles.sin(), angles.cos()], -1).flatten(-2)[..., :size]
 
 
 def _check(shape: SliceNetEncoder | SliceNetDecoder) -> None:
@@ -282,6 +232,8 @@ def _check(shape: SliceNetEncoder | SliceNetDecoder) -> None:
             f"dilation_scheme must have as many numbers as kernel_scheme, got "
             f"{shape.dilation_scheme!r} for {shape.kernel_scheme!r}"
         )
+    if shape.embedding_size % 2:
+        raise ValueError(f"embedding_size must be even, got {shape.embedding_size}")
     for s in separabilities(shape.separability, max(2, steps - 2)):
         check_groups("embedding_size", shape.embedding_size, s)
     for name in ("dropout", "symbol_dropout"):

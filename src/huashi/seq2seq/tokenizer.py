@@ -53,6 +53,26 @@ class Tokenizer:
         """The token, as a string, of each id."""
         return [self._tokenizer.id_to_token(i) or SPECIAL_TOKENS[UNKNOWN] for i in ids]
 
+    def ids(self, tokens: Iterable[str]) -> list[int]:
+        """The id of each token, given as it stands in the vocabulary.
+
+        Raises:
+            ValueError: there is no such token.
+        """
+        found = []
+        for token in tokens:
+            number = self._tokenizer.token_to_id(token)
+            if number is None:
+                raise ValueError(f"token must be one of the vocabulary, got {token!r}")
+            found.append(number)
+        return found
+
+    def join(self, tokens: Iterable[str]) -> str:
+        """The text of tokens, given as strings; begin, end and padding are left out."""
+        kept = [token for token in tokens if token not in SPECIAL_TOKENS]
+        decoder = self._tokenizer.decoder
+        return " ".join(kept) if decoder is None else decoder.decode(kept)
+
     def to_json(self) -> str:
         """What :meth:`save` writes."""
         return self._tokenizer.to_str(pretty=True)

@@ -1,28 +1,28 @@
 r"""Attention: a weighted mean of a memory, the weights made from scores of a query and each key.
 
-.. math:: a = \operatorname{mapping}_s(\operatorname{score}(q, k_s)), \qquad c = \sum_s a_s m_s
+.. math:: a = \operatorname{mapping}_s(\operatorname{score}(q, k_s)), \qquad c = \sum_s a_s v_s
 
-Scores: ``dot`` :math:`q^\top k`, ``general`` :math:`q^\top W k` (Luong 2015, arXiv 1508.04025),
-``scaled_dot`` :math:`q^\top k / \sqrt d` for d features (Vaswani 2017, arXiv 1706.03762) and
-``additive`` :math:`v^\top \tanh(W_q q + W_k k)` (Bahdanau 2014, arXiv 1409.0473). Mappings:
-``softmax``, or ``entmax15`` (Peters 2019, arXiv 1905.05702), whose weights can be exactly zero.
-A row in which everything is masked gets zero weights and a zero context, never NaN.
+A score (:mod:`~huashi.seq2seq.attention.scores`), a mapping
+(:mod:`~huashi.seq2seq.attention.mappings`), and, where they are wanted, a window
+(:mod:`~huashi.seq2seq.attention.windows`), monotonic weights
+(:mod:`~huashi.seq2seq.attention.monotonic`) and coverage: the sum of the weights so far as a part
+of the score (See 2017, arXiv 1704.04368). What needs the last weights goes step by step, all else
+at once. A row in which everything is masked gets zero weights and a zero context, never NaN.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from huashi._checks import check_choice
+from huashi._checks import check_choice, check_positive
+from huashi.seq2seq.attention.mappings import AttentionMapping, Mapping, check_mapping
+from huashi.seq2seq.attention.monotonic import MONOTONIC, Monotonic, MonotonicMapping
+from huashi.seq2seq.attention.multi_head import MultiHeadAttention
+from huashi.seq2seq.attention.scores import SCORES, Score, score_of
+from huashi.seq2seq.attention.windows import WINDOWS, Window, window_of
 from huashi.seq2seq.encoder_decoder import Memory
-from huashi.seq2seq.entmax import entmax15
-
-Score = Literal["dot", "scaled_dot", "general", "additive"]
-Mapping = Literal["softmax", "entmax15"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,53 +33,117 @@ class AttentionShape:
     """How a query and a source position are compared."""
     mapping: Mapping = "softmax"
     """How scores become attention weights."""
+    alpha: float = 1.5
+    """Of the mapping ``entmax``: 1 is softmax, 2 sparsemax."""
+    learn_alpha: bool = False
+    """Learn it, from ``alpha`` on, between 1 and 2; of each head by itself."""
+    heads: int = 1
+    """Heads of multi-head attention, which has scaled dot scores of projected queries and keys."""
+    window: Window | None = None
+    """Look near the target's own position (``local_m``) or near a predicted one (``local_p``)."""
+    reach: float = 10.0
+    """How far the window reaches on either side, in positions."""
+    monotonic: Monotonic | None = None
+    """Never go back, with ``soft`` or with ``hard`` weights out of training."""
+    score_bias: float = -1.0
+    """Of monotonic attention, at the start."""
+    noise: float = 1.0
+    """Standard deviation of the noise on scores of monotonic attention in training."""
+    coverage: bool = False
+    """Let the score know what a position got of attention before."""
+    hidden_size: int | None = None
+    """Units of the hidden layer of additive scores; as many as a query has features by default."""
+    positions: int = 1024
+    """Positions of the longest source, for a location score."""
 
     def __post_init__(self) -> None:
         check_choice("score", self.score, SCORES)
-        check_choice("mapping", self.mapping, MAPPINGS)
+        check_mapping(self.mapping, learn_alpha=self.learn_alpha)
+        for name in ("alpha", "heads", "reach", "positions"):
+            check_positive(name, getattr(self, name))
+        if self.hidden_size is not None:
+            check_positive("hidden_size", self.hidden_size)
+        if self.window is not None:
+            check_choice("window", self.window, WINDOWS)
+        if self.monotonic is not None:
+            check_choice("monotonic", self.monotonic, MONOTONIC)
+            if self.mapping != "softmax":
+                raise ValueError(
+                    f"mapping must be 'softmax' where attention is monotonic, got {self.mapping!r}"
+                )
+        if self.heads > 1 and (
+            self.score != "scaled_dot" or self.window or self.monotonic or self.coverage
+        ):
+            raise ValueError(
+                f"heads must be 1 with a score other than scaled_dot, a window, monotonic weights "
+                f"or coverage, got {self.heads}"
+            )
 
-    def build(self, query_size: int, memory_size: int) -> "Attention":
+    def build(self, query_size: int, memory_size: int) -> "Attention | HeadsAttention":
         """A module with weights drawn anew, for queries and memories of so many features."""
-        return Attention(self, query_size, memory_size)
+        kind = HeadsAttention if self.heads > 1 else Attention
+        return kind(self, query_size, memory_size)
 
 
 class AttentionState(NamedTuple):
     """What attention knows between two steps; one row a hypothesis."""
 
     keys: Tensor
-    """The part of the score that does not change, (rows, source, key)."""
+    """The part of the score that does not change, (rows, source, key); with heads (rows, heads,
+    source, key)."""
     values: Tensor
     """What is averaged, (rows, source, features)."""
     mask: Tensor
     """True at real positions, (rows, source)."""
     weights: Tensor
     """The last weights, (rows, source)."""
+    coverage: Tensor
+    """The sum of the weights so far, (rows, source)."""
+    time: Tensor
+    """How many queries there were, (rows,)."""
 
 
 class Attention(nn.Module):
     """Attention with one of the scores and one of the mappings.
 
     Args:
-        shape: its score and its mapping.
+        shape: its score, its mapping and whatever else.
         query_size: features of a query.
         memory_size: features of a memory position; with a dot score they must be ``query_size``.
     """
 
-    score: "DotScore | GeneralScore | AdditiveScore"
+    score: Any  # a module that has ``keys`` too
 
     def __init__(self, shape: AttentionShape, query_size: int, memory_size: int) -> None:
         super().__init__()
         self.shape = shape
-        self.score = SCORES[shape.score](query_size, memory_size)
+        hidden_size = shape.hidden_size or query_size
+        self.score = score_of(
+            shape.score,
+            query_size,
+            memory_size,
+            hidden_size=hidden_size,
+            positions=shape.positions,
+            coverage=shape.coverage,
+        )
+        self.window = None
+        if shape.window is not None:
+            self.window = window_of(shape.window, shape.reach, query_size, hidden_size)
+        if shape.monotonic is None:
+            self.mapping = AttentionMapping(
+                shape.mapping, shape.alpha, learn_alpha=shape.learn_alpha
+            )
+        else:
+            self.mapping = MonotonicMapping(shape.monotonic, shape.score_bias, shape.noise)
 
     def start(self, memory: Memory) -> AttentionState:
         """The state before the first step: what depends on the memory alone is made once."""
-        return AttentionState(
-            self.score.keys(memory.keys),
-            memory.values,
-            memory.mask,
-            torch.zeros_like(memory.keys[..., 0]),
-        )
+        state = _begin(self.score.keys(memory.keys), memory.values, memory)
+        if self.shape.monotonic is None:
+            return state
+        weights = state.weights.clone()
+        weights[:, 0] = 1  # it has not gone on from there
+        return state._replace(weights=weights)
 
     def forward(
         self, query: Tensor, state: AttentionState
@@ -94,87 +158,73 @@ class Attention(nn.Module):
             The contexts, (rows, target, features), the weights, (rows, target, source), and the
             next state.
         """
-        scores = self.score(query, state.keys)
-        weights = MAPPINGS[self.shape.mapping](scores, state.mask[:, None])
-        return weights @ state.values, weights, state._replace(weights=weights[:, -1])
+        if self.shape.coverage and query.shape[1] > 1:
+            steps = []
+            for one in query.split(1, dim=1):
+                *step, state = self(one, state)
+                steps.append(step)
+            contexts, weights = (torch.cat(column, 1) for column in zip(*steps, strict=True))
+            return contexts, weights, state
+        coverage = state.coverage[:, None] if self.shape.coverage else None
+        scores = self.score(query, state.keys, coverage)
+        mask, factor = state.mask[:, None], None
+        if self.window is not None:
+            mask, factor = self.window(query, state.mask, state.time)
+        if isinstance(self.mapping, MonotonicMapping):
+            weights = self.mapping(scores, mask, state.weights)
+        else:
+            weights = self.mapping(scores, mask)
+        if factor is not None:
+            weights = weights * factor
+        return weights @ state.values, weights, _after(state, weights)
 
-    def extra_repr(self) -> str:
-        return f"mapping={self.shape.mapping}"
 
+class HeadsAttention(nn.Module):
+    """Multi-head attention to a memory, in the place of :class:`Attention`."""
 
-class DotScore(nn.Module):
-    """``q . k``, or ``q . k / sqrt(d)``, which is as large for many features as for few."""
-
-    def __init__(self, query_size: int, memory_size: int, *, scaled: bool = False) -> None:
+    def __init__(self, shape: AttentionShape, query_size: int, memory_size: int) -> None:
         super().__init__()
-        self.scale = memory_size**-0.5 if scaled else 1.0
-        if query_size != memory_size:
+        self.shape = shape
+        if query_size % shape.heads:
             raise ValueError(
-                f"query_size must be memory_size for a dot score, got {query_size} and "
-                f"{memory_size}; a general score has no such rule"
+                f"heads must divide the {query_size} features of a query, got {shape.heads}"
             )
+        self.attend = MultiHeadAttention(
+            query_size,
+            shape.heads,
+            key_size=memory_size,
+            value_size=memory_size,
+            mapping=shape.mapping,
+            alpha=shape.alpha,
+            learn_alpha=shape.learn_alpha,
+        )
+        self.back = nn.Linear(query_size, memory_size)
 
-    def keys(self, memory: Tensor) -> Tensor:
-        return memory * self.scale
+    def start(self, memory: Memory) -> AttentionState:
+        """As :meth:`Attention.start`."""
+        keys, values = self.attend.project(memory.keys, memory.values)
+        return _begin(keys, values, memory)
 
-    def forward(self, query: Tensor, keys: Tensor) -> Tensor:
-        return query @ keys.transpose(1, 2)
-
-
-class GeneralScore(nn.Module):
-    """``q . W k``; the product with W is part of the keys."""
-
-    def __init__(self, query_size: int, memory_size: int) -> None:
-        super().__init__()
-        self.weight = nn.Linear(memory_size, query_size, bias=False)
-
-    def keys(self, memory: Tensor) -> Tensor:
-        return self.weight(memory)
-
-    def forward(self, query: Tensor, keys: Tensor) -> Tensor:
-        return query @ keys.transpose(1, 2)
-
-
-class AdditiveScore(nn.Module):
-    """``v . tanh(W_q q + W_k k + b)`` with as many hidden units as the query has features."""
-
-    def __init__(self, query_size: int, memory_size: int) -> None:
-        super().__init__()
-        self.query = nn.Linear(query_size, query_size)
-        self.key = nn.Linear(memory_size, query_size, bias=False)
-        self.v = nn.Linear(query_size, 1, bias=False)
-
-    def keys(self, memory: Tensor) -> Tensor:
-        return self.key(memory)
-
-    def forward(self, query: Tensor, keys: Tensor) -> Tensor:
-        hidden = torch.tanh(self.query(query)[:, :, None] + keys[:, None])  # (B, Tq, S, hidden)
-        return self.v(hidden)[..., 0]
+    def forward(
+        self, query: Tensor, state: AttentionState
+    ) -> tuple[Tensor, Tensor, AttentionState]:
+        """As :meth:`Attention.forward`; the weights are the mean over the heads."""
+        mask = state.mask[:, None, None]
+        context, weights = self.attend(query, state.keys, state.values, mask)
+        mean = weights.mean(1)
+        seen = state.mask.any(1)[:, None, None]  # without anything to see, not even biases
+        return self.back(context) * seen, mean, _after(state, mean)
 
 
-def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
-    """Softmax over the last dimension where ``mask`` is True; zeros elsewhere.
-
-    >>> masked_softmax(torch.zeros(2, 2), torch.tensor([[True, False], [False, False]]))
-    tensor([[1., 0.],
-            [0., 0.]])
-    """
-    lowest = torch.finfo(scores.dtype).min
-    return scores.masked_fill(~mask, lowest).softmax(-1) * mask
+def _begin(keys: Tensor, values: Tensor, memory: Memory) -> AttentionState:
+    nothing = torch.zeros_like(memory.keys[..., 0])
+    time = torch.zeros(len(nothing), dtype=torch.long, device=nothing.device)
+    return AttentionState(keys, values, memory.mask, nothing, nothing, time)
 
 
-def masked_entmax15(scores: Tensor, mask: Tensor) -> Tensor:
-    """:func:`entmax15` over the last dimension where ``mask`` is True; zeros elsewhere."""
-    return entmax15(scores.masked_fill(~mask, -torch.inf))
-
-
-SCORES: dict[str, Callable[[int, int], DotScore | GeneralScore | AdditiveScore]] = {
-    "dot": DotScore,
-    "scaled_dot": partial(DotScore, scaled=True),
-    "general": GeneralScore,
-    "additive": AdditiveScore,
-}
-MAPPINGS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "softmax": masked_softmax,
-    "entmax15": masked_entmax15,
-}
+def _after(state: AttentionState, weights: Tensor) -> AttentionState:
+    return state._replace(
+        weights=weights[:, -1],
+        coverage=state.coverage + weights.sum(1),
+        time=state.time + weights.shape[1],
+    )

@@ -11,17 +11,12 @@ biases, which the paper's formula leaves out.
 Vaswani et al.: Attention Is All You Need (2017), https://arxiv.org/abs/1706.03762
 """
 
-from typing import Literal, get_args
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from huashi._checks import check_choice, check_positive
-from huashi.seq2seq.attention.attention import masked_softmax
-from huashi.seq2seq.entmax import Entmax, Entmax15, Sparsemax
-
-HeadMapping = Literal["softmax", "sparsemax", "entmax15", "entmax"]
+from huashi._checks import check_positive
+from huashi.seq2seq.attention.mappings import AttentionMapping, Mapping
 
 
 class MultiHeadAttention(nn.Module):
@@ -56,7 +51,7 @@ class MultiHeadAttention(nn.Module):
         *,
         key_size: int | None = None,
         value_size: int | None = None,
-        mapping: HeadMapping = "softmax",
+        mapping: Mapping = "softmax",
         alpha: float = 1.5,
         learn_alpha: bool = False,
         dropout: float = 0.0,
@@ -64,11 +59,10 @@ class MultiHeadAttention(nn.Module):
     ) -> None:
         super().__init__()
         check_heads(size, heads)
-        check_choice("mapping", mapping, get_args(HeadMapping))
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout must be in [0, 1), got {dropout}")
         self.heads = heads
-        self.mapping = _mapping(mapping, alpha, heads if learn_alpha else None)
+        self.mapping = AttentionMapping(mapping, alpha, learn_alpha=learn_alpha, heads=heads)
         self.dropout = nn.Dropout(dropout)
         key_size = key_size or size
         self.query = nn.Linear(size, size, bias)
@@ -117,13 +111,12 @@ class MultiHeadAttention(nn.Module):
             or None where they are not needed.
         """
         q = self._split(self.query(query))
-        if not need_weights and isinstance(self.mapping, _Softmax):
+        if not need_weights and self.mapping.is_softmax:
             p = self.dropout.p if self.training else 0.0
             return self._joined(F.scaled_dot_product_attention(q, k, v, mask, p)), None
         scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
-        if mask is not None:
-            scores = scores.masked_fill(~mask, -torch.inf)
-        weights = self.mapping(scores)
+        seen = torch.ones((), dtype=torch.bool, device=q.device) if mask is None else mask
+        weights = self.mapping(scores, seen)
         context = self._joined(self.dropout(weights) @ v)
         return context, weights if need_weights else None
 
@@ -136,21 +129,6 @@ class MultiHeadAttention(nn.Module):
 
     def extra_repr(self) -> str:
         return f"heads={self.heads}"
-
-
-class _Softmax(nn.Module):
-    """Softmax over the last dimension; of scores that are all -inf it is zero."""
-
-    def forward(self, scores: Tensor) -> Tensor:
-        return masked_softmax(scores, ~scores.isneginf())
-
-
-def _mapping(name: HeadMapping, alpha: float, learning_heads: int | None) -> nn.Module:
-    if learning_heads is not None and name != "entmax":
-        raise ValueError(f"mapping must be 'entmax' where alpha is learned, got {name!r}")
-    if name == "entmax":
-        return Entmax(alpha, learnable=learning_heads is not None, heads=learning_heads)
-    return {"softmax": _Softmax, "sparsemax": Sparsemax, "entmax15": Entmax15}[name]()
 
 
 def check_heads(size: int, heads: int) -> None:

@@ -21,7 +21,7 @@ from torch import Tensor
 from huashi._checks import check_dim, check_floating, check_positive
 from huashi._operator import kernel_serves
 from huashi.seq2seq.entmax import reference
-from huashi.seq2seq.entmax.operators import fused_entmax15
+from huashi.seq2seq.entmax.operators import fused_entmax, fused_entmax_rows
 
 
 def entmax15(x: Tensor, dim: int = -1) -> Tensor:
@@ -46,8 +46,7 @@ def entmax15(x: Tensor, dim: int = -1) -> Tensor:
             [1.0000, 0.0000, 0.0000]])
     """
     _check(x, dim)
-    entmax = fused_entmax15 if kernel_serves("entmax15", x) else reference.entmax15
-    return _along(dim, entmax, x)
+    return _along(dim, _fixed(x, 1.5), x)
 
 
 def sparsemax(x: Tensor, dim: int = -1) -> Tensor:
@@ -71,7 +70,7 @@ def sparsemax(x: Tensor, dim: int = -1) -> Tensor:
             [1.0000, 0.0000, 0.0000]])
     """
     _check(x, dim)
-    return _along(dim, reference.sparsemax, x)
+    return _along(dim, _fixed(x, 2.0), x)
 
 
 def entmax(x: Tensor, alpha: Tensor | float, dim: int = -1) -> Tensor:
@@ -102,9 +101,17 @@ def entmax(x: Tensor, alpha: Tensor | float, dim: int = -1) -> Tensor:
     _check(x, dim)
     if not isinstance(alpha, Tensor):
         check_positive("alpha", alpha)
-        return _along(dim, lambda x: reference.probabilities(x, alpha), x)
+        return _along(dim, _fixed(x, float(alpha)), x)
     _check_alpha(alpha, x, dim)
-    return _along(dim, reference.entmax, x, alpha.view((1,) * (x.ndim - alpha.ndim) + alpha.shape))
+    rows = [*x.shape]
+    rows[dim] = 1
+    mapping = fused_entmax_rows if kernel_serves("entmax_rows", x, alpha) else reference.entmax
+    return _along(dim, mapping, x, alpha.expand(rows))
+
+
+def _fixed(x: Tensor, alpha: float) -> Callable[[Tensor], Tensor]:
+    mapping = fused_entmax if kernel_serves("entmax", x) else reference.probabilities
+    return lambda x: mapping(x, alpha)
 
 
 def _along(dim: int, mapping: Callable[..., Tensor], *tensors: Tensor) -> Tensor:

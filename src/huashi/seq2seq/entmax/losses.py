@@ -19,7 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from huashi._checks import check_choice, check_floating, check_positive
+from huashi._operator import kernel_serves
 from huashi.seq2seq.entmax import reference
+from huashi.seq2seq.entmax.operators import fused_entmax_loss
 
 Reduction = Literal["none", "sum", "mean"]
 
@@ -58,7 +60,9 @@ def entmax_loss(
     rows, targets = logits.flatten(0, -2), target.flatten()
     if logits.ndim == 1:
         rows, targets = logits.unsqueeze(0), target.view(1)
-    loss = reference.entmax_loss(rows, targets, alpha, ignore_index, label_smoothing)
+    fused = kernel_serves("entmax_loss", rows, targets)
+    losses = fused_entmax_loss if fused else reference.entmax_loss
+    loss = losses(rows, targets, float(alpha), ignore_index, float(label_smoothing))
     if reduction == "none":
         return loss.view(target.shape).to(logits.dtype)
     loss, count = loss.sum(), (targets != ignore_index).sum()

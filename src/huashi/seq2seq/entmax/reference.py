@@ -198,17 +198,3 @@ def _entropy(p: Tensor, a: float) -> Tensor:
 def _largest_exponent(dtype: torch.dtype) -> float:
     """Whose exponential is still finite when squared."""
     return math.log(torch.finfo(dtype).max) / 2
-
-
-def entmax15_backward(grad: Tensor, y: Tensor) -> Tensor:
-    """(..., n), (..., n) -> (..., n): ``s * (grad - sum(s * grad) / sum(s))``, ``s = sqrt(y)``.
-
-    Zero outside the support, whatever ``grad`` is there. Differentiable in both arguments.
-    """
-    support = y != 0  # so that NaN stays NaN
-    wide = torch.promote_types(y.dtype, torch.float32)
-    s = torch.where(support, torch.where(support, y, 1).to(wide).sqrt(), 0)
-    g = torch.where(support, grad.to(wide), 0)
-    total = s.sum(-1, keepdim=True)
-    mean = (s * g).sum(-1, keepdim=True) / torch.where(total == 0, 1, total)
-    return (s * (g - mean)).to(y.dtype)

@@ -8,7 +8,7 @@ function, such as a table of transition probabilities in a test.
 
 from huashi.seq2seq.search.beam import beam_search
 from huashi.seq2seq.search.candidates import DiverseGroups, DiverseSiblings
-from huashi.seq2seq.search.context import Adjustment, Context
+from huashi.seq2seq.search.context import Context
 from huashi.seq2seq.search.ensembles import Ensemble, ShallowFusion
 from huashi.seq2seq.search.filters import Epsilon, Eta, MinP, Temperature, TopK, TopP, Typical
 from huashi.seq2seq.search.greedy import greedy_search
@@ -32,7 +32,6 @@ from huashi.seq2seq.search.vocabulary import (
 
 __all__ = [
     "PRESETS",
-    "Adjustment",
     "AllowedTokens",
     "BeamStep",
     "BiasedPrefix",

@@ -38,7 +38,7 @@ class Temperature:
         check_positive("temperature", self.temperature)
 
     def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
-        """As :data:`~huashi.seq2seq.search.Adjustment`."""
+        """As :data:`~huashi.seq2seq.search.context.Adjustment`."""
         return log_probs / self.temperature
 
 
@@ -52,7 +52,7 @@ class TopK:
         check_positive("k", self.k)
 
     def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
-        """As :data:`~huashi.seq2seq.search.Adjustment`."""
+        """As :data:`~huashi.seq2seq.search.context.Adjustment`."""
         return log_probs.masked_fill(log_probs < _kth_best(log_probs, self.k), -torch.inf)
 
 
@@ -74,7 +74,7 @@ class TopP:
         check_positive("keep", self.keep)
 
     def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
-        """As :data:`~huashi.seq2seq.search.Adjustment`."""
+        """As :data:`~huashi.seq2seq.search.context.Adjustment`."""
         p = _wide(log_probs).softmax(-1)
         falling, order = torch.sort(p, stable=True, dim=-1, descending=True)
         rest = falling.flip(-1).cumsum(-1).flip(-1)  # the mass of a token and all behind it
@@ -95,7 +95,7 @@ class MinP:
         check_positive("keep", self.keep)
 
     def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
-        """As :data:`~huashi.seq2seq.search.Adjustment`."""
+        """As :data:`~huashi.seq2seq.search.context.Adjustment`."""
         p = _wide(log_probs).softmax(-1)
         return _at_least(log_probs, p, self.min_p * p.amax(-1, keepdim=True), self.keep)
 
@@ -119,7 +119,7 @@ class Typical:
         check_positive("keep", self.keep)
 
     def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
-        """As :data:`~huashi.seq2seq.search.Adjustment`."""
+        """As :data:`~huashi.seq2seq.search.context.Adjustment`."""
         surprise = -_wide(log_probs).log_softmax(-1)
         p = (-surprise).exp()
         distance = (surprise - _entropy(p)).abs()
@@ -143,7 +143,7 @@ class Epsilon:
         check_positive("keep", self.keep)
 
     def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
-        """As :data:`~huashi.seq2seq.search.Adjustment`."""
+        """As :data:`~huashi.seq2seq.search.context.Adjustment`."""
         return _at_least(log_probs, _wide(log_probs).softmax(-1), self.epsilon, self.keep)
 
 
@@ -162,7 +162,7 @@ class Eta:
         check_positive("keep", self.keep)
 
     def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
-        """As :data:`~huashi.seq2seq.search.Adjustment`."""
+        """As :data:`~huashi.seq2seq.search.context.Adjustment`."""
         p = _wide(log_probs).softmax(-1)
         eta = (math.sqrt(self.epsilon) * (-_entropy(p)).exp()).clamp(max=self.epsilon)
         return _at_least(log_probs, p, eta, self.keep)

@@ -25,24 +25,23 @@ def number(streams: Tensor, index: Tensor) -> Tensor:
     tensor([6457827717110365317, 3203168211198807973])
     """
     z = streams + (index + 1) * GAMMA
-    z = (z ^ _shifted(z, 30)) * MIX_1
-    z = (z ^ _shifted(z, 27)) * MIX_2
-    return z ^ _shifted(z, 31)
+    for bits, factor in ((30, MIX_1), (27, MIX_2), (31, 1)):
+        z ^= _shifted(z, bits)
+        z *= factor
+    return z
 
 
-def gumbel(streams: Tensor, count: int) -> Tensor:
-    """Standard Gumbel noise in float64, one for each of the first ``count`` indices of a stream.
+def gumbel(streams: Tensor, index: Tensor) -> Tensor:
+    """Standard Gumbel noise in float64, of each stream at an index."""
+    uniform = _shifted(number(streams, index), 12).double()
+    uniform += 0.5
+    uniform *= 2.0**-52  # in the open interval (0, 1)
+    return uniform.log_().neg_().log_().neg_()
 
-    Args:
-        streams: int64, (...).
-        count: how many.
 
-    Returns:
-        (..., count).
-    """
-    bits = number(streams[..., None], torch.arange(count, device=streams.device))
-    uniform = (_shifted(bits, 12) + 0.5) * 2.0**-52  # in the open interval (0, 1)
-    return -(-uniform.log()).log()
+def gumbels(streams: Tensor, count: int) -> Tensor:
+    """:func:`gumbel` of (...) at the first ``count`` indices, (..., count)."""
+    return gumbel(streams[..., None], torch.arange(count, device=streams.device))
 
 
 def seed_of(generator: torch.Generator | int | None) -> int:
@@ -71,4 +70,4 @@ def sentence_streams(
 
 def _shifted(x: Tensor, bits: int) -> Tensor:
     """To the right, zeros from the left: int64 alone would repeat the sign."""
-    return (x >> bits) & ((1 << (64 - bits)) - 1)
+    return (x >> bits).bitwise_and_((1 << (64 - bits)) - 1)

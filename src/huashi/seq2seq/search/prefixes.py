@@ -17,6 +17,7 @@ from torch import Tensor
 
 from huashi._checks import check_choice
 from huashi.seq2seq.search.context import Context
+from huashi.seq2seq.search.vocabulary import check_ids
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +45,8 @@ class ForcedPrefix:
         object.__setattr__(self, "prefixes", _padded(self.tokens))
 
     def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
-        """As :data:`~huashi.seq2seq.search.Adjustment`."""
-        wanted = _wanted(self.prefixes, context)
+        """As :data:`~huashi.seq2seq.search.context.Adjustment`."""
+        wanted = _wanted(self.prefixes, log_probs, context)
         if wanted is None:
             return log_probs
         others = torch.arange(log_probs.shape[-1], device=wanted.device) != wanted[..., None]
@@ -76,8 +77,8 @@ class BiasedPrefix:
         object.__setattr__(self, "prefixes", _padded(self.tokens))
 
     def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
-        """As :data:`~huashi.seq2seq.search.Adjustment`."""
-        wanted = _wanted(self.prefixes, context)
+        """As :data:`~huashi.seq2seq.search.context.Adjustment`."""
+        wanted = _wanted(self.prefixes, log_probs, context)
         if wanted is None or self.beta == 0:
             return log_probs
         before = context.of_each(self.prefixes)[..., : context.length - 1]
@@ -103,8 +104,10 @@ def _padded(prefixes: Tensor | Sequence[Sequence[int]]) -> Tensor:
     return prefixes
 
 
-def _wanted(prefixes: Tensor, context: Context) -> Tensor | None:
+def _wanted(prefixes: Tensor, log_probs: Tensor, context: Context) -> Tensor | None:
     """The next token of each prefix, (sentences, 1), -1 behind its end; None behind all."""
+    if context.length == 1:
+        check_ids("tokens", prefixes[prefixes >= 0].unique().tolist(), log_probs)
     if context.length > prefixes.shape[1]:
         return None
     return context.of_each(prefixes[:, context.length - 1])

@@ -33,7 +33,7 @@ class NoRepeatNgram:
         check_positive("n", self.n)
 
     def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
-        """As :data:`~huashi.seq2seq.search.Adjustment`."""
+        """As :data:`~huashi.seq2seq.search.context.Adjustment`."""
         tokens = context.tokens
         if tokens.shape[-1] < self.n:
             return log_probs
@@ -65,7 +65,7 @@ class RepetitionPenalty:
         check_positive("penalty", self.penalty)
 
     def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
-        """As :data:`~huashi.seq2seq.search.Adjustment`."""
+        """As :data:`~huashi.seq2seq.search.context.Adjustment`."""
         tokens = context.tokens
         counts = torch.arange(tokens.shape[-1], device=tokens.device) >= _skipped(
             self.skip, context

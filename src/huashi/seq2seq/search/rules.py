@@ -103,6 +103,9 @@ PRESETS: dict[str, Rules] = {
 def rules_of(semantics: Semantics) -> Rules:
     """The preset of that name; to change a rule of it, use :func:`dataclasses.replace`.
 
+    Args:
+        semantics: ``huashi``, or the name of a project.
+
     >>> rules_of("fairseq").stop
     'count'
     """

@@ -18,7 +18,7 @@ from huashi._checks import check_positive
 from huashi.seq2seq.search.context import Adjustment, Context, adjusted
 from huashi.seq2seq.search.filters import MinP, Temperature, TopK, TopP, Typical
 from huashi.seq2seq.search.hypothesis import Found, Hypothesis, Trace
-from huashi.seq2seq.search.noise import gumbel, number, sentence_streams
+from huashi.seq2seq.search.noise import gumbel, gumbels, number, sentence_streams
 from huashi.seq2seq.search.state import count_rows, device_of, select
 from huashi.seq2seq.search.step import Step, length_limit, only_eos_at_limit
 
@@ -54,9 +54,10 @@ def sample(
             (sentences,). At this length only EOS may follow.
         samples: how many to draw for a sentence, each on its own.
         temperature: divides the log-probabilities; below 1 the likely becomes likelier.
-        top_k: draw from the likeliest tokens alone, as :class:`TopK`; after it
-            ``top_p``, ``min_p`` and ``typical``, as :class:`TopP`, :class:`MinP` and
-            :class:`Typical`.
+        top_k: draw from so many of the likeliest tokens alone, as :class:`TopK`.
+        top_p: and of these from the likeliest that have this probability, as :class:`TopP`.
+        min_p: and from those at least this times as likely as the likeliest, as :class:`MinP`.
+        typical: and from the most typical that have this probability, as :class:`Typical`.
         length_penalty: exponent of the length that a score is divided by.
         adjustments: what changes the log-probabilities before temperature and filters.
         alignment: reads the attention of the last step, (rows, source), from a state.
@@ -156,5 +157,12 @@ def _start(
 
 def _draw(scores: Tensor, streams: Tensor) -> tuple[Tensor, Tensor]:
     """A token for each row of (rows, vocabulary), and whether any was possible."""
-    best, tokens = (scores + gumbel(streams, scores.shape[-1])).max(-1)
+    possible = scores > -torch.inf
+    if 4 * int(possible.sum()) > possible.numel():
+        noisy = scores + gumbels(streams, scores.shape[-1])
+    else:  # noise is dear, and can be looked up for a few tokens alone
+        rows, tokens = possible.nonzero(as_tuple=True)
+        noisy = torch.full_like(scores, -torch.inf, dtype=torch.double)
+        noisy[rows, tokens] = scores[rows, tokens] + gumbel(streams[rows], tokens)
+    best, tokens = noisy.max(-1)
     return tokens, best > -torch.inf

@@ -26,7 +26,7 @@ from huashi._checks import check_positive
 from huashi.seq2seq.search.context import Adjustment, Context, adjusted
 from huashi.seq2seq.search.filters import Temperature
 from huashi.seq2seq.search.hypothesis import Found, Hypothesis, Trace
-from huashi.seq2seq.search.noise import gumbel, number, sentence_streams
+from huashi.seq2seq.search.noise import gumbels, number, sentence_streams
 from huashi.seq2seq.search.state import count_rows, device_of, select
 from huashi.seq2seq.search.step import Step, length_limit, only_eos_at_limit, renormalised
 
@@ -146,7 +146,7 @@ def _start(
     limit = length_limit(max_length, count_rows(state), device_of(state))
     sentences = torch.arange(len(limit), device=limit.device)
     streams = sentence_streams(generator, keys, sentences)[:, None]
-    root = gumbel(streams[:, 0], 1)
+    root = gumbels(streams[:, 0], 1)
     nothing = sentences.new_full((len(limit), beam), -1)
     return _Beams(
         sentences=sentences,
@@ -167,7 +167,7 @@ def _advance(
     """Take one step; return the new beams and which prefix each of them continues."""
     beam, vocabulary = beams.ended.shape[1], steps.shape[-1]
     totals = beams.log_probs[..., None] + steps
-    perturbed = _conditional(beams.perturbed, totals + gumbel(beams.streams, vocabulary))
+    perturbed = _conditional(beams.perturbed, totals + gumbels(beams.streams, vocabulary))
     best, places = perturbed.flatten(1).topk(min(beam, perturbed[0].numel()))
     slots, tokens = places // vocabulary, places % vocabulary
     nodes = trace.extend(

@@ -57,7 +57,7 @@ class InTrie:
         self._tables = torch.cat([keys, beyond]), targets, firsts, is_end
 
     def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
-        """As :data:`~huashi.seq2seq.search.Adjustment`."""
+        """As :data:`~huashi.seq2seq.search.context.Adjustment`."""
         check_ids("sequences", [self.stride - 1], log_probs)
         if self._tables[0].device != log_probs.device:
             self._tables = tuple(table.to(log_probs.device) for table in self._tables)

@@ -23,7 +23,7 @@ class Suppress:
     """Ids, such as those of padding and of BOS."""
 
     def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
-        """As :data:`~huashi.seq2seq.search.Adjustment`."""
+        """As :data:`~huashi.seq2seq.search.context.Adjustment`."""
         check_ids("tokens", self.tokens, log_probs)
         suppressed = torch.zeros(log_probs.shape[-1], dtype=torch.bool)
         suppressed[list(self.tokens)] = True
@@ -38,7 +38,7 @@ class SuppressAtBegin:
     """Ids."""
 
     def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
-        """As :data:`~huashi.seq2seq.search.Adjustment`."""
+        """As :data:`~huashi.seq2seq.search.context.Adjustment`."""
         return Suppress(self.tokens)(log_probs, context) if context.length == 1 else log_probs
 
 
@@ -60,7 +60,7 @@ class MinLength:
     not count it."""
 
     def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
-        """As :data:`~huashi.seq2seq.search.Adjustment`."""
+        """As :data:`~huashi.seq2seq.search.context.Adjustment`."""
         shortest = torch.as_tensor(self.min_length, device=log_probs.device)
         if shortest.ndim:
             shortest = context.of_each(shortest)
@@ -87,7 +87,7 @@ class AllowedTokens:
     """(number of the sentence, tokens so far without BOS) -> ids that may follow."""
 
     def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
-        """As :data:`~huashi.seq2seq.search.Adjustment`."""
+        """As :data:`~huashi.seq2seq.search.context.Adjustment`."""
         forbidden = torch.ones(log_probs.shape, dtype=torch.bool)
         histories = context.tokens.tolist()
         for i, sentence in enumerate(context.sentences.tolist()):
@@ -111,7 +111,7 @@ class UnknownPenalty:
         check_not_negative("penalty", self.penalty)
 
     def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
-        """As :data:`~huashi.seq2seq.search.Adjustment`."""
+        """As :data:`~huashi.seq2seq.search.context.Adjustment`."""
         check_ids("token", [self.token], log_probs)
         adjusted = log_probs.clone()
         adjusted[..., self.token] -= self.penalty

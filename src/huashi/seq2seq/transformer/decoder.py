@@ -13,9 +13,10 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from huashi.seq2seq.attention.multi_head import HeadMapping
+from huashi.seq2seq.attention.mappings import Mapping
 from huashi.seq2seq.encoder_decoder import Memory
-from huashi.seq2seq.transformer.layers import (
+from huashi.seq2seq.transformer.positions import PositionalEmbedding, Positions, normal_embedding
+from huashi.seq2seq.transformer.sublayers import (
     FeedForward,
     Residual,
     attention_of,
@@ -23,7 +24,6 @@ from huashi.seq2seq.transformer.layers import (
     final_norm,
     xavier_linear,
 )
-from huashi.seq2seq.transformer.positions import PositionalEmbedding, Positions, normal_embedding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class TransformerDecoder:
     """The most tokens where positions are learned."""
     scale_embeddings: bool = True
     """Multiply embeddings by the square root of their size."""
-    mapping: HeadMapping = "softmax"
+    mapping: Mapping = "softmax"
     """How scores become attention weights."""
     alpha: float = 1.5
     """That of the mapping ``entmax``, or where it starts."""

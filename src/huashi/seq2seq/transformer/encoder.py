@@ -10,16 +10,16 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from huashi.seq2seq.attention.multi_head import HeadMapping
+from huashi.seq2seq.attention.mappings import Mapping
 from huashi.seq2seq.encoder_decoder import Memory, real_positions
-from huashi.seq2seq.transformer.layers import (
+from huashi.seq2seq.transformer.positions import PositionalEmbedding, Positions, normal_embedding
+from huashi.seq2seq.transformer.sublayers import (
     FeedForward,
     Residual,
     attention_of,
     check_shape,
     final_norm,
 )
-from huashi.seq2seq.transformer.positions import PositionalEmbedding, Positions, normal_embedding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class TransformerEncoder:
     """The most tokens where positions are learned."""
     scale_embeddings: bool = True
     """Multiply embeddings by the square root of their size."""
-    mapping: HeadMapping = "softmax"
+    mapping: Mapping = "softmax"
     """How scores become attention weights."""
     alpha: float = 1.5
     """That of the mapping ``entmax``, or where it starts."""

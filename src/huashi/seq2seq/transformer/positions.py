@@ -10,14 +10,10 @@ The paper's ``sinusoidal`` code of position p, for d features, i from 0 to d/2 -
 """
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-
-if TYPE_CHECKING:
-    from huashi.seq2seq.transformer.decoder import TransformerDecoder
-    from huashi.seq2seq.transformer.encoder import TransformerEncoder
 
 Positions = Literal["sinusoidal", "tensor2tensor", "opennmt_tf", "learned"]
 
@@ -25,9 +21,7 @@ Positions = Literal["sinusoidal", "tensor2tensor", "opennmt_tf", "learned"]
 class PositionalEmbedding(nn.Module):
     """Tokens to features: their embeddings, scaled, plus the codes of their positions."""
 
-    def __init__(
-        self, shape: "TransformerEncoder | TransformerDecoder", embedding: nn.Embedding
-    ) -> None:
+    def __init__(self, shape: Any, embedding: nn.Embedding) -> None:
         super().__init__()
         self.tokens = embedding
         self.kind: Positions = shape.positions

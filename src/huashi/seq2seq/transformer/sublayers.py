@@ -7,17 +7,14 @@ for f the attention or the feed-forward layer :math:`W_2 \sigma(W_1 x + b_1) + b
 ``post``; ``pre``, of its own program's later versions, also learns when it is deep.
 """
 
-from typing import TYPE_CHECKING, get_args
+from typing import Any, get_args
 
 from torch import Tensor, nn
 
 from huashi._checks import check_choice, check_positive
-from huashi.seq2seq.attention.multi_head import HeadMapping, MultiHeadAttention, check_heads
+from huashi.seq2seq.attention.mappings import Mapping
+from huashi.seq2seq.attention.multi_head import MultiHeadAttention, check_heads
 from huashi.seq2seq.transformer.positions import Positions
-
-if TYPE_CHECKING:
-    from huashi.seq2seq.transformer.decoder import TransformerDecoder
-    from huashi.seq2seq.transformer.encoder import TransformerEncoder
 
 ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "swish": nn.SiLU}
 
@@ -25,7 +22,7 @@ ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "swish": nn.SiLU}
 class Residual(nn.Module):
     """What stands around a layer: its norm, dropout of what it says, and the sum with its input."""
 
-    def __init__(self, shape: "TransformerEncoder | TransformerDecoder") -> None:
+    def __init__(self, shape: Any) -> None:
         super().__init__()
         self.pre = shape.norm == "pre"
         self.norm = nn.LayerNorm(shape.embedding_size, shape.layer_norm_eps)
@@ -44,7 +41,7 @@ class Residual(nn.Module):
 class FeedForward(nn.Module):
     """Two layers with an activation between, for every position by itself, and their residual."""
 
-    def __init__(self, shape: "TransformerEncoder | TransformerDecoder") -> None:
+    def __init__(self, shape: Any) -> None:
         super().__init__()
         self.residual = Residual(shape)
         self.inner = xavier_linear(shape.embedding_size, shape.feed_forward_size)
@@ -56,9 +53,7 @@ class FeedForward(nn.Module):
         return self.residual.after(x, self.outer(hidden))
 
 
-def attention_of(
-    shape: "TransformerEncoder | TransformerDecoder", memory_size: int | None = None
-) -> MultiHeadAttention:
+def attention_of(shape: Any, memory_size: int | None = None) -> MultiHeadAttention:
     """Attention as ``shape`` has it, to a memory of so many features."""
     return MultiHeadAttention(
         shape.embedding_size,
@@ -71,7 +66,7 @@ def attention_of(
     )
 
 
-def final_norm(shape: "TransformerEncoder | TransformerDecoder") -> nn.Module:
+def final_norm(shape: Any) -> nn.Module:
     """The norm after the last layer: with ``pre`` nothing else has normalised the sum."""
     if shape.norm == "post":
         return nn.Identity()
@@ -86,7 +81,7 @@ def xavier_linear(inputs: int, outputs: int) -> nn.Linear:
     return layer
 
 
-def check_shape(shape: "TransformerEncoder | TransformerDecoder") -> None:
+def check_shape(shape: Any) -> None:
     """Raise unless a Transformer of this shape can be built."""
     check_heads(shape.embedding_size, shape.heads)
     for name in ("layers", "feed_forward_size", "max_length", "alpha", "layer_norm_eps"):
@@ -97,7 +92,7 @@ def check_shape(shape: "TransformerEncoder | TransformerDecoder") -> None:
     check_choice("activation", shape.activation, ACTIVATIONS)
     check_choice("norm", shape.norm, ("pre", "post"))
     check_choice("positions", shape.positions, get_args(Positions))
-    check_choice("mapping", shape.mapping, get_args(HeadMapping))
+    check_choice("mapping", shape.mapping, get_args(Mapping))
     if shape.positions != "learned" and shape.embedding_size % 2:
         raise ValueError(
             f"embedding_size must be even for {shape.positions} positions, got "
