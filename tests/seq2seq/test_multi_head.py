@@ -76,7 +76,7 @@ def test_a_query_that_sees_nothing_gets_zeros_and_finite_gradients(mapping, need
 
 def test_every_head_learns_its_own_alpha():
     attention, query, memory = inputs(mapping="entmax", alpha=1.3, learn_alpha=True)
-    attention.mapping.a.data[1] = 2.0
+    attention.mapping.mapping.a.data[1] = 2.0
     k, v = attention.project(memory)
     context, weights = attention(query, k, v)
     q = attention.query(query).unflatten(-1, (H, -1)).transpose(1, 2)
@@ -85,7 +85,7 @@ def test_every_head_learns_its_own_alpha():
     steeper = 1 + torch.tensor(2.0).sigmoid().item()
     assert_close(weights[:, 1], entmax(scores[:, 1], steeper), rtol=1e-5, atol=1e-6)
     context.square().sum().backward()
-    assert attention.mapping.a.grad.all()
+    assert attention.mapping.mapping.a.grad.all()
 
 
 def test_dropout_drops_weights_in_training_alone():
