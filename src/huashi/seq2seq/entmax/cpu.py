@@ -207,8 +207,21 @@ def write(x, peak, a, edge, scale, y):
             y[i] = zero if d <= zero else d * scale
     elif a > 1.0:
         _write_powers(x, np.float64(peak), a, edge, scale, y)
+        _normalise(y, scale)
     else:
         _write_powers(x, peak, x.dtype.type(a), x.dtype.type(edge), scale, y)
+
+
+@compiled
+def _normalise(y, scale):
+    """Make a row sum to ``scale``: for large alpha no threshold does, as it is a number."""
+    total = 0.0
+    for i in range(y.size):
+        total += y[i]
+    if total != 0.0:
+        factor = y.dtype.type(scale / total)
+        for i in range(y.size):
+            y[i] *= factor
 
 
 @compiled

@@ -24,7 +24,7 @@ def sparsemax(x: Tensor) -> Tensor:
     k = torch.arange(1, x.shape[-1] + 1, device=x.device, dtype=z.dtype)
     tau = (top.cumsum(-1) - 1) / k
     tau = tau.gather(-1, (tau < top).sum(-1, keepdim=True).clamp(min=1) - 1)
-    return (z - tau).clamp(min=0).to(x.dtype)
+    return torch.where(z <= tau, 0, z - tau).to(x.dtype)  # at the threshold without a gradient
 
 
 def entmax15(x: Tensor) -> Tensor:
@@ -54,7 +54,8 @@ def entmax(x: Tensor, alpha: Tensor | float) -> Tensor:
     As ``p = (exp(-a t) + a z) ** (1 / a)`` with ``a = alpha - 1`` and ``z = x - max(x)`` it goes on
     through ``a = 0``, where it is ``exp(z - t)``, and to ``a < 0``. The sum falls in t; its root is
     from 0 (one entry takes all) to log n (all are equal). It is halved to; two steps of Newton's
-    then make it differentiable, twice, as each doubles the order that is exact.
+    then make it differentiable, twice, as each doubles the order that is exact. Where alpha is
+    large, p is so steep in t that no number t gives a sum of 1: p is divided by it.
     """
     if x.numel() == 0:
         return x.clone()
@@ -64,8 +65,12 @@ def entmax(x: Tensor, alpha: Tensor | float) -> Tensor:
     for _ in range(2):
         p, base = _powers(z, a, t)
         slope = (p / base).sum(-1, keepdim=True)
-        t = t + (p.sum(-1, keepdim=True) - 1) / torch.where(slope == 0, 1, slope)
-    return _powers(z, a, t)[0].to(x.dtype)
+        step = (p.sum(-1, keepdim=True) - 1) / torch.where(slope == 0, 1, slope)
+        far = (a > 1) & (step.abs() > 1e-6)  # from rounding: its derivatives alone are meant
+        t = t + torch.where(far, step - step.detach(), step)
+    p = _powers(z, a, t)[0]
+    total = p.sum(-1, keepdim=True)
+    return (p / torch.where((a > 1) & (total != 0), total, 1)).to(x.dtype)
 
 
 def entmax_backward(grad: Tensor, y: Tensor, alpha: Tensor | float) -> tuple[Tensor, Tensor]:
@@ -103,6 +108,8 @@ def entmax_loss(x: Tensor, target: Tensor, alpha: float, ignore: int, smoothing:
     x = torch.where(ignored.unsqueeze(-1), 0, x)
     z = _shifted(x)
     at_target = z.gather(-1, torch.where(ignored, 0, target).unsqueeze(-1)).squeeze(-1)
+    # a target that is masked costs inf, and has no gradient
+    at_target = torch.where(at_target == -torch.inf, at_target.detach(), at_target)
     p = probabilities(z, alpha)
     expected = (p * torch.where(p == 0, 0, z)).sum(-1)
     loss = expected + _entropy(p, alpha - 1) - at_target
