@@ -22,7 +22,7 @@ from huashi.seq2seq import (
 )
 from huashi.seq2seq.architecture import DECODERS, ENCODERS, build, describe
 from huashi.seq2seq.corpus import collate
-from huashi.seq2seq.search import greedy_search, select
+from huashi.seq2seq.search import beam_search, greedy_search, sample, select
 from huashi.seq2seq.tokenizer import BOS, EOS, PAD
 
 SIZE = {"embedding_size": 8, "dropout": 0.0}
@@ -244,6 +244,26 @@ def test_padding_of_the_source_changes_nothing(model):
             rows = slice(i, i + 1)
             alone = model(BATCH.source[rows, :length], BATCH.lengths[rows], BATCH.target[rows, :-1])
             assert_close(alone[0], together[i])
+
+
+def test_company_does_not_matter_to_a_search(model):
+    """Beams and samples of each source are the same alone and in a batch."""
+    options = {"bos": BOS, "eos": EOS, "max_length": 6, "alignment": model.alignment}
+
+    def found(rows):
+        length = int(BATCH.lengths[rows].max())
+        with torch.inference_mode():
+            state = model.encode(BATCH.source[rows, :length], BATCH.lengths[rows])
+        beams = beam_search(model.step, state, beam=3, **options)
+        drawn = sample(model.step, state, samples=2, generator=1, keys=rows, **options)
+        return [[*b, *d] for b, d in zip(beams, drawn, strict=True)]
+
+    together = found(torch.tensor([2, 0, 1]))
+    for place, row in enumerate((2, 0, 1)):
+        [alone] = found(torch.tensor([row]))
+        assert [h.tokens for h in alone] == [h.tokens for h in together[place]]
+        scores = [[h.score for h in some] for some in (alone, together[place])]
+        assert_close(torch.tensor(scores[0]), torch.tensor(scores[1]), rtol=0, atol=1e-5)
 
 
 def test_a_token_does_not_know_what_follows(model):
