@@ -144,6 +144,8 @@ def predict(
     from huashi.seq2seq.corpus import read_lines
     from huashi.seq2seq.translator import Translator
 
+    if explain is not None and decoding.method != "beam":
+        raise ValueError(f"method must be 'beam' for a picture, got {decoding.method!r}")
     translator = Translator.load(
         run,
         *ensemble,
