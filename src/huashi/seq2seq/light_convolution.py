@@ -8,9 +8,9 @@ what a linear layer says to the frame of their position. The softmax is over all
 taps lie beyond the edges or on padding the weights that count sum to less than one (the authors'
 program, too). DropConnect drops the normalised weights in training.
 
-Both are products with band matrices in blocks of max(k, 32) positions, so that the cost is linear in
-time and nothing holds (batch, time, channels, k): one band over the whole time is quadratic, and
-unfolded windows take k times the memory of x. For short sequences one band may be the faster.
+Both are products with band matrices in blocks of max(k, 32) positions, so that the cost is linear
+in time and nothing holds (batch, time, channels, k): one band over the whole time is quadratic,
+and unfolded windows take k times the memory of x. For short sequences one band may be the faster.
 
 Wu, Fan, Baevski, Dauphin, Auli: Pay Less Attention with Lightweight and Dynamic Convolutions
 (2019), https://arxiv.org/abs/1901.10430
