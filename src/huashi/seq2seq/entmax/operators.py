@@ -1,8 +1,4 @@
-"""Entmax along the last dimension, and its losses, as operators with gradients.
-
-On CUDA 1.5-entmax alone has a kernel: for another alpha, alpha by row and the losses the formulas
-serve there.
-"""
+"""Entmax along the last dimension, and its losses, as operators with gradients."""
 
 from typing import Any
 
@@ -43,18 +39,34 @@ def _loss_backward_cpu(grad: Tensor, *rest: Any) -> Tensor:
     return cpu_losses.backward(grad, *rest)
 
 
-def _forward_gpu(x: Tensor, alpha: float) -> Tensor:
+def _forward_gpu(x: Tensor, alpha: Tensor | float) -> Tensor:
     from huashi.seq2seq.entmax import gpu
 
-    return gpu.forward(x) if alpha == 1.5 else reference.probabilities(x, alpha)
+    return gpu.forward(x, alpha)
 
 
 def _backward_gpu(grad: Tensor, y: Tensor, alpha: float) -> Tensor:
     from huashi.seq2seq.entmax import gpu
 
-    if alpha == 1.5:
-        return gpu.backward(grad, y)
-    return reference.entmax_backward(grad, y, alpha)[0]
+    return gpu.backward(grad, y, alpha)[0]
+
+
+def _rows_backward_gpu(grad: Tensor, y: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
+    from huashi.seq2seq.entmax import gpu
+
+    return gpu.backward(grad, y, alpha)
+
+
+def _loss_gpu(x: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
+    from huashi.seq2seq.entmax import gpu_losses
+
+    return gpu_losses.forward(x, *rest)
+
+
+def _loss_backward_gpu(grad: Tensor, *rest: Any) -> Tensor:
+    from huashi.seq2seq.entmax import gpu_losses
+
+    return gpu_losses.backward(grad, *rest)
 
 
 def _fake_loss(x: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
@@ -79,6 +91,7 @@ _entmax_rows = declare(
     "entmax_rows(Tensor x, Tensor alpha) -> Tensor",
     fake=lambda x, alpha: x.new_empty(x.shape),
     cpu=_forward_cpu,
+    cuda=_forward_gpu,
 )
 _entmax_rows_backward = declare(
     "entmax_rows_backward(Tensor grad, Tensor y, Tensor alpha) -> (Tensor, Tensor)",
@@ -87,18 +100,21 @@ _entmax_rows_backward = declare(
         alpha.new_empty(alpha.shape, dtype=torch.float64),
     ),
     cpu=_rows_backward_cpu,
+    cuda=_rows_backward_gpu,
 )
 _entmax_loss = declare(
     "entmax_loss(Tensor x, Tensor target, float alpha, int ignore, float smoothing)"
     " -> (Tensor loss, Tensor edges)",
     fake=_fake_loss,
     cpu=_loss_cpu,
+    cuda=_loss_gpu,
 )
 _entmax_loss_backward = declare(
     "entmax_loss_backward(Tensor grad, Tensor x, Tensor target, Tensor edges, float alpha,"
     " int ignore, float smoothing) -> Tensor",
     fake=lambda grad, x, *rest: x.new_empty(x.shape),
     cpu=_loss_backward_cpu,
+    cuda=_loss_backward_gpu,
 )
 
 
