@@ -27,6 +27,8 @@ OPERATION = {
     "gpu": 2,
     "gpu_windows": 2,
     "gpu_formula": 2,
+    "gpu_losses": 2,
+    "gpu_threshold": 2,
     "operators": 3,
     "functional": 4,
     "losses": 4,
