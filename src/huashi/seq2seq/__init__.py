@@ -1,11 +1,12 @@
 """Sequence to sequence: text in, text out, and every part between."""
 
-from huashi.seq2seq.architecture import Architecture
+from huashi.seq2seq.architecture import Architecture, FusedArchitecture
 from huashi.seq2seq.attention import Attention, AttentionShape, MultiHeadAttention
 from huashi.seq2seq.conv_decoder import ConvDecoder
 from huashi.seq2seq.conv_encoder import ConvEncoder
 from huashi.seq2seq.conv_self_attention import ConvSelfAttentionDecoder
 from huashi.seq2seq.corpus import Pair, read_pairs, token_batches
+from huashi.seq2seq.ctranslate2 import import_ctranslate2
 from huashi.seq2seq.decoding import Decoding
 from huashi.seq2seq.encoder_decoder import EncoderDecoder, Memory
 from huashi.seq2seq.entmax import (  # the function entmax stays there: its name is the package's
@@ -51,6 +52,7 @@ __all__ = [
     "Entmax15",
     "Entmax15Loss",
     "EntmaxLoss",
+    "FusedArchitecture",
     "Hypothesis",
     "LightConvDecoder",
     "LightConvEncoder",
@@ -77,6 +79,7 @@ __all__ = [
     "entmax_loss",
     "fuse",
     "greedy_search",
+    "import_ctranslate2",
     "lightweight_conv1d",
     "read_pairs",
     "sparsemax",

@@ -24,6 +24,7 @@ from huashi.seq2seq.conv_encoder import ConvEncoder
 from huashi.seq2seq.conv_self_attention import ConvSelfAttentionDecoder
 from huashi.seq2seq.encoder_decoder import EncoderDecoder, Memory
 from huashi.seq2seq.lightconv import LightConvDecoder, LightConvEncoder
+from huashi.seq2seq.model_fusion import fuse
 from huashi.seq2seq.output import Output, OutputMapping, check_output
 from huashi.seq2seq.rnn import RNNDecoder, RNNEncoder
 from huashi.seq2seq.slicenet import SliceNetDecoder, SliceNetEncoder
@@ -71,12 +72,15 @@ class Architecture:
     share: Literal["nothing", "embeddings", "output", "all"] = "embeddings"
     """One matrix for the embeddings of source and target (``embeddings``), for those of the target
     and the layer before the logits (``output``), or for the three (``all``)."""
+    source_end: bool = True
+    """A source is read with EOS at its end."""
 
     def __post_init__(self) -> None:
         check_output(self.mapping, self.alpha)
         check_choice("share", self.share, SHARED)
         if self.encoder is None:
             return
+        _check_gradient(self.encoder, self.decoder)
         sizes = self.encoder.embedding_size, self.decoder.embedding_size
         if self.share in ("embeddings", "all") and sizes[0] != sizes[1]:
             raise ValueError(
@@ -119,6 +123,39 @@ class Architecture:
         return EncoderDecoder(encoder, decoder, Output(layer, self.mapping, self.alpha))
 
 
+@dataclass(frozen=True, kw_only=True)
+class FusedArchitecture:
+    """The architectures of two models that :func:`~huashi.seq2seq.fuse` makes one of.
+
+    :meth:`build` draws the weights of both anew, for a state dict of both. To train the second on
+    top of the first as it was trained, call ``fuse(pretrained, architecture.model.build(...))``.
+    """
+
+    pretrained: "Architecture | FusedArchitecture"
+    """Of the first, which is frozen."""
+    model: "Architecture | FusedArchitecture"
+    """Of the second, which learns."""
+
+    def __post_init__(self) -> None:
+        if self.pretrained.source_end != self.model.source_end:
+            raise ValueError(
+                f"source_end of pretrained must be that of model, {self.model.source_end}, "
+                f"got {self.pretrained.source_end}"
+            )
+
+    @property
+    def source_end(self) -> bool:
+        """A source is read with EOS at its end."""
+        return self.model.source_end
+
+    def build(
+        self, vocabulary_size: int, target_vocabulary_size: int | None = None
+    ) -> EncoderDecoder:
+        """The fused model; takes and raises what that of an :class:`Architecture` does."""
+        both = self.pretrained, self.model
+        return fuse(*(one.build(vocabulary_size, target_vocabulary_size) for one in both))
+
+
 class _NoSource(nn.Module):
     """In the place of an encoder: a memory with nothing in it."""
 
@@ -135,13 +172,15 @@ class _NoSource(nn.Module):
         return Memory(nothing, nothing, torch.zeros_like(nothing[..., 0], dtype=torch.bool))
 
 
-def describe(architecture: Architecture) -> dict[str, Any]:
+def describe(architecture: Architecture | FusedArchitecture) -> dict[str, Any]:
     """``architecture`` as JSON.
 
     >>> part = RNNDecoder(hidden_size=64)
     >>> describe(Architecture(encoder=RNNEncoder(), decoder=part))["decoder"]["kind"]
     'rnn'
     """
+    if isinstance(architecture, FusedArchitecture):
+        return {name: describe(part) for name, part in vars(architecture).items()}
     description = asdict(architecture)
     for side, kinds in (("encoder", ENCODERS), ("decoder", DECODERS)):
         shape = getattr(architecture, side)
@@ -152,7 +191,7 @@ def describe(architecture: Architecture) -> dict[str, Any]:
     return description
 
 
-def architecture_of(description: Mapping[str, Any]) -> Architecture:
+def architecture_of(description: Mapping[str, Any]) -> Architecture | FusedArchitecture:
     """The architecture that :func:`describe` described.
 
     Raises:
@@ -160,6 +199,12 @@ def architecture_of(description: Mapping[str, Any]) -> Architecture:
             part does not have, or a value that it cannot have.
     """
     settings = dict(description)
+    if "pretrained" in settings:
+        for name, part in settings.items():
+            if not isinstance(part, Mapping):
+                raise ValueError(f"{name} must be the description of an architecture, got {part!r}")
+            settings[name] = architecture_of(part)
+        return _read(FusedArchitecture, settings, "a fused architecture")
     for side, kinds in (("encoder", ENCODERS), ("decoder", DECODERS)):
         part = settings.get(side)
         if side == "encoder" and side in settings and part is None:
@@ -210,6 +255,19 @@ def _read(kind: type, settings: Mapping[str, Any], what: str) -> Any:
         return kind(**read)
     except TypeError as error:
         raise ValueError(f"{what} must be one that can be built: {error}") from None
+
+
+def _check_gradient(encoder: EncoderShape, decoder: DecoderShape) -> None:
+    """Raise unless an encoder that divides a gradient by its consumers knows their number."""
+    if isinstance(encoder, ConvEncoder) and isinstance(
+        decoder, ConvDecoder | ConvSelfAttentionDecoder
+    ):
+        consumers = len(decoder.attending)
+        if encoder.attention_layers != consumers:
+            raise ValueError(
+                f"attention_layers must be the number of layers of the decoder that attend, "
+                f"{consumers}, got {encoder.attention_layers}"
+            )
 
 
 def _tie(layer: nn.Linear, embedding: nn.Embedding, size: int) -> None:

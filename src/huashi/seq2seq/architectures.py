@@ -6,6 +6,7 @@ from huashi._checks import check_choice
 from huashi.seq2seq.architecture import Architecture
 from huashi.seq2seq.conv_decoder import ConvDecoder
 from huashi.seq2seq.conv_encoder import ConvEncoder
+from huashi.seq2seq.conv_self_attention import ConvSelfAttentionDecoder
 from huashi.seq2seq.lightconv import LightConvDecoder, LightConvEncoder
 from huashi.seq2seq.slicenet import SliceNetDecoder, SliceNetEncoder
 from huashi.seq2seq.transformer import TransformerDecoder, TransformerEncoder
@@ -13,16 +14,19 @@ from huashi.seq2seq.transformer import TransformerDecoder, TransformerEncoder
 CONVS2S: dict[str, dict[str, Any]] = {  # Gehring 2017: (channels, kernel) of each layer
     "iwslt": {
         "embedding_size": 256,
+        "output_size": 256,
         "encoder": ((256, 3),) * 4,
         "decoder": ((256, 3),) * 3,
     },
     "wmt_en_de": {
         "embedding_size": 768,
+        "output_size": 512,
         "encoder": ((512, 3),) * 9 + ((1024, 3),) * 4 + ((2048, 1),) * 2,
         "decoder": ((512, 3),) * 9 + ((1024, 3),) * 4 + ((2048, 1),) * 2,
     },
     "wmt_en_fr": {
         "embedding_size": 768,
+        "output_size": 512,
         "encoder": ((512, 3),) * 6 + ((768, 3),) * 4 + ((1024, 3),) * 3 + ((2048, 1), (4096, 1)),
         "decoder": ((512, 3),) * 6 + ((768, 3),) * 4 + ((1024, 3),) * 3 + ((2048, 1), (4096, 1)),
     },
@@ -48,7 +52,30 @@ def convs2s(
         encoder=ConvEncoder(
             layers=sizes["encoder"], attention_layers=len(sizes["decoder"]), **settings
         ),
-        decoder=ConvDecoder(layers=sizes["decoder"], **settings),
+        decoder=ConvDecoder(layers=sizes["decoder"], output_size=sizes["output_size"], **settings),
+        share="nothing",
+    )
+
+
+def stories(*, dropout: float = 0.1) -> Architecture:
+    """The writer of stories with gated multi-scale self-attention (arXiv 1805.04833).
+
+    Its authors fuse two of them: ``FusedArchitecture(pretrained=stories(), model=stories())``.
+
+    Args:
+        dropout: that of both sides.
+
+    >>> stories().decoder.strides
+    (1, 2, 3, 4)
+    """
+    layers = ((512, 4),) * 4 + ((768, 4),) * 2 + ((1024, 4),)
+    settings: dict[str, Any] = {"embedding_size": 256, "dropout": dropout}
+    return Architecture(
+        encoder=ConvEncoder(
+            layers=((128, 3), (128, 3), (512, 3)), attention_layers=len(layers), **settings
+        ),
+        decoder=ConvSelfAttentionDecoder(layers=layers, **settings),
+        share="nothing",
     )
 
 

@@ -67,6 +67,11 @@ class ConvSelfAttentionDecoder:
         """The same without self-attention."""
         return ConvDecoder(**{f.name: getattr(self, f.name) for f in fields(ConvDecoder)})
 
+    @property
+    def attending(self) -> tuple[int, ...]:
+        """The layers that attend to the source."""
+        return self.convolutional.attending
+
     def embed(self, vocabulary_size: int) -> nn.Embedding:
         """The table of embeddings that :meth:`build` takes, drawn anew."""
         return embedding_table(vocabulary_size, self.embedding_size)

@@ -28,8 +28,15 @@ def fuse(pretrained: EncoderDecoder, model: EncoderDecoder) -> EncoderDecoder:
             the output layer of both.
 
     Returns:
-        A model to train, search and save as any other; its alignment is that of ``model``.
+        A model to train, search and save as any other; its alignment is that of ``model``. In a run
+        a :class:`~huashi.seq2seq.FusedArchitecture` describes it.
+
+    Raises:
+        ValueError: the two share weights, which would freeze those of ``model`` too.
     """
+    weights = {id(weight) for weight in pretrained.parameters()}
+    if shared := [name for name, weight in model.named_parameters() if id(weight) in weights]:
+        raise ValueError(f"model must share no weights with pretrained, got {shared[0]} of both")
     encoder = FusedEncoder(pretrained.encoder, model.encoder)
     decoder = FusedDecoder(pretrained.decoder, model.decoder)
     return EncoderDecoder(encoder, decoder, model.output)
