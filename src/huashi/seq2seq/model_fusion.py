@@ -111,6 +111,9 @@ class FusedDecoder(nn.Module):
             *(nn.Linear(size, 2 * size), nn.LayerNorm(2 * size), nn.GLU()),
             *(nn.Linear(size, size), nn.LayerNorm(size)),
         )
+        like = next(second.parameters())  # both may have been trained elsewhere than on the CPU
+        self.gates.to(like)
+        self.join.to(like)
 
     def head(self, vocabulary_size: int) -> nn.Linear:
         """The layer from features to logits, as of the second decoder."""
