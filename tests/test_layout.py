@@ -48,6 +48,7 @@ def level(module: str) -> int:
         "_accelerate": MODELS,
         "bench": RECIPES,
         "recipes": RECIPES,
+        "commands": COMMANDS,
         "__main__": COMMANDS,
     }.get(parts[0], FOUNDATION)
 

@@ -38,7 +38,7 @@ class Batch(NamedTuple):
     """Pairs as tensors."""
 
     source: Tensor
-    """Token ids, (sentences, source positions), padded on the right, each ended by EOS."""
+    """Token ids, (sentences, source positions), padded on the right; EOS ends each that has it."""
     lengths: Tensor
     """The true length of each source, EOS counted, (sentences,)."""
     target: Tensor
@@ -170,13 +170,23 @@ def shuffled_batches(
         skip = max(skip - len(batches), 0)
 
 
-def collate(sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> Batch:
+def collate(
+    sources: Sequence[Sequence[int]],
+    targets: Sequence[Sequence[int]],
+    *,
+    source_end: bool = True,
+) -> Batch:
     """Pad token ids to one batch; EOS is added to both sides, BOS to the target.
+
+    Args:
+        sources: token ids of each source.
+        targets: those of each target.
+        source_end: False for a model that reads sources without EOS.
 
     >>> collate([[5, 6], [7]], [[8], [9]]).source
     tensor([[5, 6, 3], [7, 3, 0]])
     """
-    ended = [[*source, EOS] for source in sources]
+    ended = [[*source, EOS] if source_end else source for source in sources]
     lengths = torch.tensor([len(source) for source in ended])
     return Batch(_padded(ended), lengths, _padded([[BOS, *target, EOS] for target in targets]))
 

@@ -141,6 +141,30 @@ def train_tokenizer(
     return Tokenizer(tokenizer)
 
 
+def tokenizer_of(vocabulary: Sequence[str], kind: Literal["character", "word"]) -> Tokenizer:
+    """A tokenizer of tokens that are known already.
+
+    Args:
+        vocabulary: the tokens by their ids, none twice; the first four are the special ones.
+        kind: ``character``, or ``word`` for texts with spaces between tokens.
+
+    >>> tokenizer = tokenizer_of([*SPECIAL_TOKENS, "to", "be"], "word")
+    >>> tokenizer.encode("to be sure")
+    [4, 5, 1]
+    """
+    check_choice("kind", kind, ("character", "word"))
+    if tuple(vocabulary[:4]) != SPECIAL_TOKENS:
+        raise ValueError(f"vocabulary must begin with {SPECIAL_TOKENS}, got {vocabulary[:4]}")
+    ids = {token: number for number, token in enumerate(vocabulary)}
+    if len(ids) < len(vocabulary):
+        twice = next(token for number, token in enumerate(vocabulary) if ids[token] != number)
+        raise ValueError(f"vocabulary must have a token once, got {twice!r} twice")
+    tokenizer, _ = _untrained(kind, len(vocabulary))
+    tokenizer.model = models.WordLevel(ids, unk_token=SPECIAL_TOKENS[UNKNOWN])
+    tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
+    return Tokenizer(tokenizer)
+
+
 def _untrained(kind: Kind, vocabulary_size: int) -> tuple[_Tokenizer, trainers.Trainer]:
     unknown = SPECIAL_TOKENS[UNKNOWN]
     settings = {

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from huashi._checks import check_positive
 from huashi.run import Run
-from huashi.seq2seq.architecture import build
+from huashi.seq2seq.architecture import architecture_of, build
 from huashi.seq2seq.corpus import collate, token_batches
 from huashi.seq2seq.decoding import Decoding, Wishes, decode
 from huashi.seq2seq.encoder_decoder import EncoderDecoder
@@ -72,6 +72,7 @@ class Translator:
         model: an :class:`EncoderDecoder`, an ensemble of some, or one with a language model.
         tokenizer: of the sources, and of the outputs where they have no other.
         target_tokenizer: of the outputs.
+        source_end: False for a model that reads sources without EOS at their end.
 
     :meth:`load` makes one from a run folder.
     """
@@ -81,10 +82,13 @@ class Translator:
         model: EncoderDecoder | Ensemble | ShallowFusion,
         tokenizer: Tokenizer,
         target_tokenizer: Tokenizer | None = None,
+        *,
+        source_end: bool = True,
     ) -> None:
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.target_tokenizer = target_tokenizer or tokenizer
+        self.source_end = source_end
 
     @classmethod
     def load(
@@ -118,7 +122,8 @@ class Translator:
         if language_model is not None:
             one = language_model if isinstance(language_model, Run) else Run(language_model)
             model = ShallowFusion(model, _model(one, runs[0], device), language_model_weight)
-        return cls(model, *_tokenizers(runs[0]))
+        source_end = architecture_of(runs[0].model).source_end
+        return cls(model, *_tokenizers(runs[0]), source_end=source_end)
 
     def translate(
         self,
@@ -239,7 +244,7 @@ class Translator:
         observe: Callable[[BeamStep], None] | None = None,
     ) -> list[list[Hypothesis]]:
         device = next(self.model.parameters()).device
-        batch = collate(sources, [[]] * len(sources))
+        batch = collate(sources, [[]] * len(sources), source_end=self.source_end)
         state = self.model.encode(batch.source.to(device), batch.lengths)
         lengths = batch.lengths.to(device)
         return decode(self.model, state, lengths, self.target_tokenizer, decoding, wishes, observe)
@@ -274,11 +279,12 @@ class Translator:
         self, source: list[int], hypothesis: Hypothesis, decoding: Decoding
     ) -> Translation:
         alignment = hypothesis.alignment
-        source_tokens = self.tokenizer.tokens([*source, EOS])
+        ended = [*source, EOS] if self.source_end else source
+        source_tokens = self.tokenizer.tokens(ended)
         tokens = self.target_tokenizer.tokens(hypothesis.tokens)
         if decoding.replace_unknown and UNKNOWN in hypothesis.tokens:
             text = self.target_tokenizer.join(
-                replace_unknown(hypothesis, tokens, source_tokens[:-1], unknown=UNKNOWN)
+                replace_unknown(hypothesis, tokens, source_tokens[: len(source)], unknown=UNKNOWN)
             )
         else:
             text = self.target_tokenizer.decode(hypothesis.tokens)
@@ -290,7 +296,7 @@ class Translator:
             source_tokens=source_tokens,
             tokens=tokens,
             token_scores=hypothesis.token_scores,
-            alignment=None if alignment is None else alignment[:, : len(source) + 1],
+            alignment=None if alignment is None else alignment[:, : len(ended)],
         )
 
 
@@ -312,6 +318,8 @@ def _model(run: Run, first: Run, device: str | torch.device) -> EncoderDecoder:
     wanted = [tokenizer.to_json() for tokenizer in _tokenizers(first)]
     if [source.to_json(), target.to_json()] != wanted:
         raise ValueError(f"{run.folder} must have the tokenizer of {first.folder}")
+    if architecture_of(run.model).source_end != architecture_of(first.model).source_end:
+        raise ValueError(f"{run.folder} must read sources to the same end as {first.folder}")
     model = build(run.model, len(source), len(target))
     run.load_model(model)
     try:

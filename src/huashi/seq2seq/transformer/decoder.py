@@ -1,8 +1,8 @@
 """The Transformer's decoder: a target token attends to those before it, then to the source.
 
 The state holds the keys and values of all tokens read, layer by layer, so that a step costs as much
-as its own token does, and those of the source, made once. ``alignment`` is the mean over the heads
-of the last layer's attention to the source; in training, where nobody asks for it, it is zero.
+as its own token does, and those of the source, made once. ``alignment`` is the mean over heads of
+the last layer's attention to the source; in training, where nobody asks for it, it is zero.
 
 Vaswani et al.: Attention Is All You Need (2017), https://arxiv.org/abs/1706.03762
 """
@@ -60,9 +60,16 @@ class TransformerDecoder:
     """Probability of dropping a feature of embeddings, and of what a part adds."""
     attention_dropout: float = 0.0
     """Probability of dropping an attention weight."""
+    alignment_heads: int | None = None
+    """How many heads of the last layer, from its first, the alignment is the mean of; all by
+    default."""
 
     def __post_init__(self) -> None:
         check_shape(self)
+        if self.alignment_heads is not None and not 1 <= self.alignment_heads <= self.heads:
+            raise ValueError(
+                f"alignment_heads must be in [1, {self.heads}], got {self.alignment_heads}"
+            )
 
     def embed(self, vocabulary_size: int) -> nn.Embedding:
         """The table of embeddings that :meth:`build` takes, drawn anew."""
@@ -109,6 +116,7 @@ class _Decoder(nn.Module):
         self.embedding = PositionalEmbedding(shape, embedding)
         self.layers = nn.ModuleList(_Layer(shape, memory_size) for _ in range(shape.layers))
         self.norm = final_norm(shape)
+        self.alignment_heads = shape.alignment_heads
 
     def head(self, vocabulary_size: int) -> nn.Linear:
         """The layer from features to logits."""
@@ -133,7 +141,7 @@ class _Decoder(nn.Module):
             x, known, weights = layer(x, known, past, source, align)
             layers.append(known)
         if weights is not None:
-            state = state._replace(alignment=weights[:, :, -1].mean(1))
+            state = state._replace(alignment=weights[:, : self.alignment_heads, -1].mean(1))
         return self.norm(x), state._replace(layers=tuple(layers))
 
 

@@ -1,0 +1,1 @@
+"""The commands of ``huashi``: functions whose signatures and docstrings are its options."""

@@ -1,0 +1,52 @@
+"""Commands for networks that get smaller: ``huashi slim`` and ``path``."""
+
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from huashi.commands._recipes import RUN, recipe_named, slim_names
+from huashi.commands._tables import print_tables
+from huashi.run import Run
+
+
+def slim(
+    run: RUN,
+    /,
+    *,
+    folder: Path | None = None,
+    round_to: int = 8,
+    fine_tune: int | None = None,
+) -> None:
+    """Take the zero channels out of a trained network: a smaller one with the same outputs.
+
+    The new run folder holds model.safetensors, with the sizes of the layers as JSON in its header,
+    and model.pt2, a program that torch runs without Huashi.
+
+    Args:
+        run: folder of a finished run of a recipe whose name begins with slim.
+        folder: of the new run; by default that of the run with -slim at its end.
+        round_to: channels that stay in a layer are a multiple of this, as hardware likes it.
+        fine_tune: steps to train the small network on without a penalty; 0 for none, by default as
+            the run was configured.
+    """
+    from huashi.recipes import _slimming
+
+    opened = Run(run)
+    if opened.recipe not in slim_names():
+        raise ValueError(f"{run} must be a run of {' or '.join(slim_names())}, got {opened.recipe}")
+    folder = folder or run.with_name(f"{run.absolute().name}-slim")
+    new = _slimming.slim(
+        recipe_named(opened.recipe), opened, folder, round_to=round_to, fine_tune=fine_tune
+    )
+    print_tables(_slimming.tables(new.results or {}))
+    print(f"model: {new.path('model.safetensors')}\nreport: {new.path('report.html')}")
+
+
+def path(recipe: ModuleType, config: Any, strengths: tuple[float, ...], point_steps: int) -> None:
+    """Train along a path of strengths; the same command goes on with one that was interrupted."""
+    from huashi.recipes import _slimming
+
+    name = recipe.__name__.rpartition(".")[2]
+    run = _slimming.path(recipe, name, config, strengths, point_steps)
+    print_tables([(run.results or {})["points"]])
+    print(f"report: {run.path('report.html')}")

@@ -1,0 +1,55 @@
+"""Commands for any recipe: ``huashi recipes``, ``train`` and ``evaluate``."""
+
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from huashi.commands._recipes import RUN, first_line, recipe_named, recipe_names
+from huashi.commands._tables import print_tables
+from huashi.run import Run
+
+
+def recipes() -> None:
+    """List the recipes: experiments that train, test and report from one file each."""
+    table = Table("recipe", "what it does", box=None)
+    for name in recipe_names():
+        table.add_row(name, first_line(recipe_named(name)))
+    Console().print(table)
+
+
+def train(recipe: ModuleType, config: Any) -> None:
+    """Train a recipe; the same command goes on with a run that was interrupted."""
+    run = recipe.train(config)
+    print_tables(recipe.tables(run.results))
+    print(f"report: {run.path('report.html')}")
+
+
+def evaluate(run: RUN, /, *, data: Path | None = None, beam: int = 5, device: str = "cpu") -> None:
+    """Score a run: on its recipe's own test, or on pairs of yours.
+
+    Args:
+        run: folder of a finished run.
+        data: pairs of source and target, .tsv or .jsonl, also .gz or .zst; - for tab-separated
+            values on standard input.
+        beam: hypotheses kept alive, with --data; 1 is greedy search.
+        device: where to compute, such as cpu or cuda.
+    """
+    opened = Run(run)
+    if data is None:
+        recipe = recipe_named(opened.recipe)
+        print_tables(recipe.tables(recipe.evaluate(opened, device=device)))
+        return
+    from huashi.seq2seq.corpus import read_pairs
+    from huashi.seq2seq.metrics import text_scores
+    from huashi.seq2seq.translator import Translator
+
+    pairs = list(read_pairs(data))
+    if not pairs:
+        raise ValueError(f"{data} must hold at least one pair, got none")
+    translator = Translator.load(opened, device=device)
+    found = translator.translate([pair.source for pair in pairs], beam=beam)
+    scores = text_scores(found, [pair.target for pair in pairs])
+    print_tables([[{"measure": name, "value": value} for name, value in scores.items()]])
