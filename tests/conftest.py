@@ -5,6 +5,8 @@ import torch
 from hypothesis import settings
 from torch.autograd import grad
 
+from tests.triton_launches import launches as launches  # a fixture
+
 INTERPRET = os.environ.get("TRITON_INTERPRET") == "1"  # the Triton kernels, run by NumPy on the CPU
 TOLERANCE = {  # of a kernel in this dtype against the reference in float64
     torch.float64: {"rtol": 1e-10, "atol": 1e-12},

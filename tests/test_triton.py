@@ -1,4 +1,4 @@
-"""The Triton kernels where there is no GPU: they compile for one, and NumPy can run them."""
+"""The Triton kernels where there is no GPU: NumPy can run them."""
 
 import os
 import subprocess
@@ -6,8 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from tests.conftest import INTERPRET
 
 triton = pytest.importorskip("triton")
 
@@ -26,20 +24,3 @@ def test_kernels_under_the_interpreter():
     assert result.returncode == 0, result.stdout + result.stderr
     assert "passed" in result.stdout
     assert "skipped" not in result.stdout
-
-
-@pytest.mark.skipif(INTERPRET, reason="interpreted kernels are not compiled")
-@pytest.mark.parametrize("capability", [80, 90])
-@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
-def test_entmax_compiles_for_a_gpu(capability, dtype):
-    from triton.backends.compiler import GPUTarget
-    from triton.compiler import ASTSource
-
-    from huashi.seq2seq.entmax import gpu
-
-    pointers = {gpu._forward: ("x_ptr", "y_ptr"), gpu._backward: ("grad_ptr", "y_ptr", "dx_ptr")}
-    for kernel, names in pointers.items():
-        signature = dict.fromkeys(names, f"*{dtype}") | {"n": "i32", "BLOCK": "constexpr"}
-        source = ASTSource(kernel, signature, {"BLOCK": 1024})
-        compiled = triton.compile(source, target=GPUTarget("cuda", capability, 32))
-        assert "cubin" in compiled.asm
