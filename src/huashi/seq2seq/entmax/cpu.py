@@ -117,7 +117,7 @@ def _root(x, peak, a):
     """
     low, high = 0.0, np.log(max(x.size, 1))
     t, last = 0.0, high + 1.0
-    tolerance = 2.0 * np.finfo(x.dtype).eps
+    tolerance = 2.0 * (np.finfo(np.float64).eps if a > 1.0 else np.finfo(x.dtype).eps)
     for _ in range(200):  # 2 to 8 in practice
         first, second = _sums(x, peak, a, t)
         log_sum = np.log(first) - t
@@ -269,9 +269,9 @@ def _backward(part, parts, grad, y, alpha, dx, dalpha):
             s = dx[row, i]
             total += s
             weighted += zero if s == zero else s * grad[row, i]
-        mean = y.dtype.type(weighted / total)
         if dalpha.size:
-            dalpha[row] = _slope_in_alpha(grad[row], y[row], a, mean)
+            dalpha[row] = _slope_in_alpha(grad[row], y[row], a, weighted / total)
+        mean = y.dtype.type(weighted / total)
         for i in range(y.shape[1]):
             s = dx[row, i]
             dx[row, i] = zero if s == zero else s * (grad[row, i] - mean)
@@ -299,18 +299,25 @@ def _slopes(y, a, s):
 
 @compiled
 def _slope_in_alpha(grad, y, a, mean):
-    """``-sum(q (grad - mean))``, where ``q = y log(y) ** 2 (exp(v) - 1 - v) / v ** 2``."""
+    """``-sum(q (grad - mean))``, where ``q = y log(y) ** 2 (exp(v) - 1 - v) / v ** 2``.
+
+    With ``v = -a log(y)``, ``y exp(v)`` is what mean is weighted by: its share in the sum is 0. For
+    a > 0.5 it is left out, as it grows beyond what the rest of the sum could be told from.
+    """
     slope = 0.0
     for i in range(y.size):
         if y[i] != 0:
             log = np.log(np.float64(y[i]))
-            v = min(-a * log, 354.0)
-            if abs(v) < 0.05:
+            v = -a * log
+            if a > 0.5:
+                remainder = (-1.0 - v) / (a * a)
+            elif abs(v) < 0.05:
                 remainder = 0.5 + v * (1 / 6 + v * (1 / 24 + v * (1 / 120 + v * (1 / 720))))
                 remainder += v**5 * (1 / 5040 + v * (1 / 40320 + v / 362880))
+                remainder *= log * log
             else:
-                remainder = (np.expm1(v) - v) / (v * v)
-            slope -= y[i] * log * log * remainder * (grad[i] - mean)
+                remainder = (np.expm1(v) - v) / (a * a)
+            slope -= y[i] * remainder * (grad[i] - mean)
     return slope
 
 

@@ -1,9 +1,11 @@
 """Entmax in Triton: one program per row of any length, the threshold without sorting.
 
-A row of up to 32,768 entries of b bytes is read once, 1 to 32 to a thread, and written once: ``2 b
-n`` bytes. A longer one is read again by each of the 2 to 10 steps to its threshold, and once more.
-Backward moves ``3 b n`` bytes, up to 16,384 entries read once, longer rows twice; for alpha other
-than 1.5 and 2 an entry costs a logarithm and an exponential, for the gradient in alpha two of each.
+A row of n entries of b bytes is read once and written once, ``2 b n`` bytes, if it fits registers:
+up to 32,768 entries for alpha 1.5 and 2 (where some spill into the L1 cache), 8,192 for others,
+whose arithmetic is the limit. A longer row is read again by each of the 2 to 10 steps to its
+threshold; 32 warps to a program keep so few rows under way that the L2 cache holds them. Backward
+moves ``3 b n`` bytes, of more than 8,192 entries a second time; for alpha other than 1.5 and 2 an
+entry costs a logarithm and an exponential, for the gradient in alpha two of each.
 """
 
 # The types of a kernel are Triton's, not Python's, and a branch of it needs its else:
@@ -17,10 +19,18 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from huashi.seq2seq.entmax.gpu_threshold import factor, peak_of, probabilities, scores, threshold
+from huashi.seq2seq.entmax.gpu_threshold import (
+    entries,
+    factor,
+    peak_of,
+    probabilities,
+    scores,
+    threshold,
+)
 
-MOST = 32768  # entries in registers: 32 for each of 1,024 threads, which have 64 registers
-MOST_BACKWARD = 16384  # of two tensors
+MOST = {"quadratic": 32768, "linear": 32768, "power": 8192}  # entries in registers
+MOST_BACKWARD = 8192  # of two tensors
+TILE = 4096  # of a row that does not fit
 KINDS = {1.5: "quadratic", 2.0: "linear"}
 
 
@@ -53,13 +63,10 @@ def _forward(
     peak = peak_of(x, x_ptr, n, BLOCK, LONG)
     edge = threshold(x, x_ptr, peak, a, n, KIND, WIDE, BLOCK, LONG)
     scale = factor(x, x_ptr, peak, a, edge, n, KIND, WIDE, BLOCK, LONG)
-    i = tl.arange(0, BLOCK)
-    tl.store(y_ptr + i, probabilities(x, peak, a, edge, scale, KIND, WIDE), mask=i < n)
-    if LONG:
-        for start in range(BLOCK, n, BLOCK):
-            i = start + tl.arange(0, BLOCK)
-            x = scores(x_ptr, start, n, BLOCK)
-            tl.store(y_ptr + i, probabilities(x, peak, a, edge, scale, KIND, WIDE), mask=i < n)
+    for start in range(0, n if LONG else 1, BLOCK):
+        i = start + tl.arange(0, BLOCK)
+        part = entries(x, x_ptr, start, n, BLOCK, LONG)
+        tl.store(y_ptr + i, probabilities(part, peak, a, edge, scale, KIND, WIDE), mask=i < n)
 
 
 @triton.jit
@@ -81,12 +88,6 @@ def _slopes(y, a, KIND: tl.constexpr):
         log = tl.log(tl.where(y > 0.0, y, 1.0))
         power = tl.exp(tl.minimum((1.0 - a.to(tl.float32)) * log, 44.0))
         return tl.where(y > 0.0, power, y)
-
-
-@triton.jit
-def _weighted(y, g, a, KIND: tl.constexpr):
-    s = _slopes(y, a, KIND)
-    return tl.sum(s, 0), tl.sum(s * g, 0)
 
 
 @triton.jit
@@ -124,20 +125,18 @@ def _backward(
     grad_ptr += row * n
     y_ptr += row * n
     dx_ptr += row * n
-    y, g = _pair(grad_ptr, y_ptr, 0, n, BLOCK)
-    total, weighted = _weighted(y, g, a, KIND)
-    if LONG:
-        for start in range(BLOCK, n, BLOCK):
-            more_y, more_g = _pair(grad_ptr, y_ptr, start, n, BLOCK)
-            more = _weighted(more_y, more_g, a, KIND)
-            total += more[0]
-            weighted += more[1]
+    held = _pair(grad_ptr, y_ptr, 0, n, BLOCK)
+    total, weighted = 0.0, 0.0
+    for start in range(0, n if LONG else 1, BLOCK):
+        y, g = _pair(grad_ptr, y_ptr, start, n, BLOCK) if LONG else held
+        s = _slopes(y, a, KIND)
+        total += tl.sum(s, 0)
+        weighted += tl.sum(s * g, 0)
     mean = weighted / total  # 0 / 0 where all is masked: then it is not looked at
     slope = 0.0
     for start in range(0, n if LONG else 1, BLOCK):
         i = start + tl.arange(0, BLOCK)
-        if LONG:
-            y, g = _pair(grad_ptr, y_ptr, start, n, BLOCK)
+        y, g = _pair(grad_ptr, y_ptr, start, n, BLOCK) if LONG else held
         s = _slopes(y, a, KIND)
         tl.store(dx_ptr + i, tl.where(s == 0.0, 0.0, s * (g - mean)), mask=i < n)
         if dalpha_ptr is not None:
@@ -156,11 +155,14 @@ class Launch(NamedTuple):
 
 def launch_of(n: int, most: int) -> Launch:
     """For rows of n entries, of which at most ``most`` are to be held in registers."""
-    block = min(most, triton.next_power_of_2(n))
-    return Launch(block, n > block, min(32, max(1, block // 256)))
+    block = triton.next_power_of_2(n)
+    if block > most:
+        return Launch(TILE, LONG=True, num_warps=32)
+    return Launch(block, LONG=False, num_warps=min(32, max(1, block // 256)))
 
 
 def kind_of(alpha: Tensor | float) -> str:
+    """Of what is solved for, see ``gpu_threshold.py``."""
     return "power" if isinstance(alpha, Tensor) else KINDS.get(alpha, "power")
 
 
@@ -175,7 +177,7 @@ def forward(x: Tensor, alpha: Tensor | float) -> Tensor:
     y = torch.empty_like(x)
     by_row = alpha.contiguous() if isinstance(alpha, Tensor) else None
     kind, wide = kind_of(alpha), isinstance(alpha, Tensor) or alpha > 2.0
-    launch = launch_of(n, MOST)._asdict()
+    launch = launch_of(n, MOST[kind])._asdict()
     grid = (x.numel() // n,)
     _forward[grid](x, by_row, y, number_of(alpha), n, KIND=kind, WIDE=wide, **launch)
     return y

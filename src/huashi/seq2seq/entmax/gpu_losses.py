@@ -18,6 +18,7 @@ from torch import Tensor
 from huashi.seq2seq.entmax.gpu import MOST, kind_of, launch_of
 from huashi.seq2seq.entmax.gpu_threshold import (
     INF,
+    entries,
     factor,
     peak_of,
     probabilities,
@@ -42,12 +43,11 @@ def _free(x, peak, start, n, BLOCK: tl.constexpr):
 @triton.jit
 def _mean(x, x_ptr, peak, n, BLOCK: tl.constexpr, LONG: tl.constexpr):
     """How many are not masked, and the mean of their z."""
-    count, total = _free(x, peak, 0, n, BLOCK)
-    if LONG:
-        for start in range(BLOCK, n, BLOCK):
-            more = _free(scores(x_ptr, start, n, BLOCK), peak, start, n, BLOCK)
-            count += more[0]
-            total += more[1]
+    count, total = 0.0, 0.0
+    for start in range(0, n if LONG else 1, BLOCK):
+        part = _free(entries(x, x_ptr, start, n, BLOCK, LONG), peak, start, n, BLOCK)
+        count += part[0]
+        total += part[1]
     count = tl.maximum(count, 1.0)
     return count, total / count
 
@@ -90,11 +90,10 @@ def _forward(
         peak = peak_of(x, x_ptr, n, BLOCK, LONG)
         edge = threshold(x, x_ptr, peak, a, n, KIND, WIDE, BLOCK, LONG)
         scale = factor(x, x_ptr, peak, a, edge, n, KIND, WIDE, BLOCK, LONG)
-        expected = _expected(x, peak, a, edge, scale, KIND, WIDE)
-        if LONG:
-            for start in range(BLOCK, n, BLOCK):
-                more = scores(x_ptr, start, n, BLOCK)
-                expected += _expected(more, peak, a, edge, scale, KIND, WIDE)
+        expected = 0.0
+        for start in range(0, n if LONG else 1, BLOCK):
+            part = entries(x, x_ptr, start, n, BLOCK, LONG)
+            expected += _expected(part, peak, a, edge, scale, KIND, WIDE)
         known = (target >= 0) & (target < n)
         right = tl.load(x_ptr + target, mask=known, other=float("nan")).to(tl.float32) - peak
         loss = (a * expected + _entropy(a, edge, KIND)) / (a + 1.0) - right
@@ -138,17 +137,17 @@ def _backward(
         even = grad * smoothing / _mean(x, x_ptr, peak, n, BLOCK, LONG)[0]
     for start in range(0, n if LONG else 1, BLOCK):
         i = start + tl.arange(0, BLOCK)
-        if LONG:
-            x = scores(x_ptr, start, n, BLOCK)
-        dx = probabilities(x, peak, a, edge, scale, KIND, WIDE) - even
+        part = entries(x, x_ptr, start, n, BLOCK, LONG)
+        dx = probabilities(part, peak, a, edge, scale, KIND, WIDE) - even
         dx -= tl.where(i == target, grad * (1.0 - smoothing), 0.0)
-        dx = tl.where((target == ignore) | (x == -INF), 0.0, dx)
+        dx = tl.where((target == ignore) | (part == -INF), 0.0, dx)
         tl.store(dx_ptr + i, dx, mask=i < n)
 
 
 def _settings(n: int, alpha: float, smoothing: float) -> dict:
-    launch = launch_of(n, MOST)._asdict()
-    return {"KIND": kind_of(alpha), "WIDE": alpha > 2.0, "SMOOTH": smoothing != 0.0, **launch}
+    kind = kind_of(alpha)
+    launch = launch_of(n, MOST[kind])._asdict()
+    return {"KIND": kind, "WIDE": alpha > 2.0, "SMOOTH": smoothing != 0.0, **launch}
 
 
 def forward(

@@ -1,8 +1,8 @@
 """The threshold of a row of entmax in Triton, and what its entries get: parts of kernels.
 
-One program has one row. Its first ``BLOCK`` entries, ``x``, are in registers; of a row that is
-LONG the others are read again by every pass, from the L2 cache where they fit. With ``a = alpha -
-1`` and z the scores less the largest, KIND says what is solved for:
+One program has one row. It is in registers, as ``x``, unless it is LONG: then each pass reads it
+again, from the L2 cache where it fits. With ``a = alpha - 1`` and z the scores less the largest,
+KIND says what is solved for:
 
 =============  ==========================================  ==================================
 KIND           p, on the support                           an entry costs, in each of s steps
@@ -36,18 +36,34 @@ def scores(x_ptr, start, n, BLOCK: tl.constexpr):
 
 
 @triton.jit
+def entries(x, x_ptr, start, n, BLOCK: tl.constexpr, LONG: tl.constexpr):
+    """Those from ``start`` on: of a row in registers, all."""
+    if LONG:
+        return scores(x_ptr, start, n, BLOCK)
+    else:
+        return x
+
+
+@triton.jit
 def peak_of(x, x_ptr, n, BLOCK: tl.constexpr, LONG: tl.constexpr):
     """The largest entry; 0 for a row that is masked throughout, which is below it."""
-    peak = tl.max(x, 0)
-    if LONG:
-        for start in range(BLOCK, n, BLOCK):
-            peak = tl.maximum(peak, tl.max(scores(x_ptr, start, n, BLOCK), 0))
+    peak = -INF
+    for start in range(0, n if LONG else 1, BLOCK):
+        peak = tl.maximum(peak, tl.max(entries(x, x_ptr, start, n, BLOCK, LONG), 0))
     return tl.where(peak == -INF, 0.0, peak)
 
 
 @triton.jit
 def threshold(
-    x, x_ptr, peak, a, n, KIND: tl.constexpr, WIDE: tl.constexpr, BLOCK: tl.constexpr, LONG: tl.constexpr
+    x,
+    x_ptr,
+    peak,
+    a,
+    n,
+    KIND: tl.constexpr,
+    WIDE: tl.constexpr,
+    BLOCK: tl.constexpr,
+    LONG: tl.constexpr,
 ):
     """Tau of ``quadratic`` and ``linear``, t of ``power``; NaN for a row that holds NaN or inf."""
     if KIND == "power":
@@ -63,14 +79,13 @@ def _root(x, x_ptr, peak, n, KIND: tl.constexpr, BLOCK: tl.constexpr, LONG: tl.c
     steps = 0
     searching = True
     while searching:
-        k, first, second, kink = _moments(x, peak, tau, KIND)
-        if LONG:
-            for start in range(BLOCK, n, BLOCK):
-                more = _moments(scores(x_ptr, start, n, BLOCK), peak, tau, KIND)
-                k += more[0]
-                first += more[1]
-                second += more[2]
-                kink = tl.minimum(kink, more[3])
+        k, first, second, kink = 0.0, 0.0, 0.0, INF
+        for start in range(0, n if LONG else 1, BLOCK):
+            part = _moments(entries(x, x_ptr, start, n, BLOCK, LONG), peak, tau, KIND)
+            k += part[0]
+            first += part[1]
+            second += part[2]
+            kink = tl.minimum(kink, part[3])
         k = tl.maximum(k, 1.0)
         if KIND == "linear":
             root = (first - 1.0) / k
@@ -104,9 +119,7 @@ def _above(x, peak, tau, KIND: tl.constexpr):
 
 
 @triton.jit
-def _power_root(
-    x, x_ptr, peak, a, n, WIDE: tl.constexpr, BLOCK: tl.constexpr, LONG: tl.constexpr
-):
+def _power_root(x, x_ptr, peak, a, n, WIDE: tl.constexpr, BLOCK: tl.constexpr, LONG: tl.constexpr):
     """Newton's steps for a norm of what is linear in ``exp(-a t)``, for a <= 1 from the left.
 
     For a > 1 the steps may leave the bracket, or not shrink; then it is halved.
@@ -114,6 +127,7 @@ def _power_root(
     low = tl.full((), 0.0, tl.float64)
     high = tl.log(n.to(tl.float64)) + 1e-6  # equal scores: the first step must not leave
     t, last = low, high + 1.0
+    tolerance = tl.where(a > 1.0, 4.4e-16, 2.4e-7)  # two units in the last place
     steps = 0
     searching = True
     while searching:
@@ -132,7 +146,7 @@ def _power_root(
         last = tl.where(a > 1.0, tl.abs(step), INF)
         left = tl.where(a > 1.0, tl.abs(step), step)  # back is rounding, if from the left
         steps += 1
-        searching = (left > 2.4e-7 * (1.0 + t)) & (steps < 100)
+        searching = (left > tolerance * (1.0 + t)) & (steps < 100)
     return t
 
 
@@ -141,12 +155,12 @@ def power_sums(
     x, x_ptr, peak, a, t, n, WIDE: tl.constexpr, BLOCK: tl.constexpr, LONG: tl.constexpr
 ):
     """Sums of ``v ** (1 / a)`` and ``v ** (1 / a - 1)``, where ``v = 1 + a z exp(a t)`` is > 0."""
-    first, second = _power_sums(x, peak, a, t, WIDE)
-    if LONG:
-        for start in range(BLOCK, n, BLOCK):
-            more = _power_sums(scores(x_ptr, start, n, BLOCK), peak, a, t, WIDE)
-            first += more[0]
-            second += more[1]
+    first = tl.full((), 0.0, tl.float64)
+    second = first
+    for start in range(0, n if LONG else 1, BLOCK):
+        part = _power_sums(entries(x, x_ptr, start, n, BLOCK, LONG), peak, a, t, WIDE)
+        first += part[0]
+        second += part[1]
     return first, second
 
 
@@ -193,7 +207,16 @@ def _log_power(u, a):
 
 @triton.jit
 def factor(
-    x, x_ptr, peak, a, t, n, KIND: tl.constexpr, WIDE: tl.constexpr, BLOCK: tl.constexpr, LONG: tl.constexpr
+    x,
+    x_ptr,
+    peak,
+    a,
+    t,
+    n,
+    KIND: tl.constexpr,
+    WIDE: tl.constexpr,
+    BLOCK: tl.constexpr,
+    LONG: tl.constexpr,
 ):
     """What makes a row sum to 1: for large alpha no threshold does, as it is a number."""
     if KIND == "power" and WIDE:
@@ -221,5 +244,7 @@ def _power_probabilities(x, peak, a, t, WIDE: tl.constexpr):
     if WIDE and a > 1.0:
         p = (_powers(x.to(tl.float64) - peak, a, growth)[0] * tl.exp(-t)).to(tl.float32)
     else:
-        p = _powers(x - peak, a.to(tl.float32), growth.to(tl.float32))[0] * tl.exp(-t).to(tl.float32)
+        p = _powers(x - peak, a.to(tl.float32), growth.to(tl.float32))[0] * tl.exp(-t).to(
+            tl.float32
+        )
     return p
