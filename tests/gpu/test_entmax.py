@@ -29,15 +29,15 @@ def assert_agrees_with_float64(x, g, alpha=1.5):
     assert (y.dtype, dx.dtype) == (x.dtype, x.dtype)
     assert_close(y.double(), y64, **TOLERANCE[x.dtype])
     assert_close(dx.double(), dx64, **GRADIENT_TOLERANCE[x.dtype])
+    return y, dx
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("shape", [(3, 5), (4, 1), (2, 3, 64)])
+@pytest.mark.parametrize("shape", [(5,), (1,), (2, 64)])
 def test_agrees_with_float64(shape, dtype):
-    x = torch.randn(shape, device=DEVICE)
-    g = torch.randn(shape, device=DEVICE).to(dtype)
-    for spread in (1e-2, 1.0, 30.0):
-        assert_agrees_with_float64((spread * x).to(dtype), g)
+    spread = torch.tensor([1e-2, 1.0, 30.0], device=DEVICE).view(3, *[1] * len(shape))
+    x, g = spread * torch.randn(3, *shape, device=DEVICE), torch.randn(3, *shape, device=DEVICE)
+    assert_agrees_with_float64(x.to(dtype), g.to(dtype))
 
 
 def test_a_row_that_fits_no_registers():
@@ -48,17 +48,17 @@ def test_a_row_that_fits_no_registers():
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("alpha", [1.0, 1.3, 2.0, 3.0])
 def test_each_alpha_agrees_with_float64(alpha, dtype):
-    x, g = torch.randn(2, 2, 37, device=DEVICE), torch.randn(2, 2, 37, device=DEVICE).to(dtype)
+    x, g = torch.randn(2, 37, device=DEVICE), torch.randn(2, 37, device=DEVICE).to(dtype)
     x[0] *= 0.1
-    x[0, 0, 5:] = x[0, 0, 5]  # ties
+    x[0, 5:] = x[0, 5]  # ties
     assert_agrees_with_float64(x.to(dtype), g, alpha)
 
 
 @EACH_KIND
 def test_rows_in_tiles(alpha, long_rows):
-    x, g = torch.randn(3, 100, device=DEVICE), torch.randn(3, 100, device=DEVICE)
-    x[1, :70] = -INF
-    x[2] -= 50.0  # below what pads a tile
+    x, g = torch.randn(2, 70, device=DEVICE), torch.randn(2, 70, device=DEVICE)
+    x[0, :40] = -INF
+    x[1] -= 50.0  # below what pads a tile
     assert_agrees_with_float64(x, g, alpha)
 
 
@@ -74,9 +74,7 @@ def test_masks_and_extremes(n):
     x[5] = -INF
     x[6] -= 50.0  # below what pads a block
     g = torch.randn(7, n, device=DEVICE)
-    assert_agrees_with_float64(x, g)
-    with implementation("kernel"):
-        y, dx = with_gradient(entmax15, x, g)
+    y, dx = assert_agrees_with_float64(x, g)
     assert (y[x == -INF] == 0).all()
     assert (dx[x == -INF] == 0).all()
 
@@ -88,9 +86,7 @@ def test_masks_of_each_kind(alpha):
     x[1] = -INF
     x[2, 1:] = -INF
     x[3] = 0.0  # all alike
-    assert_agrees_with_float64(x, g, alpha)
-    with implementation("kernel"):
-        y, dx = with_gradient(lambda x: entmax(x, alpha), x, g)
+    y, dx = assert_agrees_with_float64(x, g, alpha)
     assert (y[x == -INF] == 0).all()
     assert (dx[x == -INF] == 0).all()
     assert_close(y.sum(-1), torch.tensor([1.0, 0.0, 1.0, 1.0], device=DEVICE))
@@ -98,13 +94,13 @@ def test_masks_of_each_kind(alpha):
 
 @EACH_KIND
 def test_nan_stays_in_its_row(alpha):
-    x = torch.randn(4, 20, device=DEVICE)
-    x[1, 3], x[2, 4], x[1:3, 7] = NAN, INF, -INF
+    x = torch.randn(3, 20, device=DEVICE)
+    x[0, 3], x[1, 4], x[:2, 7] = NAN, INF, -INF
     with implementation("kernel"):
         y, dx = with_gradient(lambda x: entmax(x, alpha), x, torch.ones_like(x))
     for t in (y, dx):
-        assert t[1:3].isnan().all()
-        assert not t[[0, 3]].isnan().any()
+        assert t[:2].isnan().all()
+        assert not t[2].isnan().any()
 
 
 @EACH_KIND
@@ -125,7 +121,7 @@ def alpha_and_gradients(x, alpha, g):
     return (y.detach(), *torch.autograd.grad(y, (x, alpha), g))
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", DTYPES[:2])
 def test_alpha_by_row(dtype):
     alphas = [0.5, 1.0, 1.0 + 1e-6, 1.25, 1.5, 1.75, 2.0, 3.0]
     alpha = torch.tensor(alphas, device=DEVICE).unsqueeze(-1)
@@ -143,7 +139,7 @@ def test_alpha_by_row(dtype):
 
 def test_alpha_by_row_in_tiles_and_for_each_head(long_rows):
     alpha = torch.tensor([1.2, 2.5], device=DEVICE).view(2, 1, 1)  # (head, query, key)
-    x, g = torch.randn(2, 3, 70, device=DEVICE), torch.randn(2, 3, 70, device=DEVICE)
+    x, g = torch.randn(2, 2, 70, device=DEVICE), torch.randn(2, 2, 70, device=DEVICE)
     with implementation("kernel"):
         got = alpha_and_gradients(x, alpha, g)
     y = reference.entmax(x.double(), alpha.double())

@@ -15,21 +15,18 @@ pytestmark = [
         DEVICE == "cpu" and not INTERPRET, reason="needs a CUDA device or TRITON_INTERPRET=1"
     ),
 ]
-DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 INF, NAN = torch.inf, torch.nan
-ALPHAS = pytest.mark.parametrize("alpha", [1.5, 2.0, 1.0, 1 + 1e-6, 1.3, 3.0])
 IGNORED = -100
 
 
 def batch(dtype=torch.float32, n=23):
     """Scores, some masked, and targets, one to be ignored."""
-    x = torch.randn(6, n, device=DEVICE).to(dtype)
-    target = torch.randint(n, (6,), device=DEVICE)
+    x = torch.randn(4, n, device=DEVICE).to(dtype)
+    target = torch.randint(n, (4,), device=DEVICE)
     target[1] = IGNORED
     x[1, 3] = NAN
     x[2, ::2], x[2, target[2]] = -INF, 0.0  # masked, but for the target
-    x[3] *= 0.1
-    x[4, target[4]] += 12.0  # beyond the margin
+    x[3, target[3]] += 12.0  # beyond the margin
     return x, target
 
 
@@ -51,16 +48,22 @@ def assert_agrees_with_float64(x, target, alpha, smoothing):
     assert not dx[1].any()
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@ALPHAS
+@pytest.mark.parametrize(
+    ("alpha", "dtype"),
+    [(alpha, torch.float32) for alpha in (1.5, 2.0, 1.0, 1 + 1e-6, 1.3, 3.0)]
+    + [(alpha, dtype) for alpha in (1.5, 1.3) for dtype in (torch.bfloat16, torch.float16)],
+)
 def test_agrees_with_float64(alpha, dtype):
     assert_agrees_with_float64(*batch(dtype), alpha, smoothing=0.0)
 
 
-@pytest.mark.parametrize("alpha", [1.5, 1.3, 3.0])
-def test_label_smoothing_and_rows_in_tiles(alpha, long_rows):
-    assert_agrees_with_float64(*batch(n=75), alpha, smoothing=0.1)
-    assert_agrees_with_float64(*batch(n=75), alpha, smoothing=0.0)
+def test_label_smoothing():
+    assert_agrees_with_float64(*batch(), 1.5, smoothing=0.1)
+
+
+@pytest.mark.parametrize(("alpha", "smoothing"), [(1.5, 0.1), (2.0, 0.0), (3.0, 0.1)])
+def test_rows_in_tiles(alpha, smoothing, long_rows):
+    assert_agrees_with_float64(*batch(n=50), alpha, smoothing)
 
 
 @pytest.mark.parametrize("alpha", [1.5, 2.0, 1.3])
@@ -89,4 +92,4 @@ def test_one_number_for_all():
     x, target = batch()
     with implementation("kernel"):
         mean, total = (entmax_loss(x, target, 1.5, reduction=r) for r in ("mean", "sum"))
-    assert_close(mean, total / 5)
+    assert_close(mean, total / 3)

@@ -13,6 +13,7 @@ from huashi.seq2seq.entmax import (
     entmax15,
     entmax15_loss,
     entmax_loss,
+    reference,
     sparsemax,
     sparsemax_loss,
 )
@@ -24,7 +25,7 @@ ALPHAS = [0.5, 1.0, 1.0001, 1.3, 1.5, 2.0, 2.7]
 @pytest.fixture(params=["kernel", "reference"], autouse=True)
 def served(request):
     with implementation(request.param):
-        yield
+        yield request.param
 
 
 def test_golden_values():
@@ -101,6 +102,30 @@ def test_large_alpha_gives_probabilities(alpha, scale):
     y = entmax(scale * torch.randn(20, 5, dtype=torch.double), alpha)
     assert_close(y.sum(-1), torch.ones(20).double())
     assert_close(entmax(torch.zeros(1, 4), alpha), torch.full((1, 4), 0.25))
+
+
+@pytest.mark.parametrize("alpha", [2.5, 4.0])
+def test_the_gradient_in_a_large_alpha_keeps_its_digits(alpha, served):
+    """The slope of what is small is so large that it hides the rest, and cancels in the sum."""
+    p = torch.tensor([[0.6, 0.399, 1e-3, 0.0], [0.7, 0.2, 0.099, 1e-3]])
+    g, alphas = torch.tensor([[1.0, -2.0, 3.0, 4.0]]).expand(2, 4), torch.full((2, 1), alpha)
+    y = p.double()
+    log = torch.where(y > 0, y, 1).log()
+    s = torch.where(y > 0, y.pow(2 - alpha), 0)
+    mean = (s * g).sum(-1, keepdim=True) / s.sum(-1, keepdim=True)
+    want = -((s - y + (alpha - 1) * y * log) * (g - mean)).sum(-1) / (alpha - 1) ** 2
+    if served == "kernel":
+        got = torch.ops.huashi.entmax_rows_backward(g, p, alphas.view(2))[1]
+    else:
+        got = reference.entmax_backward(g, p, alphas)[1].view(2)
+    assert_close(got.double(), want, rtol=2e-6, atol=0)
+
+
+def test_a_large_alpha_is_solved_for_in_float64():
+    """Near the threshold p is so steep that no other precision finds its small entries."""
+    x = torch.randn(100, 20)
+    with implementation("kernel"):
+        assert_close(entmax(x, 4.0).double(), entmax(x.double(), 4.0), rtol=1e-6, atol=1e-7)
 
 
 @pytest.mark.parametrize("loss", [sparsemax_loss, entmax15_loss])

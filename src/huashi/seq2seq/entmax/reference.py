@@ -91,7 +91,10 @@ def entmax_backward(grad: Tensor, y: Tensor, alpha: Tensor | float) -> tuple[Ten
     g = torch.where(support, grad.to(wide), 0)
     total = s.sum(-1, keepdim=True)
     mean = (s * g).sum(-1, keepdim=True) / torch.where(total == 0, 1, total)
-    q = torch.where(support, p * log.square() * _second_remainder(v), 0)
+    large = a > 0.5  # s, of which the sum below has none, grows beyond the rest: without it
+    divisor = torch.where(large, a, 1).square()
+    rest = torch.where(large, (a * log - 1) / divisor, log.square() * _second_remainder(v))
+    q = torch.where(support, p * rest, 0)
     centred = g - mean
     return (s * centred).to(y.dtype), -(q * centred).sum(-1, keepdim=True)
 
