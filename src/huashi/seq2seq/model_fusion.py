@@ -8,6 +8,9 @@ Both read the same source and target. From the features h of the first and x of 
 where join is a gated layer, another one, and a linear one, each layer-normalised, the gates after
 the norm. The output layer of the second model makes logits of y. The first model gets no gradient
 and stays in evaluation mode: what the second can add is what the first lacks.
+
+Where we differ from the authors' fairseq: the two may be of any architecture and size, and the
+layers of gates and join start as torch draws them.
 """
 
 from typing import Any, NamedTuple
