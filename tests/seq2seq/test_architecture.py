@@ -296,6 +296,23 @@ def test_alignments_are_weights_of_the_source(model):
     assert_close(weights.sum(1), torch.ones(3).double())
 
 
+def test_alignments_of_a_whole_target_are_those_of_its_steps(model):
+    """In training too, where most parts make none unless they are asked."""
+    if getattr(model.decoder, "attention", 0) is None:
+        return
+    inputs = BATCH.target[:, :-1]
+    with torch.inference_mode():
+        state = model.encode(BATCH.source, BATCH.lengths)
+        for t in range(inputs.shape[1]):
+            _, state = model.step(inputs[:, t], state)
+            _, whole = model.with_alignment(BATCH.source, BATCH.lengths, inputs)
+            assert_close(whole[:, t], model.alignment(state))
+    _, trained = model.train().with_alignment(BATCH.source, BATCH.lengths, inputs)
+    assert trained.shape == whole.shape
+    assert trained.requires_grad
+    assert trained[0].sum() > 0
+
+
 @pytest.mark.parametrize("name", SHAPES)
 def test_a_description_builds_the_same_model(name):
     encoder, decoder = SHAPES[name]

@@ -123,7 +123,7 @@ def test_is_the_sums_written_out(kernels):
             assert not memory.values[i, length:].any()
             wanted, alignment = decoded(model.decoder, TARGETS[i].tolist(), keys, values)
             assert_close(features[i], torch.stack(wanted))
-            assert_close(state.alignment[i, :length], alignment)
+            assert_close(model.alignment(state)[i, :length], alignment)
 
 
 @pytest.mark.parametrize("kernel", [1, 2, 3, 4, 5, 6])

@@ -89,7 +89,7 @@ def test_alignment_is_the_mean_over_heads_and_only_made_out_of_training():
     start = decoder.start(Memory(known, known, mask))
     assert not decoder.train()(torch.tensor([[1, 2]]), start)[1].alignment.any()
     _, state = decoder.eval()(torch.tensor([[1, 2]]), start)
-    assert_close(state.alignment.sum(1), torch.ones(1))
+    assert_close(state.alignment.sum(2), torch.ones(1, 2))
 
 
 def test_learned_positions_have_an_end():

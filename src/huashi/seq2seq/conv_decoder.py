@@ -97,7 +97,7 @@ class State(NamedTuple):
     root: Tensor
     """The square root of the number of real source positions, (rows, 1, 1)."""
     alignment: Tensor
-    """The last attention weights, their mean over layers, (rows, source)."""
+    """Attention weights, their mean over layers, of the tokens of the last call, (rows, tokens, source)."""
 
 
 class Decoder(nn.Module):
@@ -147,7 +147,7 @@ class Decoder(nn.Module):
             torch.zeros(keys.shape[0], 0, dtype=torch.long, device=keys.device),
             tuple(layer.start(memory) for layer in self.layers),
             memory.mask.sum(1)[:, None, None].to(keys.dtype).sqrt(),
-            torch.zeros_like(keys[..., 0]),
+            torch.zeros_like(keys[:, None, :, 0]),
         )
 
     def forward(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
@@ -160,7 +160,7 @@ class Decoder(nn.Module):
             x, weights, known = layer(x, embedded, known, state.root, position)
             layers.append(known)
             if weights is not None:
-                alignments.append(weights[:, -1])
+                alignments.append(weights)
         state = State(
             torch.cat([state.tokens, tokens], 1),
             tuple(layers),

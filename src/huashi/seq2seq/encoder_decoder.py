@@ -3,7 +3,7 @@
 Search and training know models by three methods: ``encode`` makes the state of a batch of sources,
 ``step`` reads one token a row, and calling the model scores whole targets at once. A state is any
 nest of tensors whose first dimension is the row, so :func:`huashi.seq2seq.search.select` can take
-rows out of it; its field ``alignment`` is the attention of the last step.
+rows out of it; its field ``alignment`` is the attention of the tokens of the last call.
 
 Parts know one another by :class:`Memory` alone, so any encoder goes with any decoder:
 
@@ -72,7 +72,17 @@ class EncoderDecoder(nn.Module):
 
     def alignment(self, state: Any) -> Tensor:
         """The attention of the last step to the source, (rows, source)."""
-        return state.alignment
+        return state.alignment[:, -1]
+
+    def with_alignment(
+        self, source: Tensor, lengths: Tensor, target: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """What calling gives, and the attention, (batch, target, source), in training too."""
+        for part in self.decoder.modules():
+            if hasattr(part, "aligns"):
+                part.aligns = True
+        features, state = self.decoder(target, self.encode(source, lengths))
+        return self.output(features), state.alignment
 
     def forward(self, source: Tensor, lengths: Tensor, target: Tensor) -> Tensor:
         """Logits of the token after each of ``target``, (batch, target, vocabulary)."""

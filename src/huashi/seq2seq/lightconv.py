@@ -124,7 +124,7 @@ class State(NamedTuple):
     mask: Tensor
     """True at real positions of the source, (rows, source)."""
     alignment: Tensor
-    """The last attention to the source, (rows, source)."""
+    """Attention weights of the tokens of the last call, (rows, tokens, source)."""
 
 
 class Encoder(nn.Module):
@@ -173,6 +173,7 @@ class Decoder(nn.Module):
             for kernel in shape.kernels
         )
         self.norm = final_norm(around)
+        self.aligns = False  # in training too, for a loss of it
 
     def head(self, vocabulary_size: int) -> nn.Linear:
         """The layer from features to logits."""
@@ -183,18 +184,18 @@ class Decoder(nn.Module):
         mask = memory.mask
         nothing = torch.zeros(len(mask), 0, dtype=torch.long, device=mask.device)
         layers = tuple(layer.start(memory) for layer in self.layers)
-        return State(nothing, layers, mask, torch.zeros_like(memory.keys[..., 0]))
+        return State(nothing, layers, mask, torch.zeros_like(memory.keys[:, None, :, 0]))
 
     def forward(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """Read ``tokens``, (batch, target); return features (batch, target, size)."""
         x = self.embedding(tokens, start=state.tokens.shape[1])
         layers, weights = [], None
         for number, (layer, known) in enumerate(zip(self.layers, state.layers, strict=True), 1):
-            align = number == len(self.layers) and not self.training
+            align = number == len(self.layers) and (self.aligns or not self.training)
             x, weights, known = layer(x, known, state.mask[:, None, None], align)
             layers.append(known)
         if weights is not None:
-            state = state._replace(alignment=weights[:, :, -1].mean(1))
+            state = state._replace(alignment=weights.mean(1))
         tokens = torch.cat([state.tokens, tokens], 1)
         return self.norm(x), state._replace(tokens=tokens, layers=tuple(layers))
 

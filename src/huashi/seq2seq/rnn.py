@@ -98,7 +98,7 @@ class State(NamedTuple):
     attentional: Tensor
     """The last attentional state, (batch, hidden)."""
     alignment: Tensor
-    """The last attention weights, (batch, source)."""
+    """Attention weights of the tokens of the last call, (rows, tokens, source)."""
 
 
 class _Encoder(nn.Module):
@@ -187,7 +187,7 @@ class _Decoder(nn.Module):
             self.attention and self.attention.start(memory),
             tuple(hidden),
             torch.zeros_like(hidden[0][:, 0]),
-            torch.zeros_like(memory.keys[..., 0]),
+            torch.zeros_like(memory.keys[:, None, :, 0]),
         )
 
     def forward(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
@@ -196,13 +196,14 @@ class _Decoder(nn.Module):
         if self.shape.attend == "after" and not self.shape.input_feeding:
             return self._attend_after(embedded, state)  # no step waits for another's attention
         step = self._attend_after if self.shape.attend == "after" else self._attend_before
-        outputs = []
+        outputs, alignments = [], []
         for x in embedded.split(1, dim=1):
             if self.shape.input_feeding:
                 x = torch.cat([x, state.attentional[:, None]], -1)
             output, state = step(x, state)
             outputs.append(output)
-        return torch.cat(outputs, 1), state
+            alignments.append(state.alignment)
+        return torch.cat(outputs, 1), state._replace(alignment=torch.cat(alignments, 1))
 
     def _attend_after(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         outputs, hidden = self._recur(x, state.hidden)
@@ -219,7 +220,7 @@ class _Decoder(nn.Module):
         if self.attention is None:
             return [], state
         context, weights, attention = self.attention(query, state.attention)
-        return [context], state._replace(attention=attention, alignment=weights[:, -1])
+        return [context], state._replace(attention=attention, alignment=weights)
 
     def _recur(self, x: Tensor, hidden: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         layers_first = tuple(h.transpose(0, 1).contiguous() for h in hidden)

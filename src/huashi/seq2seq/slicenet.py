@@ -123,7 +123,7 @@ class State(NamedTuple):
     tokens: Tensor
     """What was read, (rows, target); its width is the next position."""
     alignment: Tensor
-    """The last attention weights, (rows, source)."""
+    """Attention weights of the tokens of the last call, (rows, tokens, source)."""
 
 
 class Encoder(nn.Module):
@@ -189,7 +189,7 @@ class Decoder(nn.Module):
             self.merge.start(keys),
             tuple(layer.start(keys) for layer in self.layers),
             torch.zeros(len(keys), 0, dtype=torch.long, device=keys.device),
-            torch.zeros_like(keys[..., 0]),
+            torch.zeros_like(keys[:, None, :, 0]),
         )
 
     def forward(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:

@@ -143,12 +143,12 @@ class TimedAttention(nn.Module):
     def forward(
         self, x: Tensor, timing: Tensor, state: AttendingState
     ) -> tuple[Tensor, Tensor, AttendingState]:
-        """Return what was found, the last weights (rows, source), and the next state."""
+        """Return what was found, the weights (rows, tokens, source), and the next state."""
         query, frames = resume_steps(self.steps, x + timing, state.frames)
         context, weights, attention = self.attention(query, state.attention)
         if self.norm is not None:
             context = self.norm(x + context)
-        return context, weights[:, -1], AttendingState(frames, attention)
+        return context, weights, AttendingState(frames, attention)
 
 
 class HeadsState(NamedTuple):

@@ -2,7 +2,7 @@
 
 The state holds the keys and values of all tokens read, layer by layer, so that a step costs as much
 as its own token does, and those of the source, made once. ``alignment`` is the mean over heads of
-the last layer's attention to the source; in training, where nobody asks for it, it is zero.
+the last layer's attention to the source; in training it is zero unless ``aligns`` is set.
 
 Vaswani et al.: Attention Is All You Need (2017), https://arxiv.org/abs/1706.03762
 """
@@ -100,7 +100,7 @@ class State(NamedTuple):
     mask: Tensor
     """True at real positions of the source, (rows, source)."""
     alignment: Tensor
-    """The last attention to the source, (rows, source)."""
+    """Attention weights of the tokens of the last call, (rows, tokens, source)."""
 
 
 class _Decoder(nn.Module):
@@ -117,6 +117,7 @@ class _Decoder(nn.Module):
         self.layers = nn.ModuleList(_Layer(shape, memory_size) for _ in range(shape.layers))
         self.norm = final_norm(shape)
         self.alignment_heads = shape.alignment_heads
+        self.aligns = False  # in training too, for a loss of it
 
     def head(self, vocabulary_size: int) -> nn.Linear:
         """The layer from features to logits."""
@@ -125,7 +126,7 @@ class _Decoder(nn.Module):
     def start(self, memory: Memory) -> State:
         """The state before the first step."""
         layers = tuple(layer.start(memory) for layer in self.layers)
-        return State(layers, memory.mask, torch.zeros_like(memory.keys[..., 0]))
+        return State(layers, memory.mask, torch.zeros_like(memory.keys[:, None, :, 0]))
 
     def forward(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """Read ``tokens``, (batch, target); return features (batch, target, size)."""
@@ -137,11 +138,11 @@ class _Decoder(nn.Module):
         source = state.mask[:, None, None]
         layers, weights = [], None
         for number, (layer, known) in enumerate(zip(self.layers, state.layers, strict=True), 1):
-            align = number == len(self.layers) and not self.training
+            align = number == len(self.layers) and (self.aligns or not self.training)
             x, known, weights = layer(x, known, past, source, align)
             layers.append(known)
         if weights is not None:
-            state = state._replace(alignment=weights[:, : self.alignment_heads, -1].mean(1))
+            state = state._replace(alignment=weights[:, : self.alignment_heads].mean(1))
         return self.norm(x), state._replace(layers=tuple(layers))
 
 
