@@ -97,7 +97,8 @@ class State(NamedTuple):
     root: Tensor
     """The square root of the number of real source positions, (rows, 1, 1)."""
     alignment: Tensor
-    """Attention weights, their mean over layers, of the tokens of the last call, (rows, tokens, source)."""
+    """Attention weights of the tokens of the last call, their mean over layers, (rows, tokens,
+    source)."""
 
 
 class Decoder(nn.Module):
