@@ -1,26 +1,63 @@
-"""1.5-entmax, forward and forward+backward, against what people use today.
+"""Entmax and its losses, against what people use today.
 
     python -m benchmarks.entmax --device cpu
 
 Contenders: ``eager`` is the reference, sorting and all; ``compiled`` is the same under
 torch.compile; ``entmax`` is the package of that name, by the authors of the method; ``huashi`` is
-:func:`huashi.seq2seq.entmax.entmax15`. All in float32, on scores drawn from a normal distribution.
+ours. All in float32, on scores drawn from a normal distribution. Two sets of cases: 1.5-entmax in
+the sizes of attention and of vocabularies, forward and forward+backward; and the family, sparsemax,
+1.5-entmax, 1.3-entmax and the loss of each, forward+backward, without ``eager``.
 """
 
 import argparse
+from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
-import entmax
+import entmax as package
 import torch
+from torch import Tensor
 
 from benchmarks.harness import compare, save
-from huashi.seq2seq.entmax import entmax15, reference
+from huashi.seq2seq.entmax import entmax, entmax15, entmax_loss, reference, sparsemax
 
 CASES = {  # name: (rows, entries), share of entries masked by -inf
     "attention": ((512, 30), 0.0),  # a batch of 64, 8 heads, one decoding step: launch-bound
     "masked_attention": ((4096, 40), 0.5),  # the same for a whole target sentence
     "small_vocabulary": ((64, 512), 0.0),
     "vocabulary": ((2048, 32000), 0.0),  # the output of a translation model
+}
+FAMILY_CASES = "small_vocabulary", "vocabulary"
+
+
+class Member(NamedTuple):
+    """One alpha, and what computes it."""
+
+    alpha: float
+    ours: Callable[[Tensor], Tensor]
+    theirs: Callable[[Tensor], Tensor]
+    their_loss: Callable[[Tensor, Tensor], Tensor]
+
+
+FAMILY = {
+    "sparsemax": Member(
+        2.0,
+        sparsemax,
+        partial(package.sparsemax, dim=-1),
+        package.SparsemaxLoss(reduction="sum"),
+    ),
+    "1.5-entmax": Member(
+        1.5,
+        entmax15,
+        partial(package.entmax15, dim=-1),
+        package.Entmax15Loss(reduction="sum"),
+    ),
+    "1.3-entmax": Member(
+        1.3,
+        partial(entmax, alpha=1.3),
+        partial(package.entmax_bisect, alpha=1.3, dim=-1),
+        package.EntmaxBisectLoss(1.3, reduction="sum"),
+    ),
 }
 
 
@@ -30,18 +67,12 @@ def forward_backward(run, x, grad):
     return x.grad
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--case", choices=CASES, nargs="*", default=list(CASES))
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--without", nargs="*", default=[], help="contenders to leave out")
-    args = parser.parse_args()
-
+def entmax15_rows(args: argparse.Namespace) -> list[dict]:
+    """1.5-entmax alone, in all sizes."""
     contenders = {
         "eager": reference.entmax15,
         "compiled": torch.compile(reference.entmax15, dynamic=False),
-        "entmax": partial(entmax.entmax15, dim=-1),
+        "entmax": partial(package.entmax15, dim=-1),
         "huashi": entmax15,
     }
     contenders = {name: run for name, run in contenders.items() if name not in args.without}
@@ -60,7 +91,76 @@ def main() -> None:
         runs = {k: partial(forward_backward, run, leaf, grad) for k, run in contenders.items()}
         # forward: x in, p out; backward: p and the gradient in, a gradient out
         rows += compare(case | {"pass": "both"}, runs, moved=5 * x.nbytes, **setting)
-    save(f"entmax-{args.device}", rows)
+    return rows
+
+
+def family_rows(args: argparse.Namespace) -> list[dict]:
+    """Every member and its loss."""
+    rows = []
+    for size in [name for name in FAMILY_CASES if name in args.case]:
+        shape = CASES[size][0]
+        torch.manual_seed(0)
+        x = torch.randn(shape).to(args.device).requires_grad_()
+        grad = torch.randn(shape).to(args.device)
+        target = torch.randint(shape[1], shape[:1]).to(args.device)
+        setting = {"peer": "entmax", "device": args.device, "rounds": args.rounds}
+        for name, member in FAMILY.items():
+            torch.compiler.reset()  # it gives up on a function that it was to compile often
+            case = {"shape": shape, "dtype": "float32", "pass": "both"}
+            runs = _timed(_mappings(member), x, grad, args.without)
+            rows += compare(case | {"case": name}, runs, moved=5 * x.nbytes, **setting)
+            one = torch.ones((), device=args.device)
+            runs = _timed(_losses(member, target), x, one, args.without)
+            # forward: x in; backward: x in, a gradient out
+            rows += compare(case | {"case": f"{name} loss"}, runs, moved=3 * x.nbytes, **setting)
+    return rows
+
+
+def _mappings(member: Member) -> dict[str, Callable[[Tensor], Tensor]]:
+    def formula(x: Tensor) -> Tensor:
+        return reference.probabilities(x, member.alpha)
+
+    compiled = torch.compile(formula, dynamic=False)
+    return {"compiled": compiled, "entmax": member.theirs, "huashi": member.ours}
+
+
+def _losses(member: Member, target: Tensor) -> dict[str, Callable[[Tensor], Tensor]]:
+    """Summed over the rows."""
+
+    def formula(x: Tensor) -> Tensor:
+        return reference.entmax_loss(x, target, member.alpha, -100, 0.0).sum()
+
+    return {
+        "compiled": torch.compile(formula, dynamic=False),
+        "entmax": lambda x: member.their_loss(x, target),
+        "huashi": lambda x: entmax_loss(x, target, member.alpha, reduction="sum"),
+    }
+
+
+def _timed(contenders: dict, x: Tensor, grad: Tensor, without: list[str]) -> dict:
+    return {
+        name: partial(forward_backward, run, x, grad)
+        for name, run in contenders.items()
+        if name not in without
+    }
+
+
+SETS = {"entmax": entmax15_rows, "entmax-family": family_rows}  # by the name of their results
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--set", choices=SETS, nargs="*", default=list(SETS))
+    parser.add_argument("--case", choices=CASES, nargs="*", default=list(CASES))
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--without", nargs="*", default=[], help="contenders to leave out")
+    parser.add_argument("--dry-run", action="store_true", help="print the rows, do not keep them")
+    args = parser.parse_args()
+    for name in args.set:
+        rows = SETS[name](args)
+        if not args.dry_run:
+            save(f"{name}-{args.device}", rows)
 
 
 if __name__ == "__main__":

@@ -5,14 +5,13 @@
 A table stands between ``<!-- results: NAME -->`` and ``<!-- end -->``.
 """
 
-import json
 import re
 import statistics
 from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 
-from benchmarks.harness import RESULTS
+from benchmarks.harness import saved
 from huashi._files import write_atomically
 from huashi.recipes.pooling_digits import summary
 
@@ -69,7 +68,7 @@ def times(rows: list[dict]) -> list[list[str]]:
     """Microseconds of each contender, and how many times as fast as the peer ours is."""
     names = list(dict.fromkeys(row["contender"] for row in rows))
     table = [["case", "shape", "pass", *(f"{n}, µs" for n in names), "times entmax", "GB/s (copy)"]]
-    for _, group in groupby(rows, key=lambda row: (row["case"], row["pass"])):
+    for _, group in groupby(rows, key=lambda row: (row["case"], row["shape"], row["pass"])):
         by_name = {row["contender"]: row for row in group}
         ours = by_name["huashi"]
         table.append(
@@ -349,6 +348,8 @@ TABLES: dict[str, Callable[[list[dict]], list[list[str]]]] = {
     "dates": dates,
     "entmax-cpu": times,
     "entmax-cuda": times,
+    "entmax-family-cpu": times,
+    "entmax-family-cuda": times,
     "entmax-limits": limits,
     "order-statistics": order_statistics,
     "pooling": pooling,
@@ -373,8 +374,9 @@ NOTES = {
 
 
 def _table(name: str) -> str:
-    path = RESULTS / f"{SOURCES.get(name, name)}.jsonl"
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    rows = saved(SOURCES.get(name, name))
+    if not rows:
+        return "Not measured yet.\n"
     head, *body = TABLES[name](rows)
     lines = [head, ["---", *["--:"] * (len(head) - 1)], *body]
     one = rows[0]

@@ -355,7 +355,7 @@ def cache_folders() -> list[Path]:
 def _calls(dtype: torch.dtype) -> Iterator[tuple[str, Callable[[], object]]]:
     """The calls in one dtype; arrays are large enough for the parallel form."""
     from huashi.regularization import prox
-    from huashi.seq2seq.entmax import entmax15
+    from huashi.seq2seq.entmax import entmax15, entmax_loss
 
     integer = not dtype.is_floating_point
     row = torch.rand(4, 8, 4096).mul(100).to(dtype)
@@ -376,8 +376,11 @@ def _calls(dtype: torch.dtype) -> Iterator[tuple[str, Callable[[], object]]]:
         if not integer:
             yield f"{name}, gradient", functools.partial(_gradient, pool, x)
     if not integer:
-        yield "entmax", functools.partial(entmax15, row)
-        yield "entmax, gradient", functools.partial(_gradient, entmax15, row)
+        target = torch.zeros(row.shape[:-1], dtype=torch.int64)
+        loss = functools.partial(entmax_loss, target=target, alpha=1.5)
+        for name, run in (("entmax", entmax15), ("entmax loss", loss)):  # one kernel for any alpha
+            yield name, functools.partial(run, row)
+            yield f"{name}, gradient", functools.partial(_gradient, run, row)
     if dtype in (torch.float32, torch.float64):
         weights = row.flatten(1)
         yield "metric step", lambda: prox.metric_block_soft_threshold(weights, 0.5, weights + 1)
