@@ -148,6 +148,24 @@ def test_alpha_by_row_in_tiles_and_for_each_head(long_rows):
     assert_close(got[2].double(), dalpha.sum(1, keepdim=True), rtol=1e-4, atol=2e-5)
 
 
+def test_gradient_in_a_large_alpha_keeps_its_digits():
+    p = torch.tensor([[0.6, 0.399, 1e-3, 0.0], [0.7, 0.2, 0.099, 1e-3]], device=DEVICE)
+    g = torch.tensor([[1.0, -2.0, 3.0, 4.0]], device=DEVICE).expand(2, 4)
+    alpha = torch.tensor([[2.5], [4.0]], device=DEVICE)
+    want = reference.entmax_backward(g.double(), p.double(), alpha.double())
+    got = torch.ops.huashi.entmax_rows_backward(g, p, alpha.view(2))
+    assert_close(got[1], want[1].view(2), rtol=1e-5, atol=0)  # cancels: a slope of 1e6 is in it
+
+
+def test_a_very_large_alpha_gives_probabilities():
+    """No threshold does: the next number above makes a sum of less than 1, the next below of more."""
+    x = 1e-3 * torch.randn(4, 6, device=DEVICE)
+    with implementation("kernel"):
+        y = entmax(x, 60.0)
+    assert_close(y.sum(-1), torch.ones(4, device=DEVICE))
+    assert torch.equal(y.argmax(-1), x.argmax(-1))
+
+
 def test_layouts():
     x, g = torch.randn(6, 8, device=DEVICE).t(), torch.randn(8, 1, device=DEVICE).expand(8, 6)
     assert_agrees_with_float64(x, g)

@@ -184,25 +184,26 @@ def _sums_in(z, a, growth):
 def _powers(z, a, growth):
     """``v ** (1 / a)`` and ``v = 1 + a z growth``; 0 and 1 outside the support."""
     u = tl.where(z == -INF, 0.0, z) * growth
-    outside = (z == -INF) | (1.0 + a * u <= 0.0)
-    u = tl.where(outside, 0.0, u)
-    return tl.where(outside, 0.0, tl.exp(_log_power(u, a))), 1.0 + a * u
+    v = 1.0 + a * u  # once: fused with the product or not, it is the same wherever it is used
+    outside = (z == -INF) | (v <= 0.0)
+    v = tl.where(outside, 1.0, v)
+    return tl.where(outside, 0.0, tl.exp(_log_power(u, v, a))), v
 
 
 @triton.jit
-def _log_power(u, a):
-    """``log(1 + a u) / a``, u for a = 0; near 0 by ``log(1 + w) = 2 artanh(w / (w + 2))``."""
-    w = a * u
-    if w.dtype == tl.float64:  # a > 1: nothing is lost near 0
-        return tl.log(1.0 + w) / a
+def _log_power(u, v, a):
+    """``log(v) / a``, u for a = 0; near v = 1 by ``log(1 + w) = 2 artanh(w / (w + 2))``."""
+    if u.dtype == tl.float64:  # a > 1: nothing is lost near 1
+        return tl.log(v) / a
     else:
+        w = a * u
         s = w / (w + 2.0)
         q = s * s
         series = 1 / 11 + q * (1 / 13)
         series = 1 / 7 + q * (1 / 9 + q * series)
         series = 1.0 + q * (1 / 3 + q * (1 / 5 + q * series))
         near = u / (0.5 * w + 1.0) * series
-        return tl.where((w > -0.5) & (w < 1.0), near, tl.log(1.0 + w) / a)
+        return tl.where((w > -0.5) & (w < 1.0), near, tl.log(v) / a)
 
 
 @triton.jit
