@@ -57,3 +57,21 @@ def test_as_many_threads_as_torch():
     finally:
         torch.set_num_threads(before)
         numba.set_num_threads(mine)
+
+
+@pytest.mark.filterwarnings("ignore:.*Cannot cache compiled function")
+@pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="needs two cores")
+def test_parts_side_by_side_run_the_code_for_their_kind_of_arrays():
+    """It is called by its address: that of another kind would write elsewhere."""
+    before, size = torch.get_num_threads(), _numba.SERIAL_BELOW
+    torch.set_num_threads(2)
+    try:
+        for _ in range(2):
+            for dtype, step in ((np.float64, 1), (np.float32, 1), (np.float64, 2), (np.int16, 1)):
+                room = np.zeros((2 * size, step), dtype)
+                count_threads(room[:size, 0], room[:size, 0])
+                assert set(room[:size, 0]) == {2}
+                assert not room[size:].any()
+                assert not room[:, 1:].any()
+    finally:
+        torch.set_num_threads(before)

@@ -6,14 +6,13 @@ Numba's cache on disk sees a change of the kernel's own file only: after a chang
 import functools
 import os
 import threading
-import types
 from collections.abc import Callable
 from typing import Any
 
 import numba
 import numpy as np
 import torch
-from numba.core import config
+from numba.core import cgutils, config
 from numba.core import types as machine
 from numba.extending import intrinsic, overload
 from numba.np.ufunc.parallel import get_num_threads, set_num_threads, threading_layer
@@ -47,12 +46,19 @@ def inlined(function: Callable) -> Callable:
 def threaded(function: Callable) -> Callable[..., None]:
     """Compile ``function(part, parts, *arrays)``, which does one of so many parts of its work.
 
+    It is compiled once for each kind of arrays, whether one part is done or many side by side.
     Small work (the size of the first array) is done serially, as one part; so is all work in a
     forked child, where GNU OpenMP would end the process. Else as many parts run side by side as
     torch is set to use threads.
     """
     serial = compiled(function)
-    parallel = compiled(_in_parts(function, serial), parallel=True)
+    known: dict[tuple, int] = {}  # of the kinds of the arrays: where the machine code lies
+
+    def address_for(arrays: tuple) -> int:
+        kinds = tuple(map(_kind, arrays))
+        if kinds not in known:
+            known[kinds] = _address(serial, (0, 1, *arrays))
+        return known[kinds]
 
     @functools.wraps(function)
     def launch(*arrays: Any) -> None:
@@ -61,14 +67,14 @@ def threaded(function: Callable) -> Callable[..., None]:
         if threads == 1 or arrays[0].size < SERIAL_BELOW or _threads_lost:
             serial(0, 1, *arrays)
             return
-        before = get_num_threads()
+        address, before = address_for(arrays), get_num_threads()
         set_num_threads(threads)  # of this Python thread
         try:
             if threading_layer() == "workqueue":  # fails when entered by two Python threads
                 with _one_at_a_time:
-                    parallel(threads, *arrays)
+                    _side_by_side(threads, address, arrays)
             else:
-                parallel(threads, *arrays)
+                _side_by_side(threads, address, arrays)
         finally:
             set_num_threads(before)
 
@@ -81,22 +87,43 @@ def part_of(number: Any, part: Any, parts: Any) -> Any:
     return range(part * number // parts, (part + 1) * number // parts)
 
 
-def _side_by_side(parts: Any, *arrays: Any) -> None:
+def _kind(value: Any) -> Any:
+    """What of an argument Numba's type depends on, found in a tenth of the time."""
+    if isinstance(value, np.ndarray):
+        return value.dtype, value.ndim, value.flags.num
+    return type(value)
+
+
+def _address(serial: Any, arguments: tuple) -> int:
+    """Where the machine code for such arguments lies; compiled if it is not."""
+    signature = tuple(map(serial.typeof_pyval, arguments))
+    serial.compile(signature)
+    result = serial.overloads[signature]
+    return result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
+
+
+@intrinsic
+def _one_part(context: Any, address: Any, part: Any, parts: Any, arrays: Any) -> Any:
+    """Call the machine code at an address, as Numba calls a function of its own."""
+
+    def build(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        kinds = machine.int64, machine.int64, *arrays.types
+        function = context.call_conv.get_function_type(machine.none, kinds)
+        pointer = builder.inttoptr(values[0], function.as_pointer())
+        given = values[1], values[2], *cgutils.unpack_tuple(builder, values[3])
+        context.call_conv.call_function(builder, pointer, machine.none, kinds, given)
+        return context.get_dummy_value()
+
+    return machine.void(machine.int64, machine.int64, machine.int64, arrays), build
+
+
+def _in_parts(parts: Any, address: Any, arrays: Any) -> None:
     for part in numba.prange(parts):
-        _one_part(part, parts, *arrays)  # noqa: F821  # pyright: ignore[reportUndefinedVariable]
+        _one_part(address, part, parts, arrays)  # pyright: ignore[reportCallIssue]
 
 
-def _in_parts(function: Callable, compiled_function: Callable) -> Callable:
-    """The loop over the parts, for Numba's cache a function of its own in the same file."""
-    here = function.__code__
-    code = _side_by_side.__code__.replace(
-        co_filename=here.co_filename, co_firstlineno=here.co_firstlineno
-    )
-    known = {"numba": numba, "_one_part": compiled_function}
-    loop = types.FunctionType(code, known, f"{function.__name__}_parallel")
-    loop.__qualname__ = f"{function.__qualname__}_parallel"
-    loop.__module__ = function.__module__
-    return loop
+# The kernel is called where it lies: compiled into this loop it would be compiled twice more.
+_side_by_side = compiled(_in_parts, parallel=True)
 
 
 def _after_fork() -> None:

@@ -262,12 +262,10 @@ def sweep(
                 if not finish:
                     every(row, out, axes[2, STRIDE], unit)
                     continue
-                count = counts[firsts[0] + o, firsts[1] + q]
-                if axes[2, STRIDE] == 1:
-                    store(row, out, unit, count, along, finish)
-                else:
+                if axes[2, STRIDE] > 1:
                     every(row, spare[: out.size], axes[2, STRIDE], unit)
-                    store(spare, out, unit, count, along, finish)
+                    row = spare[: out.size]
+                store(row, out, unit, counts[firsts[0] + o, firsts[1] + q], along, finish)
 
 
 @threaded
