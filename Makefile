@@ -8,11 +8,14 @@ demo: .venv/.user
 	$(BIN)/huashi train dates
 
 # Two processes: most tests are one thread, and compile. Threads that wait must not spin beside them.
+# Files are taken in the order of tests/conftest.py, the longest first.
+PYTEST := OMP_WAIT_POLICY=passive $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+
 test: .venv/.dev
-	OMP_WAIT_POLICY=passive $(BIN)/pytest -n 2 --dist loadfile
+	$(PYTEST)
 
 test-all: .venv/.dev
-	OMP_WAIT_POLICY=passive $(BIN)/pytest -n 2 --dist loadfile -m ""
+	$(PYTEST) -m ""
 
 gpu-test: .venv/.dev
 	$(BIN)/pytest -m gpu

@@ -19,6 +19,19 @@ GRADIENT_TOLERANCE = TOLERANCE | {  # of a gradient, which half precision rounds
     torch.float16: {"rtol": 4e-3, "atol": 1e-3},
 }
 
+LONGEST = [  # files of a minute and more, by the time they take: these are begun first
+    "tests/test_readme.py",
+    "tests/pooling/test_window_pools.py",
+    "tests/test_contract.py",
+    "tests/test_run.py",
+    "tests/test_command_line.py",
+    "tests/pooling/test_pool_tracing.py",
+    "tests/seq2seq/test_architecture.py",
+    "tests/pooling/test_order_statistics.py",
+    "tests/pooling/test_extreme_values.py",
+    "tests/pooling/test_global_pooling.py",
+]
+
 settings.register_profile("huashi", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("huashi")
 
@@ -37,6 +50,12 @@ def pytest_configure(config):
     config.addinivalue_line("filterwarnings", "ignore:TRITON_DEFAULT_FP_FUSION is unset")
     if INTERPRET:  # 0 / 0 and inf - inf are silent on a GPU
         config.addinivalue_line("filterwarnings", "ignore::RuntimeWarning:triton")
+
+
+def pytest_collection_modifyitems(items):
+    """Order the files so that two processes, each of which takes the next one, end together."""
+    turns = {file: turn for turn, file in enumerate(LONGEST)}
+    items.sort(key=lambda item: turns.get(item.nodeid.partition("::")[0], len(turns)))
 
 
 @pytest.fixture(
