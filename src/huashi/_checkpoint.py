@@ -33,7 +33,8 @@ def save_training(path: Path, model: nn.Module, optimizer: Any, state: dict[str,
     saved = optimizer.state_dict()
     tensors = {f"model.{name}": tensor for name, tensor in _tensors_of(model).items()}
     for index, values in saved["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
+        kept = {name: value for name, value in values.items() if value is not None}
+        tensors |= {f"optimizer.{index}.{name}": value for name, value in kept.items()}
     tensors |= {f"rng.{name}": value for name, value in _rng_states().items()}
     header = {"state": state, "param_groups": saved["param_groups"]}
     content = safetensors.torch.save(

@@ -19,9 +19,9 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 import rich.progress
 import torch
@@ -35,7 +35,8 @@ from huashi._files import write_atomically
 
 T = TypeVar("T")
 
-_PLACE = ("accelerator", "threads")  # where a run is trained, not what it is: may change half-way
+# Where and how long a run is trained, not what it is: these may change half-way.
+_PLACE = ("accelerator", "threads", "training.accelerator", "training.threads", "training.minutes")
 
 
 class Run:
@@ -109,7 +110,7 @@ class Run:
             ValueError: it has fields or values that this version of the recipe does not know.
         """
         try:
-            return kind(**self.config)
+            return _rebuilt(kind, self.config)
         except TypeError as error:
             config = self.path("config.json")
             raise ValueError(f"{config} does not fit recipe {self.recipe}: {error}") from None
@@ -197,8 +198,9 @@ class Run:
                 f"{self.folder} holds a run of recipe {self.recipe}, got {recipe}: "
                 "choose another folder"
             )
-        for name in sorted(config.keys() | self.config.keys()):
-            here, now = self.config.get(name), config.get(name)
+        was, wanted = _flat(self.config), _flat(config)
+        for name in sorted(was.keys() | wanted.keys()):
+            here, now = was.get(name), wanted.get(name)
             if here != now and name not in _PLACE:
                 raise ValueError(
                     f"{self.folder} holds a run with {name} {here}, got {now}: give the same value "
@@ -229,8 +231,8 @@ class Progress:
     On a terminal a bar that moves; elsewhere a line each minute.
     """
 
-    def __init__(self, label: str, total: int) -> None:
-        self._console = Console(stderr=True)
+    def __init__(self, label: str, total: int, *, quiet: bool = False) -> None:
+        self._console = Console(stderr=True, quiet=quiet)
         self._bar = rich.progress.Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -297,6 +299,26 @@ def interruptible() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _rebuilt(kind: type[T], values: dict[str, Any]) -> T:
+    """A dataclass from JSON, with the dataclasses and tuples in it."""
+    hints = get_type_hints(kind)
+    read = {}
+    for name, value in values.items():
+        if isinstance(value, dict) and is_dataclass(hints.get(name)):
+            value = _rebuilt(hints[name], value)
+        read[name] = tuple(value) if isinstance(value, list) else value
+    return kind(**read)
+
+
+def _flat(values: dict[str, Any]) -> dict[str, Any]:
+    """``{"a": {"b": 1}}`` as ``{"a.b": 1}``."""
+    found = {}
+    for name, value in values.items():
+        inner = _flat(value) if isinstance(value, dict) else {"": value}
+        found |= {f"{name}.{rest}".rstrip("."): part for rest, part in inner.items()}
+    return found
 
 
 def _json(content: Any) -> bytes:

@@ -1,18 +1,28 @@
 """Where a recipe computes: Lightning Fabric, with its complaints in one line."""
 
+import os
 from typing import Any
 
 from lightning_fabric import Fabric
 
 
 def fabric_on(accelerator: str, precision: Any) -> Fabric:
-    """Lightning Fabric on one device.
+    """Lightning Fabric on one device, or on as many as torchrun has started processes for.
 
     Raises:
         ValueError: this machine has no such accelerator, or it cannot compute in that precision.
     """
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    nodes = int(os.environ.get("WORLD_SIZE", "1")) // here
+    strategy = "ddp" if here * nodes > 1 else "auto"
     try:
-        return Fabric(accelerator=accelerator, devices=1, precision=precision)
+        return Fabric(
+            accelerator=accelerator,
+            devices=here,
+            num_nodes=nodes,
+            strategy=strategy,
+            precision=precision,
+        )
     except (RuntimeError, ValueError) as error:
         problem = str(error).splitlines()[0]
         raise ValueError(

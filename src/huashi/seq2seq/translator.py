@@ -123,7 +123,7 @@ class Translator:
             one = language_model if isinstance(language_model, Run) else Run(language_model)
             model = ShallowFusion(model, _model(one, runs[0], device), language_model_weight)
         source_end = architecture_of(runs[0].model).source_end
-        return cls(model, *_tokenizers(runs[0]), source_end=source_end)
+        return cls(model, *tokenizers_of(runs[0]), source_end=source_end)
 
     def translate(
         self,
@@ -314,8 +314,8 @@ def _of(wishes: Wishes, numbers: list[int]) -> Wishes:
 
 def _model(run: Run, first: Run, device: str | torch.device) -> EncoderDecoder:
     """The model of a run that has the tokenizer of the first one."""
-    source, target = _tokenizers(run)
-    wanted = [tokenizer.to_json() for tokenizer in _tokenizers(first)]
+    source, target = tokenizers_of(run)
+    wanted = [tokenizer.to_json() for tokenizer in tokenizers_of(first)]
     if [source.to_json(), target.to_json()] != wanted:
         raise ValueError(f"{run.folder} must have the tokenizer of {first.folder}")
     if architecture_of(run.model).source_end != architecture_of(first.model).source_end:
@@ -329,8 +329,13 @@ def _model(run: Run, first: Run, device: str | torch.device) -> EncoderDecoder:
         raise ValueError(f"device must be one of this machine, got {device}: {problem}") from None
 
 
-def _tokenizers(run: Run) -> tuple[Tokenizer, Tokenizer]:
-    """Of the sources and of the outputs."""
+def tokenizers_of(run: Run) -> tuple[Tokenizer, Tokenizer]:
+    """The tokenizers of a run: of its sources and of its outputs.
+
+    Raises:
+        FileNotFoundError: they are not there.
+        ValueError: a file is damaged.
+    """
     source, target = run.path("tokenizer.json"), run.path("target_tokenizer.json")
     tokenizer = Tokenizer.load(source)
     return tokenizer, Tokenizer.load(target) if target.is_file() else tokenizer

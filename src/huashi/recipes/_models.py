@@ -1,0 +1,117 @@
+"""Architectures for small corpora by name, with the learning rates that were tuned for them."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+from huashi.seq2seq.architecture import Architecture, FusedArchitecture, architecture_of
+from huashi.seq2seq.attention import AttentionShape
+from huashi.seq2seq.conv_decoder import ConvDecoder
+from huashi.seq2seq.conv_encoder import ConvEncoder
+from huashi.seq2seq.lightconv import LightConvDecoder, LightConvEncoder
+from huashi.seq2seq.rnn import RNNDecoder, RNNEncoder
+from huashi.seq2seq.slicenet import SliceNetDecoder, SliceNetEncoder
+from huashi.seq2seq.transformer import TransformerDecoder, TransformerEncoder
+
+Model = Literal["transformer", "convs2s", "rnn", "slicenet", "lightconv", "dynamicconv"]
+
+
+def transformer(dropout: float = 0.3) -> Architecture:
+    """Four narrow layers on either side, norms before them."""
+    size: dict[str, Any] = {
+        "embedding_size": 128,
+        "layers": 4,
+        "heads": 4,
+        "feed_forward_size": 256,
+        "norm": "pre",
+        "dropout": dropout,
+    }
+    return Architecture(
+        encoder=TransformerEncoder(**size), decoder=TransformerDecoder(**size), share="all"
+    )
+
+
+def convs2s(dropout: float = 0.3) -> Architecture:
+    """Four and three layers of windows of three."""
+    size: dict[str, Any] = {"embedding_size": 128, "dropout": dropout}
+    return Architecture(
+        encoder=ConvEncoder(layers=((192, 3),) * 4, attention_layers=3, **size),
+        decoder=ConvDecoder(layers=((192, 3),) * 3, output_size=128, **size),
+        share="all",
+    )
+
+
+def rnn(dropout: float = 0.3) -> Architecture:
+    """A bidirectional GRU read by a GRU with attention; no step waits for the one before it."""
+    size: dict[str, Any] = {"embedding_size": 192, "hidden_size": 256, "dropout": dropout}
+    return Architecture(
+        encoder=RNNEncoder(**size),
+        decoder=RNNDecoder(
+            attention=AttentionShape(score="scaled_dot"), input_feeding=False, **size
+        ),
+        share="embeddings",
+    )
+
+
+def slicenet(dropout: float = 0.2) -> Architecture:
+    """Three and two modules of separable convolutions."""
+    size: dict[str, Any] = {"embedding_size": 192, "dropout": dropout}
+    return Architecture(
+        encoder=SliceNetEncoder(layers=3, **size),
+        decoder=SliceNetDecoder(layers=2, attention="multi_head", **size),
+        share="all",
+    )
+
+
+def lightconv(
+    dropout: float = 0.3, convolution: Literal["lightweight", "dynamic"] = "lightweight"
+) -> Architecture:
+    """Four narrow layers of lightweight convolutions."""
+    size: dict[str, Any] = {
+        "embedding_size": 128,
+        "heads": 4,
+        "feed_forward_size": 256,
+        "norm": "pre",
+        "convolution": convolution,
+        "dropout": dropout,
+    }
+    kernels = (3, 7, 15, 31)
+    return Architecture(
+        encoder=LightConvEncoder(kernels=kernels, **size),
+        decoder=LightConvDecoder(kernels=kernels, **size),
+        share="all",
+    )
+
+
+def dynamicconv(dropout: float = 0.3) -> Architecture:
+    """Four narrow layers of dynamic convolutions."""
+    return lightconv(dropout, "dynamic")
+
+
+MODELS: dict[str, tuple[Callable[..., Architecture], float]] = {
+    "transformer": (transformer, 5e-3),
+    "convs2s": (convs2s, 2e-3),
+    "rnn": (rnn, 2e-3),
+    "slicenet": (slicenet, 2e-3),
+    "lightconv": (lightconv, 5e-3),
+    "dynamicconv": (dynamicconv, 5e-3),
+}
+
+
+def model_named(
+    name: str, path: Path | None = None, *, dropout: float | None = None
+) -> tuple[Architecture | FusedArchitecture, float]:
+    """An architecture and its learning rate: the one of that name, or that of a JSON file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it does not describe an architecture.
+    """
+    if path is None:
+        make, lr = MODELS[name]
+        return (make() if dropout is None else make(dropout)), lr
+    try:
+        return architecture_of(json.loads(path.read_bytes())), 1e-3
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from None

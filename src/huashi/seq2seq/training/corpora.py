@@ -1,0 +1,126 @@
+"""Parallel text for a training: files and tags, what is held out, vocabularies, languages."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from huashi.seq2seq.corpus import Pair, read_pairs
+from huashi.seq2seq.tokenizer import Kind, Tokenizer, train_tokenizer
+from huashi.seq2seq.training.store import Store
+
+HOLD_OUT_EVERY, HOLD_OUT_AT_MOST = 50, 1000
+
+
+class Corpus(NamedTuple):
+    """Files of sentences in two languages."""
+
+    source: Path
+    target: Path | None
+    """None where one file holds both sides."""
+    tag: str | None = None
+    """What every source begins with, such as ``<2de>``."""
+
+
+def corpora_of(
+    name: str, sources: Sequence[Path], targets: Sequence[Path], tags: Sequence[str]
+) -> list[Corpus]:
+    """The corpora of lists that belong together.
+
+    Raises:
+        ValueError: naming the list, there is not one target, or not one tag, for each source.
+    """
+    for other, given in ((f"{name}target", targets), (f"{name}tags", tags)):
+        if given and len(given) != len(sources):
+            raise ValueError(
+                f"{other} must be {len(sources)}, one for each source file, got {len(given)}"
+            )
+    return [
+        Corpus(Path(source), Path(target) if target else None, tag)
+        for source, target, tag in itertools.zip_longest(sources, targets, tags)
+    ]
+
+
+def pairs_of(corpora: Iterable[Corpus]) -> Iterator[Pair]:
+    """The pairs of all corpora, one after the other, their sources with the tags."""
+    for corpus in corpora:
+        for pair in read_pairs(corpus.source, corpus.target):
+            yield pair if corpus.tag is None else Pair(f"{corpus.tag} {pair.source}", pair.target)
+
+
+def held_out(pairs: Iterable[Pair], *, kept: bool) -> Iterator[Pair]:
+    """Every fiftieth pair, at most 1,000 of them; with ``kept`` all others.
+
+    >>> len(list(held_out([Pair("a", "b")] * 120, kept=False)))
+    3
+    """
+    for number, pair in enumerate(pairs):
+        is_out = number % HOLD_OUT_EVERY == 0 and number < HOLD_OUT_EVERY * HOLD_OUT_AT_MOST
+        if is_out != kept:
+            yield pair
+
+
+def tokenizers_for(
+    pairs: Iterable[Pair],
+    kind: Kind,
+    vocabulary_size: int,
+    *,
+    joint: bool,
+    tags: Sequence[str] = (),
+    at_most: int = 1_000_000,
+) -> tuple[Tokenizer, Tokenizer]:
+    """Tokenizers of sources and targets, learned from the first pairs.
+
+    Args:
+        pairs: the corpus.
+        kind: of tokenizer.
+        vocabulary_size: the most tokens of either.
+        joint: one vocabulary for both sides.
+        tags: one token each in the sources.
+        at_most: pairs to learn from.
+    """
+    first = itertools.islice(pairs, at_most)
+    if joint:
+        texts = (text for pair in first for text in pair)
+        both = train_tokenizer(texts, kind, vocabulary_size, tags=tags)
+        return both, both
+    first = list(first)
+    source = train_tokenizer((pair.source for pair in first), kind, vocabulary_size, tags=tags)
+    return source, train_tokenizer((pair.target for pair in first), kind, vocabulary_size)
+
+
+def token_counts(store: Store, side: int, vocabulary_size: int, *, blocks: int = 8) -> np.ndarray:
+    """How often each token occurs on a side of the first blocks, (vocabulary,)."""
+    counts = np.zeros(vocabulary_size, dtype=np.int64)
+    for block in range(min(store.blocks, blocks)):
+        for ids in store.block(block):
+            counts += np.bincount(ids[side], minlength=vocabulary_size)
+    return counts
+
+
+def check_direction(
+    name: str, pairs: Sequence[Sequence[Sequence[int]]], counts: tuple[np.ndarray, np.ndarray]
+) -> None:
+    """Raise if pairs, in a joint vocabulary, look as if their two sides were swapped.
+
+    Args:
+        name: of the files, for the error.
+        pairs: token ids of source and target.
+        counts: of the tokens of either side in training.
+
+    A side belongs to the language whose token frequencies give it the higher probability. Only
+    where both sides fit the other language better is something said.
+    """
+    log_p = [np.log((side + 1) / (side.sum() + len(side))) for side in counts]
+    fit = [[0.0, 0.0], [0.0, 0.0]]
+    for pair in pairs:
+        for side, ids in enumerate(pair):
+            for language in range(2):
+                fit[side][language] += log_p[language][np.asarray(ids, dtype=np.int64)].sum()
+    if fit[0][1] > fit[0][0] and fit[1][0] > fit[1][1]:
+        raise ValueError(
+            f"{name} must be in the languages of the training: its sources look like the "
+            "training's targets and its targets like the sources; are the two swapped?"
+        )

@@ -1,0 +1,130 @@
+"""From text files to the examples of each step: tokens, a store, and batches for each process."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from huashi.seq2seq.corpus import Pair, collate
+from huashi.seq2seq.tokenizer import Tokenizer
+from huashi.seq2seq.training.batches import Order, epochs
+from huashi.seq2seq.training.objective import Examples
+from huashi.seq2seq.training.store import Store
+
+CHUNK = 10_000
+"""Texts that are made token ids together."""
+
+
+class Step(NamedTuple):
+    """What one process computes for one step of the optimiser."""
+
+    examples: list[Examples]
+    """One batch for each that is accumulated."""
+    weights: list[float]
+    """What counts of each: 0 for one that is there only because others have one."""
+    tokens: int
+    """Target tokens of the step, EOS counted, over all processes."""
+
+
+def tokenized(
+    pairs: Iterable[Pair],
+    tokenizer: Tokenizer,
+    target_tokenizer: Tokenizer,
+    links: Iterable[str] | None = None,
+) -> Iterator[tuple[Sequence[int], ...]]:
+    """The records of a store: source, target, and where there are ``links`` also these.
+
+    Args:
+        pairs: of a corpus of any size; a part of it is in memory at a time.
+        tokenizer: of the sources.
+        target_tokenizer: of the targets.
+        links: a line for each pair, such as ``0-0 1-2``: source token - target token, from 0.
+
+    Raises:
+        ValueError: there is not a line for each pair, or a link is of tokens that there are not.
+    """
+    pairs, lines = iter(pairs), None if links is None else iter(links)
+    count = 0
+    while chunk := list(itertools.islice(pairs, CHUNK)):
+        sources = tokenizer.encode_batch([pair.source for pair in chunk])
+        targets = target_tokenizer.encode_batch([pair.target for pair in chunk])
+        for source, target in zip(sources, targets, strict=True):
+            count += 1
+            if lines is None:
+                yield source, target
+            else:
+                yield source, target, _links(next(lines, None), count, len(source), len(target))
+    if lines is not None and next(lines, None) is not None:
+        raise ValueError(f"alignments must have a line for each pair, got more than {count}")
+
+
+def steps(
+    store: Store,
+    order: Order,
+    *,
+    seed: int,
+    skip: int = 0,
+    accumulate: int = 1,
+    rank: int = 0,
+    processes: int = 1,
+    source_end: bool = True,
+) -> Iterator[Step]:
+    """What one of several processes computes, step after step, without end.
+
+    A batch of ``processes * accumulate`` times the tokens is planned by all alike, and each takes
+    its share of the sentences, so that what all compute together does not depend on their number.
+
+    Args:
+        store: the corpus.
+        order: how batches are made; its tokens are those of one batch in one process.
+        seed: of the order.
+        skip: begin after so many steps.
+        accumulate: batches of a step in each process.
+        rank: which process this is.
+        processes: how many there are.
+        source_end: False for a model that reads sources without EOS.
+    """
+    parts = processes * accumulate
+    whole = order._replace(max_tokens=order.max_tokens * parts)
+    target = store.sides.index("target")
+    for numbers, lengths in epochs(store, whole, seed=seed, skip=skip):
+        mine = [numbers[part::parts] for part in range(rank, parts, processes)]
+        records = [store.records(some if len(some) else numbers[:1]) for some in mine]
+        yield Step(
+            [examples_of(some, source_end=source_end) for some in records],
+            [float(len(some) > 0) for some in mine],
+            int((lengths[:, target] + 1).sum()),
+        )
+
+
+def examples_of(records: Sequence[Sequence[np.ndarray]], *, source_end: bool = True) -> Examples:
+    """Records as tensors."""
+    sources, targets, *links = zip(*records, strict=True)
+    batch = collate(sources, targets, source_end=source_end)
+    if not links:
+        return Examples(*batch)
+    shape = len(sources), batch.target.shape[1] - 1, batch.source.shape[1]
+    linked = torch.zeros(shape, dtype=torch.bool)
+    for row, flat in zip(linked, links[0], strict=True):
+        row[flat[1::2], flat[::2]] = True
+    return Examples(*batch, linked)
+
+
+def _links(line: str | None, number: int, source: int, target: int) -> list[int]:
+    """A line of links as numbers, source and target in turn."""
+    if line is None:
+        raise ValueError(f"alignments must have a line for each pair, got {number - 1}")
+    found = []
+    for link in line.split():
+        left, _, right = link.partition("-")
+        if not (left.isdecimal() and right.isdecimal()):
+            raise ValueError(f"alignments:{number}: a link must be like 0-1, got {link!r}")
+        if int(left) >= source or int(right) >= target:
+            raise ValueError(
+                f"alignments:{number}: a link must be of {source} source and {target} target "
+                f"tokens, counted from 0, got {link}"
+            )
+        found += [int(left), int(right)]
+    return found

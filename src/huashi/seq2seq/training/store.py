@@ -1,0 +1,192 @@
+"""Token ids of a corpus on the disk, read piece by piece: a corpus may be larger than memory.
+
+A store is a folder of two flat files and a description:
+
+    tokens     the ids of all records, one after the other, in 16 bits or in 32
+    lengths    how many ids each sequence of each record has, in 32 bits
+    store.json what a record is made of (``source``, ``target``), how many there are, what they
+               were read from
+
+A record is found by the lengths before it, so a block of records costs two reads wherever it lies.
+Nothing is kept in memory but where each block of 4,096 records begins: 8 bytes a block.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+BLOCK = 4096
+"""Records that are read together."""
+
+
+class Store:
+    """An open store; :func:`write_store` makes one.
+
+    Args:
+        folder: the store.
+
+    Raises:
+        FileNotFoundError: there is no store.
+        ValueError: its files are not of one piece.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        about = self._about()
+        self.sides: tuple[str, ...] = tuple(about["sides"])
+        self.origin: dict[str, Any] = about["origin"]
+        self._count, self._dtype = about["records"], np.dtype(about["dtype"])
+        self._starts = np.array(about["starts"], dtype=np.int64)
+        self._check_sizes(about["tokens"])
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks there are; the last may be short."""
+        return -(-self._count // BLOCK)
+
+    def lengths(self, block: int) -> np.ndarray:
+        """The lengths of the sequences of a block's records, (records, sides)."""
+        first = block * BLOCK
+        count = min(BLOCK, self._count - first)
+        width = len(self.sides)
+        with (self.folder / "lengths").open("rb") as file:
+            found = _read(file, first * width, count * width, np.dtype(np.uint32))
+        return found.reshape(count, width).astype(np.int64)
+
+    def block(self, number: int) -> list[tuple[np.ndarray, ...]]:
+        """All records of a block."""
+        first = number * BLOCK
+        return self.records(range(first, min(first + BLOCK, self._count)))
+
+    def records(self, numbers: Iterable[int]) -> list[tuple[np.ndarray, ...]]:
+        """Records by their numbers: each the ids of its sequences."""
+        found: dict[int, tuple[np.ndarray, ...]] = {}
+        with (self.folder / "tokens").open("rb") as file:
+            for block, of_block in _by_block(numbers).items():
+                lengths = self.lengths(block)
+                ends = self._starts[block] + lengths.sum(1).cumsum()
+                for number in of_block:
+                    row = lengths[number % BLOCK]
+                    begin = ends[number % BLOCK] - row.sum()
+                    ids = _read(file, begin, row.sum(), self._dtype).astype(np.int64)
+                    found[number] = tuple(np.split(ids, row.cumsum()[:-1]))
+        return [found[int(number)] for number in numbers]
+
+    def _about(self) -> dict[str, Any]:
+        path = self.folder / "store.json"
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no store at {self.folder}")
+        try:
+            about = json.loads(path.read_bytes())
+            wanted = {"sides", "dtype", "origin", "records", "starts", "tokens"}
+            if about.keys() != wanted:
+                raise ValueError(f"it must tell {sorted(wanted)}")
+            return about
+        except (ValueError, AttributeError) as error:
+            raise ValueError(f"{path} is damaged: {error}") from None
+
+    def _check_sizes(self, tokens: int) -> None:
+        wanted = {
+            "tokens": tokens * self._dtype.itemsize,
+            "lengths": self._count * len(self.sides) * 4,
+        }
+        for name, size in wanted.items():
+            there = (self.folder / name).stat().st_size
+            if there != size:
+                raise ValueError(f"{self.folder / name} must have {size} bytes, got {there}")
+
+
+def write_store(
+    folder: str | Path,
+    records: Iterable[Sequence[Sequence[int]]],
+    *,
+    sides: Sequence[str],
+    vocabulary_size: int,
+    origin: dict[str, Any] | None = None,
+) -> Store:
+    """Write a store, which appears once it is whole; one that is there is replaced.
+
+    Args:
+        folder: where.
+        records: each with one sequence of ids for each of ``sides``; taken as they come.
+        sides: what the sequences are, such as ``("source", "target")``.
+        vocabulary_size: ids are below it.
+        origin: what they were read from, as :func:`fingerprints` has it.
+    """
+    folder = Path(folder)
+    dtype = np.dtype(np.uint16 if vocabulary_size <= 2**16 else np.uint32)
+    unfinished = folder.with_name(f".{folder.name}.{os.getpid()}")
+    unfinished.mkdir(parents=True)
+    try:
+        about = {"sides": list(sides), "dtype": dtype.name, "origin": origin or {}}
+        with (
+            (unfinished / "tokens").open("wb") as tokens,
+            (unfinished / "lengths").open("wb") as lengths,
+        ):
+            about |= _write(records, len(sides), dtype, tokens, lengths)
+        (unfinished / "store.json").write_text(json.dumps(about))
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(unfinished, folder)
+    except BaseException:
+        shutil.rmtree(unfinished)
+        raise
+    return Store(folder)
+
+
+def fingerprints(paths: Iterable[str | Path]) -> dict[str, Any]:
+    """What tells a file from another version of it: its size, and the SHA-256 of its content."""
+    found = {}
+    for path in map(Path, paths):
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        found[str(path)] = {"bytes": path.stat().st_size, "sha256": digest}
+    return found
+
+
+def _write(
+    records: Iterable[Sequence[Sequence[int]]],
+    width: int,
+    dtype: np.dtype,
+    tokens: BinaryIO,
+    lengths: BinaryIO,
+) -> dict[str, Any]:
+    """Write all records; return how many there are, and where blocks begin."""
+    starts: list[int] = []
+    count = place = 0
+    for record in records:
+        if len(record) != width:
+            raise ValueError(f"a record must have {width} sequences, got {len(record)}")
+        if count % BLOCK == 0:
+            starts.append(place)
+        sizes = np.array([len(ids) for ids in record], dtype=np.uint32)
+        lengths.write(sizes.tobytes())
+        tokens.write(np.concatenate([np.asarray(ids, dtype=dtype) for ids in record]).tobytes())
+        place += int(sizes.sum())
+        count += 1
+    return {"records": count, "starts": starts, "tokens": place}
+
+
+def _read(file: BinaryIO, first: int, count: int, dtype: np.dtype) -> np.ndarray:
+    """``count`` numbers from the ``first`` on; no other reader of the file is moved."""
+    size = int(count) * dtype.itemsize
+    content = os.pread(file.fileno(), size, int(first) * dtype.itemsize)
+    if len(content) < size:
+        raise ValueError(f"{file.name} must be whole, got {len(content)} of {size} bytes")
+    return np.frombuffer(content, dtype=dtype)
+
+
+def _by_block(numbers: Iterable[int]) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for number in numbers:
+        found.setdefault(int(number) // BLOCK, []).append(int(number))
+    return found

@@ -1,0 +1,57 @@
+"""What a model scores on held-out pairs: likelihood, and the text metrics of sacrebleu."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from huashi.seq2seq.corpus import Pair, collate, token_batches
+from huashi.seq2seq.encoder_decoder import EncoderDecoder
+from huashi.seq2seq.metrics import text_scores
+from huashi.seq2seq.tokenizer import PAD
+from huashi.seq2seq.translator import Translator
+
+
+@torch.inference_mode()
+def likelihood(
+    model: EncoderDecoder,
+    pairs: Sequence[tuple[Sequence[int], Sequence[int]]],
+    *,
+    batch_tokens: int = 8000,
+    source_end: bool = True,
+) -> dict[str, float]:
+    """The mean loss of a target token, EOS counted, and its exponential.
+
+    Args:
+        model: in evaluation mode.
+        pairs: token ids.
+        batch_tokens: positions of a batch, padding counted.
+        source_end: False for a model that reads sources without EOS.
+
+    Returns:
+        ``loss`` in nats, that of the model's output mapping; with softmax also ``perplexity``.
+    """
+    device = next(model.parameters()).device
+    lengths = [(len(source) + 1, len(target) + 1) for source, target in pairs]
+    most = max(batch_tokens, *map(max, lengths))
+    total, tokens = torch.zeros((), dtype=torch.float64, device=device), 0
+    for batch in token_batches(lengths, most):
+        sources, targets = zip(*(pairs[i] for i in batch), strict=True)
+        source, length, target = collate(sources, targets, source_end=source_end)
+        gold: Tensor = target[:, 1:].to(device)
+        logits = model(source.to(device), length, target[:, :-1].to(device))
+        total += model.output.loss(logits, gold, ignore_index=PAD, reduction="sum")
+        tokens += sum(len(ids) + 1 for ids in targets)
+    loss = total.item() / tokens
+    if model.output.mapping != "softmax":
+        return {"loss": loss}
+    return {"loss": loss, "perplexity": math.exp(min(loss, 700))}
+
+
+def translation_scores(
+    translator: Translator, pairs: Sequence[Pair], *, beam: int
+) -> dict[str, float | str]:
+    """What the translations of the sources score: BLEU, chrF, exact match, and signatures."""
+    found = translator.translate([pair.source for pair in pairs], beam=beam)
+    return text_scores(found, [pair.target for pair in pairs])

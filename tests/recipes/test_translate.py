@@ -1,0 +1,288 @@
+"""The recipe `translate`, at toy size: two files become a translator with a score."""
+
+import gzip
+import json
+import os
+import random
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from torch.testing import assert_close
+
+from huashi.__main__ import main
+from huashi.recipes import translate
+from huashi.recipes._models import MODELS, model_named
+from huashi.run import Run
+from huashi.seq2seq import Translator
+from huashi.seq2seq.architecture import describe
+from huashi.seq2seq.training import Training
+
+WORDS = {"one": "eins", "two": "zwei", "three": "drei", "four": "vier", "and": "und"}
+TRAINING = Training(
+    steps=300,
+    batch_tokens=400,
+    max_length=12,
+    lr=5e-3,
+    warmup=30,
+    validate_every=150,
+    save_every=100,
+    threads=1,
+    accelerator="cpu",
+)
+
+
+def write(folder, count, seed):
+    """Sentences of numbers in two languages, word by word."""
+    draw = random.Random(seed)
+    sources = [" ".join(draw.choices(list(WORDS), k=draw.randint(1, 5))) for _ in range(count)]
+    targets = [" ".join(WORDS[word] for word in source.split()) for source in sources]
+    (folder / f"{seed}.en").write_text("".join(f"{line}\n" for line in sources))
+    with gzip.open(folder / f"{seed}.de.gz", "wt") as file:
+        file.write("".join(f"{line}\n" for line in targets))
+    return folder / f"{seed}.en", folder / f"{seed}.de.gz"
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("corpus")
+    source, target = write(folder, 600, 1)
+    validation, test = write(folder, 30, 2), write(folder, 30, 3)
+    return translate.Config(
+        source=(source,),
+        target=(target,),
+        validation_source=validation[:1],
+        validation_target=validation[1:],
+        test_source=test[:1],
+        test_target=test[1:],
+        folder=folder / "run",
+        tokenizer="word",
+        model="rnn",
+        dropout=0.0,
+        training=TRAINING,
+    )
+
+
+@pytest.fixture(scope="module")
+def run(config):
+    return translate.train(config)
+
+
+def test_learns_to_translate(run):
+    scores = {row["measure"]: row["value"] for row in run.results["scores"]}
+    assert scores["exact match, %"] > 95
+    assert scores["BLEU"] > 95
+    assert "version" in scores["BLEU signature"]
+    assert scores["pairs"] == 30
+    assert [row["pairs"] for row in run.results["lengths"]] == [5] * 6
+    assert Translator.load(run).translate(["two and four"]) == ["zwei und vier"]
+    report = run.path("report.html").read_text()
+    for heading in ("Scores", "Ten sentences", "Learning curves", "By length", "Attention"):
+        assert heading in report
+
+
+def test_a_run_knows_its_configuration(run, config):
+    opened = Run(run.folder)
+    found = opened.configuration(translate.Config)
+    assert found.training == config.training
+    assert [str(path) for path in found.source] == [str(path) for path in config.source]
+    assert translate.evaluate(opened) == run.results
+
+
+def test_a_finished_run_is_left_alone(run, config):
+    before = {path: path.stat().st_mtime_ns for path in run.folder.rglob("*")}
+    translate.train(config)
+    assert {path: path.stat().st_mtime_ns for path in run.folder.rglob("*")} == before
+
+
+def test_another_configuration_is_refused(run, config):
+    with pytest.raises(ValueError, match=r"with training\.seed 0, got 1"):
+        translate.train(replace(config, training=replace(TRAINING, seed=1)))
+    with pytest.raises(ValueError, match="with vocabulary_size 4000, got 9"):
+        translate.train(replace(config, vocabulary_size=9))
+    translate.train(replace(config, training=replace(TRAINING, threads=2, minutes=5.0)))
+
+
+def test_corpora_that_have_changed_are_refused(tmp_path, config):
+    source, target = write(tmp_path, 60, 1)
+    quick = replace(TRAINING, steps=2, validate_every=1, save_every=1, batch_tokens=60)
+    toy = replace(
+        config, source=(source,), target=(target,), folder=tmp_path / "run", training=quick
+    )
+    run = translate.train(toy)
+    run.path("results.json").unlink()  # as if it had been interrupted
+    translate.train(toy)
+    run.path("results.json").unlink()
+    source.write_text(source.read_text().replace("one", "won"))
+    with pytest.raises(
+        ValueError, match=r"must go on with the files that it began with, got .*1\.en"
+    ):
+        translate.train(toy)
+
+
+def test_swapped_languages_are_noticed(tmp_path, config):
+    swapped = {
+        "validation_source": config.validation_target,
+        "validation_target": config.validation_source,
+    }
+    with pytest.raises(ValueError, match="validation_source and validation_target must be in the"):
+        translate.train(replace(config, folder=tmp_path / "run", **swapped))
+
+
+def test_pairs_that_are_too_long_are_counted(tmp_path, config, capsys):
+    quick = replace(TRAINING, steps=1, validate_every=1, max_length=3)
+    translate.train(replace(config, folder=tmp_path / "run", training=quick))
+    sources = config.source[0].read_text().splitlines()
+    longer = sum(len(line.split()) > 3 for line in sources)
+    assert (
+        f"600 pairs, {longer} of them longer than 3 tokens and left out" in capsys.readouterr().err
+    )
+
+
+def test_without_validation_pairs_are_held_out(tmp_path, config):
+    quick = replace(TRAINING, steps=1, validate_every=1)
+    nothing = {
+        f"{name}_{side}": () for name in ("validation", "test") for side in ("source", "target")
+    }
+    run = translate.train(replace(config, folder=tmp_path / "run", training=quick, **nothing))
+    scores = {row["measure"]: row["value"] for row in run.results["scores"]}
+    assert scores["pairs"] == 600 / 50
+
+
+def test_one_model_for_two_languages(tmp_path, config):
+    """A tag says what to make of a source: German, or the same again."""
+    english = tmp_path / "copy.en"
+    english.write_bytes(config.source[0].read_bytes())
+    test = config.test_source[0]
+    copied = [test, test]
+    both = replace(
+        config,
+        source=(config.source[0], english),
+        target=(config.target[0], english),
+        tags=("<2de>", "<2en>"),
+        validation_tags=("<2de>",),
+        test_source=tuple(copied),
+        test_target=(config.test_target[0], test),
+        test_tags=("<2de>", "<2en>"),
+        folder=tmp_path / "run",
+    )
+    run = translate.train(both)
+    scores = {row["measure"]: row["value"] for row in run.results["scores"]}
+    assert scores["pairs"] == 60
+    assert scores["exact match, %"] > 90
+    texts = Translator.load(run).translate(["<2de> one and two", "<2en> one and two"])
+    assert texts == ["eins und zwei", "one and two"]
+
+
+def test_alignments_guide_the_attention(tmp_path, config):
+    links = tmp_path / "links"
+    lines = config.source[0].read_text().splitlines()
+    links.write_text(
+        "".join(" ".join(f"{i}-{i}" for i in range(len(s.split()))) + "\n" for s in lines)
+    )
+    guided = replace(
+        config,
+        alignments=(links,),
+        folder=tmp_path / "run",
+        training=replace(TRAINING, guided_alignment=1.0, steps=200),
+    )
+    translator = Translator.load(translate.train(guided))
+    [[best]] = translator.search(["four and three two"])
+    assert best.tokens[:-1] == ["vier", "und", "drei", "zwei"]
+    assert best.alignment.argmax(1).tolist()[:4] == [0, 1, 2, 3]
+    assert best.alignment.diagonal()[:4].min() > 0.8
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        ({"target": ()}, "1.en:1: line must have 2 tab-separated columns"),
+        ({"tags": ("<a>", "<b>")}, "tags must be 1, one for each source file, got 2"),
+        ({"test_target": ()}, "3.en:1: line must have 2"),
+        ({"metric": "blue"}, "did you mean 'bleu'"),
+        ({"alignments": ("x",)}, "alignments must be given with --guided-alignment"),
+        ({"training": replace(TRAINING, batch_tokens=9)}, "batch_tokens must be >= 13"),
+    ],
+    ids=str,
+)
+def test_wrong_input_is_refused(tmp_path, config, wrong, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        translate.train(replace(config, folder=tmp_path / "run", **wrong))
+
+
+def test_an_architecture_of_ones_own(tmp_path, config):
+    file = tmp_path / "architecture.json"
+    architecture, _ = model_named("transformer")
+    file.write_text(json.dumps(describe(architecture)))
+    quick = replace(TRAINING, steps=1, validate_every=1)
+    run = translate.train(
+        replace(config, architecture=file, folder=tmp_path / "run", training=quick)
+    )
+    assert run.model["encoder"]["kind"] == "transformer"
+    file.write_text("{")
+    with pytest.raises(ValueError, match=r"architecture\.json is damaged"):
+        model_named("rnn", file)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_has_a_learning_rate_and_takes_dropout(name):
+    architecture, lr = model_named(name, dropout=0.5)
+    assert 0 < lr < 0.1
+    assert architecture.encoder.dropout == architecture.decoder.dropout == 0.5
+    assert architecture.build(40)
+
+
+def arguments(config, folder, **options):
+    given = {
+        "source": config.source[0],
+        "target": config.target[0],
+        "validation-source": config.validation_source[0],
+        "validation-target": config.validation_target[0],
+        "folder": folder,
+        "tokenizer": "word",
+        "model": "rnn",
+        "dropout": 0.0,
+        "steps": 100,
+        "validate-every": 50,
+        "max-length": 12,
+        "warmup": 10,
+        "threads": 1,
+        "accelerator": "cpu",
+        **options,
+    }
+    return [str(x) for name, value in given.items() for x in (f"--{name}", value)]
+
+
+def test_two_processes_train_like_one_with_twice_the_batch(tmp_path, config):
+    """The same losses, norms and validations, and so the same model."""
+    command = ["train", "translate"]
+    torchrun = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node",
+        "2",
+        "--standalone",
+    ]
+    subprocess.run(
+        [
+            *torchrun,
+            "-m",
+            "huashi",
+            *command,
+            *arguments(config, tmp_path / "two", **{"batch-tokens": 100}),
+        ],
+        check=True,
+        capture_output=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    main([*command, *arguments(config, tmp_path / "one", **{"batch-tokens": 200})])
+    one, two = Run(tmp_path / "one"), Run(tmp_path / "two")
+    assert len(one.metrics()) == len(two.metrics()) == 4
+    for a, b in zip(one.metrics(), two.metrics(), strict=True):
+        del a["seconds"], b["seconds"]
+        assert a.keys() == b.keys()
+        for name in a.keys() - {"split"}:
+            assert_close(a[name], b[name], rtol=1e-4, atol=1e-5)
+    assert one.results["scores"] == two.results["scores"]
