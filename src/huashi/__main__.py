@@ -23,7 +23,7 @@ from huashi.commands._recipes import first_line, recipe_named, recipe_names, sli
 from huashi.commands.machine import bench_pooling, warm_up
 from huashi.commands.networks import path, slim
 from huashi.commands.runs import evaluate, recipes, train
-from huashi.commands.text import import_, predict
+from huashi.commands.text import import_, predict, sample
 
 _TRAIN = "Train a recipe, or go on with an interrupted run."
 _PATH = "Accuracy against latency of a recipe's network, by strength of its penalty."
@@ -64,6 +64,7 @@ def _parse(arguments: list[str]) -> Callable[[], None]:
         app.command(name="train", help=_TRAIN)(lambda: None)
     app.command(_deferred(evaluate))
     app.command(_deferred(predict))
+    app.command(_deferred(sample))
     app.command(name="import")(_deferred(import_))
     app.command(_deferred(slim))
     if arguments[:1] == ["path"]:

@@ -1,4 +1,4 @@
-"""Commands for text: ``huashi predict`` and ``import``."""
+"""Commands for text: ``huashi predict``, ``sample`` and ``import``."""
 
 import contextlib
 import itertools
@@ -99,6 +99,50 @@ def predict(
                     picture = _picture(translator, source, decoding, choices=only, **wished)
                     write_atomically(_numbered(explain, number), picture)
             file.flush()
+
+
+def sample(
+    run: RUN,
+    /,
+    *,
+    prompt: str = "\n",
+    tokens: int = 300,
+    samples: int = 1,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    min_p: float | None = None,
+    typical: float | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+) -> None:
+    """Write on after a prompt, with a language model of running text.
+
+    Args:
+        run: folder of a finished run of the recipe lm.
+        prompt: what was said before; it is written too.
+        tokens: how many to draw.
+        samples: how many texts, with an empty line between them.
+        temperature: below 1 the likely is likelier.
+        top_k: draw from the k likeliest tokens.
+        top_p: draw from the likeliest tokens that have this probability together.
+        min_p: draw from tokens at least this times as likely as the likeliest.
+        typical: draw from the most typical tokens that have this probability together.
+        seed: of what is drawn.
+        device: where to compute, such as cpu or cuda.
+    """
+    from huashi.seq2seq.language_model import LanguageModel
+
+    writer = LanguageModel.load(run, device=device)
+    filters: dict[str, Any] = {
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "min_p": min_p,
+        "typical": typical,
+    }
+    found = writer.sample(prompt, tokens=tokens, samples=samples, generator=seed, **filters)
+    print("\n\n".join(prompt.lstrip("\n") + text for text in found))
 
 
 def import_(

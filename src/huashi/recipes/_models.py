@@ -1,7 +1,7 @@
 """Architectures for small corpora by name, with the learning rates that were tuned for them."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -99,8 +99,46 @@ MODELS: dict[str, tuple[Callable[..., Architecture], float]] = {
 }
 
 
+def writing_rnn(dropout: float = 0.2) -> Architecture:
+    """A language model: an LSTM of two layers."""
+    decoder = RNNDecoder(
+        cell="lstm",
+        embedding_size=128,
+        hidden_size=384,
+        layers=2,
+        attention=None,
+        input_feeding=False,
+        dropout=dropout,
+    )
+    return Architecture(encoder=None, decoder=decoder)
+
+
+def writing_transformer(dropout: float = 0.2) -> Architecture:
+    """A language model: a narrow Transformer, norms before its layers."""
+    decoder = TransformerDecoder(
+        embedding_size=192,
+        layers=4,
+        heads=6,
+        feed_forward_size=768,
+        activation="gelu",
+        norm="pre",
+        dropout=dropout,
+    )
+    return Architecture(encoder=None, decoder=decoder, share="output")
+
+
+LANGUAGE_MODELS: dict[str, tuple[Callable[..., Architecture], float]] = {
+    "rnn": (writing_rnn, 2e-3),
+    "transformer": (writing_transformer, 1e-3),
+}
+
+
 def model_named(
-    name: str, path: Path | None = None, *, dropout: float | None = None
+    name: str,
+    path: Path | None = None,
+    *,
+    dropout: float | None = None,
+    models: Mapping[str, tuple[Callable[..., Architecture], float]] = MODELS,
 ) -> tuple[Architecture | FusedArchitecture, float]:
     """An architecture and its learning rate: the one of that name, or that of a JSON file.
 
@@ -109,7 +147,7 @@ def model_named(
         ValueError: it does not describe an architecture.
     """
     if path is None:
-        make, lr = MODELS[name]
+        make, lr = models[name]
         return (make() if dropout is None else make(dropout)), lr
     try:
         return architecture_of(json.loads(path.read_bytes())), 1e-3

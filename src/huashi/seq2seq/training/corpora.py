@@ -14,7 +14,7 @@ from huashi.seq2seq.training.store import Store
 HOLD_OUT_EVERY, HOLD_OUT_AT_MOST = 50, 1000
 
 
-class Corpus(NamedTuple):
+class Files(NamedTuple):
     """Files of sentences in two languages."""
 
     source: Path
@@ -24,10 +24,10 @@ class Corpus(NamedTuple):
     """What every source begins with, such as ``<2de>``."""
 
 
-def corpora_of(
+def files_of(
     name: str, sources: Sequence[Path], targets: Sequence[Path], tags: Sequence[str]
-) -> list[Corpus]:
-    """The corpora of lists that belong together.
+) -> list[Files]:
+    """The files of lists that belong together.
 
     Raises:
         ValueError: naming the list, there is not one target, or not one tag, for each source.
@@ -38,13 +38,13 @@ def corpora_of(
                 f"{other} must be {len(sources)}, one for each source file, got {len(given)}"
             )
     return [
-        Corpus(Path(source), Path(target) if target else None, tag)
+        Files(Path(source), Path(target) if target else None, tag)
         for source, target, tag in itertools.zip_longest(sources, targets, tags)
     ]
 
 
-def pairs_of(corpora: Iterable[Corpus]) -> Iterator[Pair]:
-    """The pairs of all corpora, one after the other, their sources with the tags."""
+def pairs_of(corpora: Iterable[Files]) -> Iterator[Pair]:
+    """The pairs of all files, one after the other, their sources with the tags."""
     for corpus in corpora:
         for pair in read_pairs(corpus.source, corpus.target):
             yield pair if corpus.tag is None else Pair(f"{corpus.tag} {pair.source}", pair.target)

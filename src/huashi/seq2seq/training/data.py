@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -60,6 +60,47 @@ def tokenized(
         raise ValueError(f"alignments must have a line for each pair, got more than {count}")
 
 
+def windows(
+    store: Store,
+    tokens: tuple[int, int],
+    *,
+    context: int,
+    rows: int,
+    seed: int,
+    skip: int = 0,
+    rank: int = 0,
+    processes: int = 1,
+) -> Iterator[Step]:
+    """Windows of running text drawn at random, step after step, without end.
+
+    Args:
+        store: of one side; its records stand one after the other.
+        tokens: the first token to draw from, and the one after the last.
+        context: tokens that are predicted in a window.
+        rows: windows of a step in each process.
+        seed: of what is drawn.
+        skip: begin after so many steps.
+        rank: which process this is.
+        processes: how many there are.
+
+    Raises:
+        ValueError: there are fewer tokens than a window has.
+    """
+    first, last = tokens
+    if last - first <= context:
+        raise ValueError(
+            f"context must be less than the {last - first} tokens of the text, got {context}"
+        )
+    for step in itertools.count(skip):
+        draw = np.random.default_rng((seed, step))
+        starts = draw.integers(first, last - context, size=rows * processes)[rank::processes]
+        found = np.stack([store.window(int(start), context + 1) for start in starts])
+        target = torch.from_numpy(found)
+        none = torch.zeros(len(target), 1, dtype=torch.long)
+        examples = Examples(none, none[:, 0] + 1, target)
+        yield Step([examples], [1.0], rows * processes * context)
+
+
 def steps(
     store: Store,
     order: Order,
@@ -99,9 +140,12 @@ def steps(
         )
 
 
-def examples_of(records: Sequence[Sequence[np.ndarray]], *, source_end: bool = True) -> Examples:
+def examples_of(records: Sequence[Any], *, source_end: bool = True) -> Examples:
     """Records as tensors."""
-    sources, targets, *links = zip(*records, strict=True)
+    if len(records[0]) == 1:  # of a language model, which reads no source
+        sources, targets, links = [()] * len(records), [text for [text] in records], ()
+    else:
+        sources, targets, *links = zip(*records, strict=True)
     batch = collate(sources, targets, source_end=source_end)
     if not links:
         return Examples(*batch)

@@ -41,9 +41,11 @@ class Store:
         about = self._about()
         self.sides: tuple[str, ...] = tuple(about["sides"])
         self.origin: dict[str, Any] = about["origin"]
+        self.tokens: int = about["tokens"]
+        """Ids of all records together."""
         self._count, self._dtype = about["records"], np.dtype(about["dtype"])
         self._starts = np.array(about["starts"], dtype=np.int64)
-        self._check_sizes(about["tokens"])
+        self._check_sizes(self.tokens)
 
     def __len__(self) -> int:
         return self._count
@@ -80,6 +82,11 @@ class Store:
                     ids = _read(file, begin, row.sum(), self._dtype).astype(np.int64)
                     found[number] = tuple(np.split(ids, row.cumsum()[:-1]))
         return [found[int(number)] for number in numbers]
+
+    def window(self, first: int, count: int) -> np.ndarray:
+        """Ids of all records as one row, from the ``first`` on."""
+        with (self.folder / "tokens").open("rb") as file:
+            return _read(file, first, count, self._dtype).astype(np.int64)
 
     def _about(self) -> dict[str, Any]:
         path = self.folder / "store.json"

@@ -1,0 +1,228 @@
+"""Training on pairs of texts, from a corpus to a scored run: what recipes of such share."""
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import torch
+
+from huashi import report
+from huashi.recipes._fabric import fabric_on
+from huashi.recipes._models import model_named
+from huashi.run import Progress, Run
+from huashi.seq2seq.architecture import describe
+from huashi.seq2seq.corpus import Pair
+from huashi.seq2seq.metrics import scores_by_length, sentence_cost, text_scores
+from huashi.seq2seq.tokenizer import Tokenizer
+from huashi.seq2seq.training import Objective, Order, Store, fit, steps, write_store
+from huashi.seq2seq.training.batches import count_longer
+from huashi.seq2seq.training.corpora import check_direction, token_counts, tokenizers_for
+from huashi.seq2seq.training.data import Step, tokenized
+from huashi.seq2seq.training.store import fingerprints
+from huashi.seq2seq.training.validation import likelihood, translation_scores
+from huashi.seq2seq.translator import Translator, tokenizers_of
+
+METRICS = {"bleu": "BLEU", "chrf": "chrF", "exact": "exact match, %", "loss": "loss"}
+Part = Literal["train", "validation", "test"]
+
+
+class Corpus(NamedTuple):
+    """What a training reads; pairs come anew at each call."""
+
+    files: Sequence[Path]
+    """What it is made of."""
+    pairs: Callable[[Part], Iterator[Pair]]
+    """Those of a part, as they are asked for."""
+    tags: Sequence[str] = ()
+    """Words of the sources that are one token each."""
+    links: Iterable[str] | None = None
+    """Alignments of the training pairs, a line each."""
+
+
+class Data(NamedTuple):
+    """The corpus as tokens."""
+
+    store: Store
+    validation: list[Pair]
+    tokenizers: tuple[Tokenizer, Tokenizer]
+
+
+def train(name: str, config: Any, corpus: Corpus) -> Run:
+    """Train, test, and write the report; go on where an interrupted run stopped.
+
+    Args:
+        name: of the recipe.
+        config: its configuration, with a ``folder``, a :class:`Training`, and how to make
+            tokens, model and validation.
+        corpus: what to read.
+    """
+    architecture, lr = model_named(config.model, config.architecture, dropout=config.dropout)
+    settings = replace(config.training, lr=config.training.lr or lr)
+    fabric = fabric_on(settings.accelerator, settings.precision)
+    fabric.launch()
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    progress = Progress(f"train {name}", settings.steps, quiet=not fabric.is_global_zero)
+    with fabric.rank_zero_first():
+        run = Run.start(config.folder, name, config, describe(architecture))
+        if run.results is not None:
+            return run
+        data = prepare(config, corpus, run, progress)
+
+    torch.manual_seed(settings.seed)
+    model = architecture.build(*map(len, data.tokenizers))
+    objective = Objective(model, settings, sentence_cost(data.tokenizers[1], settings.risk_cost))
+    order = Order(settings.batch_tokens, settings.max_length, buffer=settings.buffer)
+    source_end = architecture.source_end
+    validation = [
+        (data.tokenizers[0].encode(pair.source), data.tokenizers[1].encode(pair.target))
+        for pair in data.validation
+    ]
+
+    def steps_after(done: int) -> Iterator[Step]:
+        return steps(
+            data.store,
+            order,
+            seed=settings.seed,
+            skip=done,
+            accumulate=settings.accumulate,
+            rank=fabric.global_rank,
+            processes=fabric.world_size,
+            source_end=source_end,
+        )
+
+    def validate(model: Any) -> dict[str, float]:
+        translator = Translator(model, *data.tokenizers, source_end=source_end)
+        scores = translation_scores(translator, data.validation, beam=1)
+        numbers = {name: float(scores[name]) for name in ("BLEU", "chrF", "exact match, %")}
+        return likelihood(model, validation, source_end=source_end) | numbers
+
+    fit(run, objective, steps_after, validate, METRICS[config.metric], fabric)
+    if fabric.is_global_zero:
+        progress.note("testing")
+        results = evaluate(run, config, corpus, device=fabric.device)
+        write_report(run, results)
+        run.complete(results)
+    fabric.barrier()
+    return run
+
+
+def prepare(config: Any, corpus: Corpus, run: Run, progress: Progress) -> Data:
+    """Tokenizers and token ids of the corpus, made in the run folder or found there.
+
+    Raises:
+        ValueError: the corpus is not that which an interrupted run began with, a pair is damaged,
+            or validation or test are in other languages.
+    """
+    origin = {"files": list(fingerprints(corpus.files).values())}
+    folder = run.path("train.tokens")
+    if folder.is_dir():
+        store, tokenizers = Store(folder), tokenizers_of(run)
+        if store.origin != origin:
+            names = ", ".join(map(str, corpus.files))
+            raise ValueError(
+                f"{run.folder} must go on with the files that it began with, got {names} changed"
+            )
+    else:
+        progress.note("learning the vocabulary")
+        tokenizers = tokenizers_for(
+            corpus.pairs("train"),
+            config.tokenizer,
+            config.vocabulary_size,
+            joint=config.joint,
+            tags=corpus.tags,
+        )
+        for side, tokenizer in zip(("", "target_"), tokenizers[: 2 - config.joint], strict=False):
+            run.keep(f"{side}tokenizer.json", tokenizer.to_json())
+        progress.note("writing token ids")
+        store = write_store(
+            folder,
+            tokenized(corpus.pairs("train"), *tokenizers, corpus.links),
+            sides=("source", "target") + ("links",) * (corpus.links is not None),
+            vocabulary_size=max(map(len, tokenizers)),
+            origin=origin,
+        )
+    left_out = count_longer(store, config.training.max_length)
+    progress.note(
+        f"{len(store):,} pairs, {left_out:,} of them longer than {config.training.max_length} "
+        "tokens and left out"
+    )
+    if config.joint:  # in vocabularies apart, frequencies tell nothing of the language
+        _check_languages(corpus, store, tokenizers[0])
+    return Data(store, list(corpus.pairs("validation")), tokenizers)
+
+
+def evaluate(
+    run: Run, config: Any, corpus: Corpus, *, device: str | torch.device = "cpu"
+) -> dict[str, Any]:
+    """Score the best model of a run on the test of its corpus.
+
+    Returns:
+        ``scores``: BLEU, chrF and exact match with sacrebleu's signatures; ``lengths``: BLEU by
+        length of the source; ``examples``: ten sources and what the model made of them.
+    """
+    pairs = list(corpus.pairs("test"))
+    translator = Translator.load(run, device=device)
+    found = translator.translate([pair.source for pair in pairs], beam=config.beam)
+    scores = text_scores(found, [pair.target for pair in pairs])
+    return {
+        "scores": [{"measure": name, "value": value} for name, value in scores.items()],
+        "lengths": scores_by_length(found, pairs),
+        "examples": [
+            {"source": pair.source, "reference": pair.target, "found": text}
+            for pair, text in list(zip(pairs, found, strict=True))[:10]
+        ],
+    }
+
+
+def write_report(run: Run, results: dict[str, Any]) -> Path:
+    """Make the run's ``report.html`` from its metrics and results."""
+    translator = Translator.load(run)
+    shown = [example["source"] for example in results["examples"][:3]]
+    attention = {
+        f"{source} → {best.text}": report.attention_picture(
+            best.source_tokens, best.tokens, best.alignment
+        )
+        for source, [best] in zip(shown, translator.search(shown), strict=True)
+        if best.alignment is not None
+    }
+    lengths = [(row["words"], row["BLEU"]) for row in results["lengths"]]
+    return report.write_report(
+        run.folder,
+        "Translation",
+        {
+            "Scores": report.table_html(results["scores"]),
+            "Ten sentences of the test": report.table_html(results["examples"]),
+            "Learning curves": {"Loss and validation": report.learning_curves(run.metrics())},
+            "By length": {
+                "BLEU by words of the source": report.trade_off(
+                    {"BLEU": lengths}, "words of the source", "BLEU"
+                )
+            },
+            "Attention": attention,
+            "Configuration": report.table_html(
+                [{"field": name, "value": value} for name, value in run.config.items()]
+            ),
+        },
+    )
+
+
+def tables(results: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    """What of the results is worth printing."""
+    try:
+        return [results["scores"], results["lengths"], results["examples"]]
+    except (KeyError, TypeError):
+        raise ValueError(
+            "results.json must hold scores, lengths and examples of a translation"
+        ) from None
+
+
+def _check_languages(corpus: Corpus, store: Store, tokenizer: Tokenizer) -> None:
+    """Raise if validation or test are in other languages than the training."""
+    source, target = (token_counts(store, side, len(tokenizer)) for side in range(2))
+    for part in ("validation", "test"):
+        pairs = itertools.islice(corpus.pairs(part), 1000)
+        ids = [tuple(tokenizer.encode_batch(list(pair))) for pair in pairs]
+        check_direction(f"{part}_source and {part}_target", ids, (source, target))

@@ -1,0 +1,260 @@
+r"""Language models of characters, words or subwords, recurrent or otherwise.
+
+    huashi train lm --text shakespeare.txt
+    huashi sample runs/lm --prompt "ROMEO:"
+
+Of running text the model learns windows drawn at random (Karpathy 2015); it is scored by bits per
+character, which texts in any tokens have in common. With ``--unit line`` every line is a sentence
+by itself, from begin to end, as ``huashi predict --language-model`` wants it; the vocabulary of the
+translator comes by ``--tokenizer-of``.
+"""
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from html import escape
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+from tyro import conf
+
+from huashi import report
+from huashi._checks import check_choice, check_positive
+from huashi.recipes._fabric import fabric_on
+from huashi.recipes._models import LANGUAGE_MODELS, model_named
+from huashi.run import Progress, Run
+from huashi.seq2seq.architecture import build, describe
+from huashi.seq2seq.corpus import read_lines
+from huashi.seq2seq.encoder_decoder import EncoderDecoder
+from huashi.seq2seq.language_model import LanguageModel
+from huashi.seq2seq.tokenizer import Kind, Tokenizer, train_tokenizer
+from huashi.seq2seq.training import Objective, Order, Store, Training, fit, steps, write_store
+from huashi.seq2seq.training.data import CHUNK, Step, windows
+from huashi.seq2seq.training.store import fingerprints
+from huashi.seq2seq.training.validation import likelihood
+from huashi.seq2seq.translator import tokenizers_of
+
+TRAIN, VALIDATION = 0.9, 0.95  # where of the text these end; the rest is for the test
+VALIDATED = 2000
+"""Pieces of the text that a validation reads at most."""
+LONG = 10_000
+"""Characters of a piece of running text at most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Train a language model on a text."""
+
+    text: tuple[Path, ...]
+    """Files of text: nine tenths are trained on, the last twentieth is for the test."""
+    folder: Path = Path("runs/lm")
+    """The run folder; one that was interrupted is resumed."""
+    unit: Literal["text", "line"] = "text"
+    """Running text, or sentences of a line each."""
+    tokenizer: Kind = "character"
+    """How text becomes tokens: character, word, bpe or unigram."""
+    vocabulary_size: int = 4000
+    """The most tokens of the vocabulary."""
+    tokenizer_of: Path | None = None
+    """A run whose vocabulary of outputs is taken over."""
+    context: int = 128
+    """Tokens of a window of running text."""
+    model: Literal["rnn", "transformer"] = "rnn"
+    """The kind of decoder."""
+    dropout: float | None = None
+    """Of the model; by default what was tuned for it."""
+    architecture: Path | None = None
+    """A JSON file that describes another architecture, in the place of --model."""
+    training: Annotated[Training, conf.arg(name="")] = field(
+        default_factory=lambda: Training(schedule="cosine", label_smoothing=0.0, warmup=100)
+    )
+
+    def __post_init__(self) -> None:
+        check_positive("context", self.context)
+        check_positive("vocabulary_size", self.vocabulary_size)
+        check_choice("unit", self.unit, ("text", "line"))
+        check_choice("model", self.model, LANGUAGE_MODELS)
+        if not self.text:
+            raise ValueError("text must name at least one file, got none")
+
+
+def train(config: Config) -> Run:
+    """Train, test, and write the report; go on where an interrupted run stopped."""
+    architecture, lr = model_named(
+        config.model, config.architecture, dropout=config.dropout, models=LANGUAGE_MODELS
+    )
+    settings = replace(config.training, lr=config.training.lr or lr)
+    fabric = fabric_on(settings.accelerator, settings.precision)
+    fabric.launch()
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    progress = Progress("train lm", settings.steps, quiet=not fabric.is_global_zero)
+    with fabric.rank_zero_first():
+        run = Run.start(config.folder, "lm", config, describe(architecture))
+        if run.results is not None:
+            return run
+        store, tokenizer = prepare(config, run, progress)
+
+    torch.manual_seed(settings.seed)
+    model = architecture.build(len(tokenizer))
+    validation = list(itertools.islice(part_of(config, "validation"), VALIDATED))
+    shares: dict[str, Any] = {"rank": fabric.global_rank, "processes": fabric.world_size}
+
+    def steps_after(done: int) -> Iterator[Step]:
+        if config.unit == "text":
+            rows = max(settings.batch_tokens // config.context, 1)
+            return windows(
+                store,
+                (0, store.tokens),
+                context=config.context,
+                rows=rows * settings.accumulate,
+                seed=settings.seed,
+                skip=done,
+                **shares,
+            )
+        order = Order(settings.batch_tokens, settings.max_length, buffer=settings.buffer)
+        shares["accumulate"] = settings.accumulate
+        return steps(store, order, seed=settings.seed, skip=done, **shares)
+
+    def validate(model: Any) -> dict[str, float]:
+        return _scores(model, tokenizer, config, validation)
+
+    metric = "bits per character"
+    fit(run, Objective(model, settings), steps_after, validate, metric, fabric)
+    if fabric.is_global_zero:
+        progress.note("testing")
+        results = evaluate(run, device=fabric.device)
+        write_report(run, results)
+        run.complete(results)
+    fabric.barrier()
+    return run
+
+
+def prepare(config: Config, run: Run, progress: Progress) -> tuple[Store, Tokenizer]:
+    """The vocabulary and the token ids of the training part, made or found in the run folder.
+
+    Raises:
+        ValueError: the text is not that which an interrupted run began with, or is too short.
+    """
+    origin = {"files": list(fingerprints(config.text).values())}
+    folder = run.path("train.tokens")
+    if folder.is_dir():
+        store, tokenizer = Store(folder), Tokenizer.load(run.path("tokenizer.json"))
+        if store.origin != origin:
+            raise ValueError(
+                f"{run.folder} must go on with the text that it began with, got "
+                f"{', '.join(map(str, config.text))} changed"
+            )
+        return store, tokenizer
+    if config.tokenizer_of is None:
+        progress.note("learning the vocabulary")
+        pieces = part_of(config, "train")
+        tokenizer = train_tokenizer(pieces, config.tokenizer, config.vocabulary_size)
+    else:
+        tokenizer = tokenizers_of(Run(config.tokenizer_of))[1]
+    run.keep("tokenizer.json", tokenizer.to_json())
+    store = write_store(
+        folder,
+        _tokenized(part_of(config, "train"), tokenizer),
+        sides=("target",),
+        vocabulary_size=len(tokenizer),
+        origin=origin,
+    )
+    progress.note(f"{store.tokens:,} tokens of {len(tokenizer):,} kinds")
+    return store, tokenizer
+
+
+def part_of(config: Config, part: Literal["train", "validation", "test"]) -> Iterator[str]:
+    """The pieces of a part of the text, read as they are asked for.
+
+    A piece is a line, with its end where the text is running, and a long line many pieces.
+
+    Raises:
+        ValueError: the text has too few pieces.
+    """
+    count = sum(1 for _ in _pieces(config))
+    if count < 20:
+        raise ValueError(f"text must have 20 lines or 200,000 characters at least, got {count}")
+    ends = {"train": (0.0, TRAIN), "validation": (TRAIN, VALIDATION), "test": (VALIDATION, 1.0)}
+    first, last = (int(end * count) for end in ends[part])
+    yield from itertools.islice(_pieces(config), first, last)
+
+
+def evaluate(run: Run, *, device: str | torch.device = "cpu") -> dict[str, Any]:
+    """Score the best model of a run on the end of its text.
+
+    Returns:
+        ``scores``: bits per character, and of how many; ``samples``: three texts, of a model of
+        running text.
+    """
+    config = run.configuration(Config)
+    pieces = list(part_of(config, "test"))
+    tokenizer = Tokenizer.load(run.path("tokenizer.json"))
+    model = build(run.model, len(tokenizer))
+    run.load_model(model)
+    model = model.to(device).eval()
+    found = _scores(model, tokenizer, config, pieces)
+    rows = [{"measure": name, "value": round(value, 4)} for name, value in found.items()]
+    rows.append({"measure": "characters", "value": sum(map(len, pieces))})
+    samples = []
+    if config.unit == "text":
+        writer = LanguageModel(model, tokenizer, config.context)
+        samples = writer.sample("\n", tokens=300, samples=3, temperature=0.8, generator=0)
+    return {"scores": rows, "samples": [{"sample": text} for text in samples]}
+
+
+def write_report(run: Run, results: dict[str, Any]) -> Path:
+    """Make the run's ``report.html`` from its metrics and results."""
+    samples = "".join(f"<pre>{escape(row['sample'])}</pre>" for row in results["samples"])
+    return report.write_report(
+        run.folder,
+        "Language model",
+        {
+            "Scores": report.table_html(results["scores"]),
+            "Samples": samples or "<p>of sentences none</p>",
+            "Learning curves": {"Loss and validation": report.learning_curves(run.metrics())},
+            "Configuration": report.table_html(
+                [{"field": name, "value": value} for name, value in run.config.items()]
+            ),
+        },
+    )
+
+
+def tables(results: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    """What of the results is worth printing."""
+    try:
+        return [results["scores"], results["samples"]]
+    except (KeyError, TypeError):
+        raise ValueError("results.json must hold scores and samples of a language model") from None
+
+
+def _scores(
+    model: EncoderDecoder, tokenizer: Tokenizer, config: Config, pieces: list[str]
+) -> dict[str, float]:
+    """Bits per character; of sentences, whose ends are told too, also the loss of a token."""
+    if config.unit == "text":
+        writer = LanguageModel(model, tokenizer, config.context)
+        return {"bits per character": writer.bits_per_character("".join(pieces))}
+    found = likelihood(model, [((), ids) for ids in tokenizer.encode_batch(pieces)])
+    tokens = sum(len(ids) + 1 for ids in tokenizer.encode_batch(pieces))
+    characters = sum(len(line) + 1 for line in pieces)
+    return found | {"bits per character": found["loss"] * tokens / math.log(2) / characters}
+
+
+def _pieces(config: Config) -> Iterator[str]:
+    for path in config.text:
+        for line in read_lines(path):
+            if config.unit == "line":
+                if line.strip():
+                    yield line
+                continue
+            text = f"{line}\n"
+            for first in range(0, len(text), LONG):
+                yield text[first : first + LONG]
+
+
+def _tokenized(pieces: Iterator[str], tokenizer: Tokenizer) -> Iterator[tuple[list[int]]]:
+    while chunk := list(itertools.islice(pieces, CHUNK)):
+        yield from ((ids,) for ids in tokenizer.encode_batch(chunk))

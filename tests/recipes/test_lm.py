@@ -1,0 +1,193 @@
+"""The recipe `lm`, at toy size: a text becomes a writer with a score."""
+
+import json
+import math
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from huashi.__main__ import main
+from huashi.recipes import lm
+from huashi.recipes._models import LANGUAGE_MODELS, model_named
+from huashi.run import Run
+from huashi.seq2seq import Architecture, RNNDecoder, TransformerDecoder, Translator
+from huashi.seq2seq.architecture import describe
+from huashi.seq2seq.language_model import LanguageModel
+from huashi.seq2seq.tokenizer import train_tokenizer
+
+LINE = "the quick brown fox jumps over the lazy dog"
+SETTINGS = {
+    "steps": 200,
+    "batch_tokens": 512,
+    "lr": 1e-2,
+    "warmup": 10,
+    "schedule": "cosine",
+    "label_smoothing": 0.0,
+    "validate_every": 100,
+    "max_length": 60,
+    "threads": 1,
+    "accelerator": "cpu",
+}
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lm")
+    (folder / "text").write_text(f"{LINE}\n" * 200)
+    small = folder / "model.json"
+    architecture = Architecture(
+        encoder=None,
+        decoder=RNNDecoder(
+            embedding_size=16, hidden_size=48, attention=None, input_feeding=False, dropout=0.0
+        ),
+    )
+    small.write_text(json.dumps(describe(architecture)))
+    return lm.Config(
+        text=(folder / "text",),
+        folder=folder / "run",
+        context=32,
+        architecture=small,
+        training=lm.Training(**SETTINGS),
+    )
+
+
+@pytest.fixture(scope="module")
+def run(config):
+    return lm.train(config)
+
+
+def test_learns_to_write(run):
+    scores = {row["measure"]: row["value"] for row in run.results["scores"]}
+    assert scores["bits per character"] < 0.3
+    assert scores["characters"] == 10 * (len(LINE) + 1)
+    writer = LanguageModel.load(run)
+    [text] = writer.sample("the quick", tokens=len(LINE) * 3, temperature=0.1)
+    assert f"{LINE}\n{LINE}" in f"the quick{text}"
+    assert "Samples" in run.path("report.html").read_text()
+    assert lm.evaluate(run) == run.results
+
+
+def test_from_the_command_line(run, capsys):
+    main(
+        ["sample", str(run.folder), "--prompt", "the lazy", "--tokens", "4", "--temperature", "0.1"]
+    )
+    assert capsys.readouterr().out == "the lazy dog\n"[: len("the lazy dog")] + "\n"
+    main(["evaluate", str(run.folder)])
+    assert "bits per character" in capsys.readouterr().out
+
+
+def test_samples_are_a_matter_of_the_seed(run):
+    writer = LanguageModel.load(run)
+    options = {"tokens": 20, "temperature": 3.0}
+    three = writer.sample("the", samples=3, generator=5, **options)
+    assert len(set(three)) == 3
+    assert writer.sample("the", samples=2, generator=5, **options) == three[:2]
+    assert writer.sample("the", generator=6, **options) != three[:1]
+    with pytest.raises(ValueError, match="prompt must not be empty, got ''"):
+        writer.sample("")
+    with pytest.raises(ValueError, match="tokens must be > 0, got 0"):
+        writer.sample("the", tokens=0)
+
+
+@pytest.fixture(params=["rnn", "transformer"])
+def writer(request):
+    tokenizer = train_tokenizer(["abcdefgh"], "character", 20)
+    decoders = {
+        "rnn": RNNDecoder(embedding_size=8, hidden_size=8, attention=None, input_feeding=False),
+        "transformer": TransformerDecoder(
+            embedding_size=8,
+            layers=1,
+            heads=2,
+            feed_forward_size=16,
+            positions="learned",
+            max_length=6,
+        ),
+    }
+    model = Architecture(encoder=None, decoder=decoders[request.param]).build(len(tokenizer))
+    return LanguageModel(model.double(), tokenizer, context=6)
+
+
+def test_bits_are_those_of_each_token_after_what_a_window_shows(writer):
+    text = "abcdefghhgfedcbaacegbdfh"
+    ids = writer.tokenizer.encode(text)
+    none = torch.zeros(1, 1, dtype=torch.long)
+    total = 0.0
+    with torch.no_grad():
+        for place in range(1, len(ids)):
+            first = 0 if place <= 6 else (place - 4) // 3 * 3  # windows begin every three tokens
+            known = torch.tensor([ids[first:place]])
+            assert 3 <= place - first <= 6 or first == 0
+            logits = writer.model(none, none[:, 0] + 1, known)[0, -1]
+            total -= logits.log_softmax(-1)[ids[place]].item()
+    found = writer.bits_per_character(text, batch=2)
+    assert_close(found, total / math.log(2) / (len(text) - 1))
+    with pytest.raises(ValueError, match="text must have at least two tokens, got 1"):
+        writer.bits_per_character("a")
+
+
+def test_writes_on_beyond_its_context(writer):
+    """Learned positions end at six tokens; the text does not."""
+    [text] = writer.sample("abcdefghabc", tokens=40, generator=1)
+    assert len(text) == 40
+    counts = Counter(writer.sample("ab", tokens=1, samples=3000, generator=2))
+    known = torch.tensor([writer.tokenizer.encode("ab")])
+    none = torch.zeros(1, 1, dtype=torch.long)
+    with torch.no_grad():
+        p = writer.model(none, none[:, 0] + 1, known)[0, -1, 4:].softmax(-1)
+    for token, share in zip("abcdefgh", p.tolist(), strict=True):
+        assert_close(counts[token] / 3000, share, rtol=0, atol=0.04)
+
+
+def test_lines_by_themselves_help_a_translator(tmp_path, config, dates_run):
+    """A model of sentences has the vocabulary of a translator, and is fused with it."""
+    (tmp_path / "dates").write_text(
+        "".join(
+            f"19{y:02}-0{m}-1{d}\n" for y in range(60, 80) for m in range(1, 9) for d in range(9)
+        )
+    )
+    sentences = lm.Config(
+        text=(tmp_path / "dates",),
+        unit="line",
+        tokenizer_of=dates_run.folder,
+        architecture=config.architecture,
+        folder=tmp_path / "run",
+        training=lm.Training(**SETTINGS | {"steps": 150}),
+    )
+    run = lm.train(sentences)
+    scores = {row["measure"]: row["value"] for row in run.results["scores"]}
+    assert scores["perplexity"] < 6
+    assert run.results["samples"] == []
+    translator = Translator.load(dates_run, language_model=run, language_model_weight=0.1)
+    assert translator.translate(["3. Mai 1979"]) == ["1979-05-03"]
+
+
+@pytest.mark.parametrize("name", LANGUAGE_MODELS)
+def test_every_model_has_a_learning_rate_and_takes_dropout(name):
+    architecture, lr = model_named(name, dropout=0.5, models=LANGUAGE_MODELS)
+    assert 0 < lr < 0.1
+    assert architecture.decoder.dropout == 0.5
+    assert architecture.build(40)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        ({"text": ()}, "text must name at least one file"),
+        ({"unit": "word"}, "unit must be one of 'text', 'line'"),
+        ({"context": 10**6}, "context must be less than the .* tokens of the text, got 1000000"),
+    ],
+)
+def test_wrong_input_is_refused(tmp_path, config, wrong, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        lm.train(replace(config, folder=tmp_path / "run", **wrong))
+
+
+def test_a_short_or_another_text_is_refused(tmp_path, config, run):
+    (tmp_path / "short").write_text("a\nb\n")
+    with pytest.raises(ValueError, match=r"text must have 20 lines .* got 2"):
+        lm.train(replace(config, text=(tmp_path / "short",), folder=tmp_path / "run"))
+    with pytest.raises(ValueError, match="must be the run of a language model"):
+        LanguageModel.load(Run.start(tmp_path / "other", "dates", config, {"encoder": {}}))
