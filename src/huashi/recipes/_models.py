@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -138,9 +139,17 @@ def model_named(
     path: Path | None = None,
     *,
     dropout: float | None = None,
+    joint: bool = True,
     models: Mapping[str, tuple[Callable[..., Architecture], float]] = MODELS,
 ) -> tuple[Architecture | FusedArchitecture, float]:
     """An architecture and its learning rate: the one of that name, or that of a JSON file.
+
+    Args:
+        name: of one of ``models``.
+        path: the file, in the place of the name.
+        dropout: what the model has in the place of its own.
+        joint: whether source and target have one vocabulary, so that their embeddings can be one.
+        models: those that have names.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -148,7 +157,9 @@ def model_named(
     """
     if path is None:
         make, lr = models[name]
-        return (make() if dropout is None else make(dropout)), lr
+        made = make() if dropout is None else make(dropout)
+        apart = {"all": "output", "embeddings": "nothing"}
+        return made if joint else replace(made, share=apart.get(made.share, made.share)), lr
     try:
         return architecture_of(json.loads(path.read_bytes())), 1e-3
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

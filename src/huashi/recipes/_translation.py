@@ -58,7 +58,9 @@ def train(name: str, config: Any, corpus: Corpus) -> Run:
             tokens, model and validation.
         corpus: what to read.
     """
-    architecture, lr = model_named(config.model, config.architecture, dropout=config.dropout)
+    architecture, lr = model_named(
+        config.model, config.architecture, dropout=config.dropout, joint=config.joint
+    )
     settings = replace(config.training, lr=config.training.lr or lr)
     fabric = fabric_on(settings.accelerator, settings.precision)
     fabric.launch()

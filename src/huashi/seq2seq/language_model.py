@@ -18,7 +18,7 @@ from huashi.seq2seq.architecture import build
 from huashi.seq2seq.encoder_decoder import EncoderDecoder
 from huashi.seq2seq.rnn import RNNDecoder
 from huashi.seq2seq.search import Suppress, sample, select
-from huashi.seq2seq.tokenizer import BOS, EOS, PAD, Tokenizer
+from huashi.seq2seq.tokenizer import BOS, EOS, PAD, UNKNOWN, Tokenizer
 
 
 class _State(NamedTuple):
@@ -89,8 +89,9 @@ class LanguageModel:
             raise ValueError(f"prompt must not be empty, got {prompt!r}")
         with torch.inference_mode():
             state = self._start()
-            for part in torch.tensor(ids[:-1], device=self._device).split(self.context // 2 or 1):
-                _, state = self._read(part[None], state)
+            known = torch.tensor([ids], device=self._device)[:, :-1]
+            for part in known.split(max(self.context // 2, 1), dim=1) if len(ids) > 1 else ():
+                _, state = self._read(part, state)
         [drawn] = sample(
             self._step,
             state,
@@ -98,7 +99,7 @@ class LanguageModel:
             eos=EOS,
             max_length=tokens + 1,
             samples=samples,
-            adjustments=[Suppress([PAD, BOS, EOS])],
+            adjustments=[Suppress([PAD, UNKNOWN, BOS, EOS])],
             **options,
         )
         return [self.tokenizer.decode(one.tokens[:tokens]) for one in drawn]
