@@ -35,6 +35,10 @@ bench: .venv/.dev
 	$(BIN)/python -m benchmarks.pooling_error
 	$(BIN)/python -m benchmarks.pooling_digits
 	$(BIN)/python -m benchmarks.slim
+	$(BIN)/python -m benchmarks.translate
+	$(BIN)/python -m benchmarks.state_vector --task copy multi30k
+	$(BIN)/python -m benchmarks.training_speed
+	$(BIN)/python -m benchmarks.corpus_memory
 	$(BIN)/python -m benchmarks.tables
 
 docs: .venv/.docs

@@ -13,7 +13,9 @@ unrolls: there ``compiled`` compiles the part that they repeat, and torch runs t
 """
 
 import argparse
-from collections.abc import Callable
+import json
+import operator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 from unittest import mock
@@ -22,7 +24,7 @@ import entmax as package
 import torch
 from torch import Tensor
 
-from benchmarks.harness import compare, save
+from benchmarks.harness import compare, save, saved
 from huashi.seq2seq.entmax import entmax, entmax15, entmax_loss, reference, sparsemax
 
 CASES = {  # name: (rows, entries), share of entries masked by -inf
@@ -71,7 +73,7 @@ def forward_backward(run, x, grad):
     return x.grad
 
 
-def entmax15_rows(args: argparse.Namespace) -> list[dict]:
+def entmax15_rows(args: argparse.Namespace) -> Iterator[list[dict]]:
     """1.5-entmax alone, in all sizes."""
     contenders = {
         "eager": reference.entmax15,
@@ -80,7 +82,6 @@ def entmax15_rows(args: argparse.Namespace) -> list[dict]:
         "huashi": entmax15,
     }
     contenders = {name: run for name, run in contenders.items() if name not in args.without}
-    rows = []
     for name in args.case:
         shape, masked = CASES[name]
         torch.manual_seed(0)
@@ -91,16 +92,14 @@ def entmax15_rows(args: argparse.Namespace) -> list[dict]:
         setting = {"peer": "entmax", "device": args.device, "rounds": args.rounds}
         case = {"case": name, "shape": shape, "dtype": "float32"}
         runs = {k: partial(run, x) for k, run in contenders.items()}
-        rows += compare(case | {"pass": "forward"}, runs, moved=2 * x.nbytes, **setting)
+        yield compare(case | {"pass": "forward"}, runs, moved=2 * x.nbytes, **setting)
         runs = {k: partial(forward_backward, run, leaf, grad) for k, run in contenders.items()}
         # forward: x in, p out; backward: p and the gradient in, a gradient out
-        rows += compare(case | {"pass": "both"}, runs, moved=5 * x.nbytes, **setting)
-    return rows
+        yield compare(case | {"pass": "both"}, runs, moved=5 * x.nbytes, **setting)
 
 
-def family_rows(args: argparse.Namespace) -> list[dict]:
+def family_rows(args: argparse.Namespace) -> Iterator[list[dict]]:
     """Every member and its loss."""
-    rows = []
     for size in [name for name in FAMILY_CASES if name in args.case]:
         shape = CASES[size][0]
         torch.manual_seed(0)
@@ -113,12 +112,18 @@ def family_rows(args: argparse.Namespace) -> list[dict]:
             torch.compiler.reset()  # it gives up on a function that it was to compile often
             case = {"shape": shape, "dtype": "float32", "pass": "both"}
             runs = _timed(_mappings(member), x, grad, args.without)
-            rows += compare(case | {"case": name}, runs, moved=5 * x.nbytes, **setting)
+            yield compare(case | {"case": name}, runs, moved=5 * x.nbytes, **setting)
             one = torch.ones((), device=args.device)
             runs = _timed(_losses(member, target), x, one, args.without)
             # forward: x in; backward: x in, a gradient out
-            rows += compare(case | {"case": f"{name} loss"}, runs, moved=3 * x.nbytes, **setting)
-    return rows
+            yield compare(case | {"case": f"{name} loss"}, runs, moved=3 * x.nbytes, **setting)
+
+
+def keep(name: str, rows: list[dict]) -> None:
+    """Put rows into the results, in the place of those of the same case."""
+    key = operator.itemgetter("case", "shape", "pass")
+    new = {json.dumps(key(row)) for row in rows}
+    save(name, [*(row for row in saved(name) if json.dumps(key(row)) not in new), *rows])
 
 
 def _compiled(formula: Callable[[Tensor], Tensor], alpha: float) -> Callable[[Tensor], Tensor]:
@@ -176,9 +181,9 @@ def main() -> None:
     parser.add_argument("--dry-run", action="store_true", help="print the rows, do not keep them")
     args = parser.parse_args()
     for name in args.set:
-        rows = SETS[name](args)
-        if not args.dry_run:
-            save(f"{name}-{args.device}", rows)
+        for rows in SETS[name](args):
+            if not args.dry_run:
+                keep(f"{name}-{args.device}", rows)
 
 
 if __name__ == "__main__":

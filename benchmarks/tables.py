@@ -342,9 +342,80 @@ def slim_path(rows: list[dict]) -> list[list[str]]:
     return [names, *([str(cell) for cell in row] for row in cells)]
 
 
+def translate(rows: list[dict]) -> list[list[str]]:
+    """What each model scores within its minutes, the best first."""
+    head = ["model", "parameters", "minutes", "steps", "BLEU", "chrF", "exact match, %"]
+    return [head] + [
+        [
+            row["model"],
+            f"{row['parameters']:,}",
+            f"{row['minutes']:g}",
+            f"{row['steps']:,}",
+            f"**{row['BLEU']:.1f}**",
+            f"{row['chrF']:.1f}",
+            f"{row['exact match, %']:.1f}",
+        ]
+        for row in sorted(rows, key=lambda row: -row["BLEU"])
+    ]
+
+
+def translate_note(rows: list[dict]) -> str:
+    return f"Signature `{rows[0]['BLEU signature']}`. {rows[0]['threads']} threads of "
+
+
+def training_speed(rows: list[dict]) -> list[list[str]]:
+    """Target tokens a second of both, by size of the batch."""
+    table = [
+        ["batch, positions", "dropout", "Marian, tokens/s", "huashi, tokens/s", "times Marian"]
+    ]
+    for case in dict.fromkeys((row["batch_tokens"], row["dropout"]) for row in rows):
+        theirs, ours = (
+            next(
+                row
+                for row in rows
+                if (row["batch_tokens"], row["dropout"], row["contender"]) == (*case, name)
+            )
+            for name in ("marian", "huashi")
+        )
+        table.append(
+            [
+                f"{case[0]:,}",
+                f"{case[1]:g}",
+                *(f"{row['tokens_per_s']:,}" for row in (theirs, ours)),
+                f"**{ours['times_marian']:.2f}**",
+            ]
+        )
+    return table
+
+
+def corpus_memory(rows: list[dict]) -> list[list[str]]:
+    """Greatest memory after each phase, with its seconds."""
+    phases = [name for name, value in rows[0].items() if isinstance(value, dict)]
+    table = [["corpus, MB", "pairs", *(f"{name}: peak MiB (s)" for name in phases)]]
+    for row in rows:
+        cells = [f"{row[name]['peak_mib']:,} ({row[name]['seconds']:,.0f})" for name in phases]
+        table.append([f"{row['megabytes']:,}", f"{row['pairs']:,}", *cells])
+    return table
+
+
+def state_vector(rows: list[dict]) -> list[list[str]]:
+    """By length, what each model scores in each task."""
+    models = list(dict.fromkeys(row["model"] for row in rows))
+    table = [["task, words", *models]]
+    for task in dict.fromkeys(row["task"] for row in rows):
+        same = [row for row in rows if row["task"] == task]
+        measure = "right, %" if task == "copy" else "BLEU"
+        for words in dict.fromkeys(row["words"] for row in same):
+            found = {row["model"]: row[measure] for row in same if row["words"] == words}
+            cells = [f"{found[model]:.1f}" if model in found else "–" for model in models]
+            table.append([f"{task} ({measure}), {words:g}", *cells])
+    return table
+
+
 PLAIN = "contiguous", "float32"
 TABLES: dict[str, Callable[[list[dict]], list[list[str]]]] = {
     "attention-start": attention_start,
+    "corpus-memory": corpus_memory,
     "dates": dates,
     "entmax-cpu": times,
     "entmax-cuda": times,
@@ -360,6 +431,9 @@ TABLES: dict[str, Callable[[list[dict]], list[list[str]]]] = {
     "proximal-cost": proximal_cost,
     "slim": slim,
     "slim-path": slim_path,
+    "state-vector": state_vector,
+    "training-speed": training_speed,
+    "translate": translate,
 }
 SOURCES = {"pooling": "pooling-cpu", "pooling-summary": "pooling-cpu"}  # where names differ
 NOTES = {
@@ -368,6 +442,7 @@ NOTES = {
     "pooling-error": lambda rows: "Medians of 16 maps, errors of size 0.05. One thread of ",
     "attention-start": lambda rows: "One thread of ",
     "slim-path": lambda rows: "One thread of ",
+    "translate": translate_note,
     "slim": lambda rows: "One thread, all contenders of a seed interleaved; of ",
     "entmax-limits": lambda rows: "",
 }

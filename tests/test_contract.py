@@ -20,6 +20,7 @@ PUBLIC = (
     "huashi.seq2seq",
     "huashi.seq2seq.entmax",
     "huashi.seq2seq.search",
+    "huashi.seq2seq.training",
 )
 NAMES = Path(__file__).parent / "public_names.txt"
 IMAGE, LINE, CORNERS = (2, 3, 4, 6), (2, 3, 8), torch.tensor([[[0, 3], [8, 11]]])

@@ -4,7 +4,15 @@ import pytest
 import torch
 
 from huashi.run import Run
-from huashi.seq2seq import Architecture, RNNDecoder, RNNEncoder, Tokenizer, train_tokenizer
+from huashi.seq2seq import (
+    Architecture,
+    ConvDecoder,
+    ConvEncoder,
+    RNNDecoder,
+    RNNEncoder,
+    Tokenizer,
+    train_tokenizer,
+)
 from huashi.seq2seq.architecture import describe
 from huashi.seq2seq.decoding import Decoding
 from huashi.seq2seq.translator import Translator
@@ -38,6 +46,28 @@ def translator(dates_run):
 def test_a_sure_model_gives_its_answer_by_any_search(translator, options):
     best = translator.translate(SOURCES, **options)
     assert best == ["1979-05-03", "1999-06-12", "2011-05-03"]
+
+
+@pytest.mark.parametrize("positions", [6, 50])
+def test_outputs_are_no_longer_than_the_decoder_has_positions(positions):
+    """Beyond them is an error, for a source or where it was asked for, and never by default."""
+    size = {"embedding_size": 8, "dropout": 0.0}
+    architecture = Architecture(
+        encoder=ConvEncoder(layers=((8, 3),), attention_layers=1, positions=9, **size),
+        decoder=ConvDecoder(layers=((8, 3),), positions=positions, **size),
+    )
+    tokenizer = train_tokenizer(["abcdefgh"], "character", 12)
+    model = architecture.build(len(tokenizer))
+    torch.nn.init.constant_(model.output.layer.bias[3:4], -99.0)  # it never ends by itself
+    assert model.longest_target == positions
+    translator = Translator(model, tokenizer)
+    for method in ("beam", "sample"):
+        [[found]] = translator.search(["abcde"], method=method)
+        assert len(found.tokens) == min(positions, 2 * 6 + 20)
+    with pytest.raises(ValueError, match=f"at most the {positions} positions"):
+        translator.search(["abcde"], max_length=positions + 1)
+    with pytest.raises(ValueError, match="source must have at most the 9 positions"):
+        translator.search(["abcdefghabc"])
 
 
 def test_what_is_suppressed_or_repeated_does_not_occur(translator):

@@ -22,6 +22,7 @@ from huashi.seq2seq.entmax import (  # the function entmax stays there: its name
     sparsemax,
     sparsemax_loss,
 )
+from huashi.seq2seq.language_model import LanguageModel
 from huashi.seq2seq.light_convolution import (
     DynamicConv1d,
     LightweightConv1d,
@@ -54,6 +55,7 @@ __all__ = [
     "EntmaxLoss",
     "FusedArchitecture",
     "Hypothesis",
+    "LanguageModel",
     "LightConvDecoder",
     "LightConvEncoder",
     "LightweightConv1d",

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from huashi._checks import check_choice, check_positive
+from huashi.seq2seq.encoder_decoder import EncoderDecoder
 from huashi.seq2seq.search import (
     BeamStep,
     BiasedPrefix,
@@ -62,7 +63,8 @@ class Decoding:
     min_length: int = 0
     """The fewest tokens of an output, its end counted."""
     max_length: int | None = None
-    """The most tokens of an output; twice the source's and 20 by default."""
+    """The most tokens of an output; by default twice the source's and 20, and not more than the
+    decoder has learned positions for."""
     no_repeat_ngram: int | None = None
     """No n tokens in a row occur twice in an output."""
     repetition_penalty: float | None = None
@@ -183,7 +185,9 @@ def decode(
     options = {
         "bos": BOS,
         "eos": EOS,
-        "max_length": 2 * lengths + 20 if decoding.max_length is None else decoding.max_length,
+        "max_length": _longest(model, lengths)
+        if decoding.max_length is None
+        else decoding.max_length,
         "adjustments": decoding.adjustments(tokenizer, wishes),
         "alignment": model.alignment,
     }
@@ -229,6 +233,13 @@ def decode(
         observe=observe,
         **options,
     )
+
+
+def _longest(model: Any, lengths: Tensor) -> Tensor:
+    """How long outputs may become by default, (sentences,)."""
+    parts = [part for part in model.modules() if isinstance(part, EncoderDecoder)]
+    readable = min((part.longest_target for part in parts), default=torch.inf)
+    return (2 * lengths + 20).clamp(max=min(readable, 2**31))
 
 
 def _diversity(decoding: Decoding) -> DiverseGroups | DiverseSiblings | None:

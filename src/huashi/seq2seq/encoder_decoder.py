@@ -56,6 +56,13 @@ class EncoderDecoder(nn.Module):
         self.decoder = decoder
         self.output = output
 
+    @property
+    def longest_target(self) -> float:
+        """The most tokens that the decoder can read: as many as it has learned positions for."""
+        tables = (getattr(part, "positions", None) for part in self.decoder.modules())
+        learned = [table.num_embeddings for table in tables if isinstance(table, nn.Embedding)]
+        return min(learned, default=torch.inf)
+
     def encode(self, source: Tensor, lengths: Tensor) -> Any:
         """The decoder's state before its first step.
 

@@ -13,26 +13,23 @@ proves a hypothesis ``exact``. What other projects do instead are other :class:`
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from huashi.seq2seq.search.beam_step import Beams, Search, advance, is_done, start
 from huashi.seq2seq.search.candidates import (
-    Candidates,
     Choose,
     DiverseGroups,
     DiverseSiblings,
     best_candidates,
     in_groups,
 )
-from huashi.seq2seq.search.context import Adjustment, Context, adjusted
+from huashi.seq2seq.search.context import Adjustment
 from huashi.seq2seq.search.hypothesis import BeamStep, Found, Hypothesis, Trace
 from huashi.seq2seq.search.rules import Rules, Semantics, rules_of
 from huashi.seq2seq.search.scores import (
-    brevity_score,
-    coverage_score,
-    highest_score,
     length_divisor,
 )
 from huashi.seq2seq.search.state import count_rows, device_of, select
@@ -41,8 +38,6 @@ from huashi.seq2seq.search.step import (
     check_beam,
     for_each_sentence,
     length_limit,
-    only_eos_at_limit,
-    renormalised,
 )
 
 
@@ -122,7 +117,7 @@ def beam_search(
         state = select(state, _repeated(sentences, groups, limit.device))
     elif diversity is not None:
         choose = diversity.among(choose)
-    search = _Search(
+    search = Search(
         rules=rules,
         beam=beam,
         nbest=min(nbest, beam),
@@ -144,66 +139,10 @@ def beam_search(
     return [sorted(some, key=lambda h: (not h.finished, -h.score))[:nbest] for some in merged]
 
 
-class _Search(NamedTuple):
-    """What stays as it is from step to step."""
-
-    rules: Rules
-    beam: int
-    nbest: int
-    bos: int
-    eos: int
-    groups: int
-    choose: Choose
-    adjustments: tuple[Adjustment, ...]
-    provable: bool
-    """A bound on what was lost tells of the result: scores are the model's own."""
-    reference_lengths: Tensor | None
-    alignment: Callable[[Any], Tensor] | None
-    observe: Callable[[BeamStep], None] | None
-
-    @property
-    def capacity(self) -> int:
-        """How many finished hypotheses make the rules that count them stop."""
-        return max(round(self.beam * self.rules.patience), 1)
-
-    @property
-    def room(self) -> int:
-        """How many finished hypotheses are kept."""
-        return {"nbest": self.nbest, "beam": self.beam, "first": self.capacity}[self.rules.keep]
-
-
-class _Beams(NamedTuple):
-    """What the search knows of its open sentences, one row a sentence."""
-
-    numbers: Tensor
-    """Which sentence it is: with groups, sentence * groups + group, (sentences,)."""
-    scores: Tensor
-    """Sum of the log-probabilities of each hypothesis alive, (sentences, alive)."""
-    nodes: Tensor
-    """Where each ends in the trace, (sentences, alive)."""
-    tokens: Tensor
-    """What each holds so far, (sentences, alive, length)."""
-    coverage: Tensor
-    """Sum of the attention of each, (sentences, alive, source); source is 0 where none is kept."""
-    ended_scores: Tensor
-    ended_nodes: Tensor
-    """The finished hypotheses that are kept, (sentences, room), best first; -inf for none yet."""
-    ended: Tensor
-    """How many have finished, (sentences,)."""
-    topped: Tensor
-    """The best candidate of a step has ended, (sentences,)."""
-    hope: Tensor
-    """No hypothesis alive can end with a higher score than this, (sentences,)."""
-    lost: Tensor
-    """Nor could any that was ever dropped end with a higher score than this, (sentences,)."""
-    limit: Tensor
-    """The greatest length, (sentences,)."""
-
-
-def _run(search: _Search, step: Step, state: Any, limit: Tensor) -> tuple[list[list[Found]], Trace]:
+def _run(search: Search, step: Step, state: Any, limit: Tensor) -> tuple[list[list[Found]], Trace]:
     """Search until every sentence is done."""
     trace = Trace()
-    beams = _start(search, limit)
+    beams = start(search, limit)
     found: list[list[Found]] = [[] for _ in range(len(beams.numbers))]
     for length in itertools.count(1):
         if not len(beams.numbers):
@@ -212,8 +151,8 @@ def _run(search: _Search, step: Step, state: Any, limit: Tensor) -> tuple[list[l
         log_probs, state = step(last.flatten(), state)
         weights = None if search.alignment is None else search.alignment(state)
         before = beams
-        beams, slots = _advance(search, before, log_probs, weights, length, trace)
-        done = _is_done(search, beams, length)
+        beams, slots = advance(search, before, log_probs, weights, length, trace)
+        done = is_done(search, beams, length)
         for i in done.nonzero()[:, 0].tolist():
             found[int(beams.numbers[i])] = _found(search, before, beams, i, length)
         kept = (~done).nonzero()[:, 0]
@@ -223,188 +162,7 @@ def _run(search: _Search, step: Step, state: Any, limit: Tensor) -> tuple[list[l
     return found, trace
 
 
-def _start(search: _Search, limit: Tensor) -> _Beams:
-    limit = limit.repeat_interleave(search.groups)
-    rows, device = len(limit), limit.device
-    one = torch.zeros(rows, 1, dtype=torch.long, device=device)
-    worst = torch.full((rows, search.room), -torch.inf, device=device)
-    return _Beams(
-        numbers=torch.arange(rows, device=device),
-        scores=torch.zeros(rows, 1, device=device),
-        nodes=one - 1,
-        tokens=one.new_empty(rows, 1, 0),
-        coverage=worst.new_zeros(rows, 1, 0),
-        ended_scores=worst,
-        ended_nodes=one.expand(-1, search.room) - 1,
-        ended=one[:, 0],
-        topped=one[:, 0] > 0,
-        hope=worst[:, 0],
-        lost=worst[:, 0],
-        limit=limit,
-    )
-
-
-def _advance(
-    search: _Search,
-    beams: _Beams,
-    log_probs: Tensor,
-    weights: Tensor | None,
-    length: int,
-    trace: Trace,
-) -> tuple[_Beams, Tensor]:
-    """Take one step; return the new beams and which hypothesis each of them continues."""
-    rules, beam = search.rules, search.beam
-    sentences, alive = beams.nodes.shape
-    steps = log_probs.view(sentences, alive, -1)
-    context = Context(
-        tokens=beams.tokens,
-        length=length,
-        sentences=beams.numbers // search.groups,
-        limit=beams.limit,
-        bos=search.bos,
-        eos=search.eos,
-    )
-    if search.adjustments:
-        steps = adjusted(steps, context, search.adjustments)
-        steps = renormalised(steps) if rules.renormalise else steps
-    at_limit = beams.limit == length
-    if rules.limit == "end":
-        steps = only_eos_at_limit(steps, at_limit, search.eos)
-    kept_steps = _without_pruned(search, beams, steps, length)
-    count = rules.candidates * beam
-    best = search.choose(beams.scores, kept_steps, count, context, beams.numbers)
-    nodes, coverage = _record(search, beams, best, weights, trace)
-
-    ends = best.tokens == search.eos
-    first = torch.arange(best.totals.shape[1], device=ends.device) < beam
-    finishes = ends & first if rules.finish == "beam" else ends
-    if rules.limit == "cut":
-        finishes = finishes | (at_limit[:, None] & first)
-    finishes &= ~best.totals.isneginf()
-    if rules.keep == "first":
-        finishes &= beams.ended[:, None] + finishes.cumsum(1) <= search.capacity
-    final = _final_scores(search, beams, best.totals, coverage, length)
-    merged = torch.cat([beams.ended_scores.to(final), final.masked_fill(~finishes, -torch.inf)], 1)
-    ended = merged.topk(search.room)
-    ended_nodes = torch.cat([beams.ended_nodes, nodes], 1).gather(1, ended.indices)
-
-    survivors = _survivors(best.totals, ends | (finishes & at_limit[:, None]), beam)
-    scores = best.totals.masked_fill(ends, -torch.inf).gather(1, survivors)
-    lives = torch.zeros_like(ends).scatter(1, survivors, True) & ~ends
-    dropped = best.totals.masked_fill(finishes | lives, -torch.inf)
-    lost = torch.maximum(dropped.amax(1), best.beyond)
-    if rules.prune is not None:
-        pruned = (beams.scores[..., None] + steps).masked_fill(~kept_steps.isneginf(), -torch.inf)
-        lost = torch.maximum(lost, pruned.flatten(1).amax(1))
-    if search.observe is not None:
-        search.observe(
-            BeamStep(
-                length=length,
-                sentences=context.sentences,
-                parents=beams.nodes.gather(1, best.slots),
-                nodes=nodes,
-                tokens=best.tokens,
-                totals=best.totals,
-                scores=final,
-                kept=lives,
-                finished=finishes,
-            )
-        )
-    slots = best.slots.gather(1, survivors)
-    tokens = torch.cat(
-        [
-            beams.tokens.gather(1, slots[..., None].expand(-1, -1, length - 1)),
-            best.tokens.gather(1, survivors)[..., None],
-        ],
-        -1,
-    )
-    width = coverage.shape[-1]
-    return _Beams(
-        numbers=beams.numbers,
-        scores=scores,
-        nodes=nodes.gather(1, survivors),
-        tokens=tokens,
-        coverage=coverage.gather(1, survivors[..., None].expand(-1, -1, width)),
-        ended_scores=ended.values,
-        ended_nodes=ended_nodes,
-        ended=beams.ended + finishes.sum(1),
-        topped=beams.topped | finishes[:, 0],
-        hope=highest_score(rules, scores.amax(1), length, beams.limit),
-        lost=torch.maximum(beams.lost.to(lost), highest_score(rules, lost, length, beams.limit)),
-        limit=beams.limit,
-    ), slots
-
-
-def _without_pruned(search: _Search, beams: _Beams, steps: Tensor, length: int) -> Tensor:
-    """``steps``, -inf for what the pruning of Wu 2016 drops."""
-    prune = search.rules.prune
-    if prune is None:
-        return steps
-    steps = steps.masked_fill(steps < steps.amax(-1, keepdim=True) - prune, -torch.inf)
-    if length == 1:
-        return steps
-    running = beams.scores / length_divisor(search.rules, length - 1)
-    hopeless = running < beams.ended_scores[:, :1] - prune
-    return steps.masked_fill(hopeless[..., None], -torch.inf)
-
-
-def _record(
-    search: _Search, beams: _Beams, best: Candidates, weights: Tensor | None, trace: Trace
-) -> tuple[Tensor, Tensor]:
-    """Put the candidates into the trace; return their numbers there, and their coverage."""
-    sentences, alive = beams.nodes.shape
-    if weights is not None:
-        weights = weights.view(sentences, alive, -1)
-    nodes = trace.extend(
-        beams.nodes.gather(1, best.slots), best.tokens, best.scores, best.slots, weights
-    )
-    if weights is None or not search.rules.coverage_penalty:
-        return nodes, best.totals.new_zeros(*nodes.shape, 0)
-    so_far = weights if not beams.coverage.shape[-1] else beams.coverage + weights
-    slots = best.slots[..., None].expand(-1, -1, so_far.shape[-1])
-    return nodes, so_far.gather(1, slots)
-
-
-def _final_scores(
-    search: _Search, beams: _Beams, totals: Tensor, coverage: Tensor, length: int
-) -> Tensor:
-    """What candidates of these totals score if they end now, (sentences, count)."""
-    rules = search.rules
-    scores = totals / length_divisor(rules, length)
-    if coverage.shape[-1]:
-        scores = scores + coverage_score(rules, coverage)
-    if rules.brevity_penalty and search.reference_lengths is not None:
-        lengths = search.reference_lengths[beams.numbers // search.groups]
-        scores = scores + brevity_score(rules, length, lengths)[:, None]
-    return scores
-
-
-def _survivors(totals: Tensor, gone: Tensor, beam: int) -> Tensor:
-    """Places of the first ``beam`` candidates that live on, then of others, (sentences, alive)."""
-    places = torch.arange(totals.shape[1], device=totals.device).expand_as(totals)
-    order = torch.where(gone, places + totals.shape[1], places)
-    return order.argsort(1)[:, :beam]
-
-
-def _is_done(search: _Search, beams: _Beams, length: int) -> Tensor:
-    """Which sentences are done, (sentences,)."""
-    rules = search.rules
-    alive = beams.scores.amax(1)
-    stop = rules.stop
-    if stop == "count_or_top":
-        stop = "count" if rules.length_penalty or rules.coverage_penalty else "top"
-    if stop == "safe":
-        done = beams.ended_scores[:, -1] >= beams.hope
-    elif stop == "estimate":
-        done = beams.ended_scores[:, -1] >= alive / length_divisor(rules, length)
-    elif stop == "count":
-        done = beams.ended >= search.capacity
-    else:
-        done = beams.topped & (beams.ended >= search.nbest)
-    return done | (beams.limit == length) | alive.isneginf()
-
-
-def _found(search: _Search, before: _Beams, after: _Beams, i: int, length: int) -> list[Found]:
+def _found(search: Search, before: Beams, after: Beams, i: int, length: int) -> list[Found]:
     """The hypotheses of the sentence in row ``i``, which is done."""
     bar = max(after.hope[i].item(), after.lost[i].item())
     ended = zip(after.ended_nodes[i].tolist(), after.ended_scores[i].tolist(), strict=True)

@@ -1,0 +1,151 @@
+"""Tokens a second of training, against transformers' Marian of the same shape on the same batches.
+
+    python -m benchmarks.training_speed
+
+Both are Transformers of the recipe's size: as many layers, heads and features, tied embeddings,
+sinusoids, the same dropout, Adam, gradients clipped. A step is forward, backward and update on a
+batch of Multi30k as the recipe makes it; the two take turns on the same batches.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from benchmarks.harness import machine, save
+from huashi.recipes._models import model_named
+from huashi.seq2seq.corpus import Pair, read_pairs
+from huashi.seq2seq.tokenizer import BOS, EOS, PAD
+from huashi.seq2seq.training import Examples, Objective, Training
+from huashi.seq2seq.training.corpora import tokenizers_for
+from huashi.seq2seq.training.data import examples_of, tokenized
+from huashi.seq2seq.training.settings import optimizer_of
+
+DATA = Path(__file__).parents[1] / "../shared/data/multi30k"
+VOCABULARY = 4000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--batch-tokens", type=int, nargs="*", default=[2000, 4000])
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    pairs = list(read_pairs(DATA / "train.en.gz", DATA / "train.de.gz"))[:20_000]
+    rows = []
+    for batch_tokens in args.batch_tokens:
+        batches = batches_of(pairs, batch_tokens, args.steps + 2)
+        for dropout in (0.3, 0.0):
+            rows += measured(batches, batch_tokens, dropout)
+            save("training-speed", [row | machine("cpu") for row in rows])
+
+
+def batches_of(pairs: list[Pair], batch_tokens: int, count: int) -> list[Examples]:
+    """Sentences of like length, so many positions of them."""
+    tokenizer, _ = tokenizers_for(pairs, "bpe", VOCABULARY, joint=True)
+    records = sorted(tokenized(pairs, tokenizer, tokenizer), key=lambda r: max(map(len, r)))
+    batches, rows = [], []
+    for record in records:
+        rows.append(record)
+        if (max(map(len, record)) + 1) * (len(rows) + 1) > batch_tokens:
+            batches.append(examples_of(rows))
+            rows = []
+    return batches[:: max(len(batches) // count, 1)][:count]
+
+
+def measured(batches: list[Examples], batch_tokens: int, dropout: float) -> list[dict]:
+    contenders = {"marian": marian(dropout), "huashi": ours(dropout)}
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for number, batch in enumerate(batches):
+        for name, step in contenders.items():
+            begun = time.perf_counter()
+            step(batch)
+            if number >= 2:  # the first ones warm up
+                seconds[name].append(time.perf_counter() - begun)
+    tokens = [int((batch.target[:, 1:] != PAD).sum()) for batch in batches[2:]]
+    rows = []
+    for name, spent in seconds.items():
+        ratios = [theirs / mine for theirs, mine in zip(seconds["marian"], spent, strict=True)]
+        rates = [count / one for count, one in zip(tokens, spent, strict=True)]
+        row = {
+            "contender": name,
+            "batch_tokens": batch_tokens,
+            "dropout": dropout,
+            "tokens_per_s": round(statistics.median(rates)),
+            "times_marian": round(statistics.median(ratios), 2),
+            "steps": len(spent),
+        }
+        print(row, flush=True)
+        rows.append(row)
+    return rows
+
+
+def ours(dropout: float) -> Callable[[Examples], None]:
+    settings = Training(lr=1e-3, label_smoothing=0.0)
+    torch.manual_seed(0)
+    model = model_named("transformer", dropout=dropout)[0].build(VOCABULARY)
+    objective = Objective(model, settings)
+    optimizer = optimizer_of(objective, settings)
+
+    def step(batch: Examples) -> None:
+        loss = objective(batch).total / (batch.target[:, 1:] != PAD).sum()
+        _update(loss, objective, optimizer)
+
+    return step
+
+
+def marian(dropout: float) -> Callable[[Examples], None]:
+    from transformers import MarianConfig, MarianMTModel
+
+    shape = model_named("transformer")[0].encoder
+    config = MarianConfig(
+        vocab_size=VOCABULARY,
+        decoder_vocab_size=VOCABULARY,
+        d_model=shape.embedding_size,
+        encoder_layers=shape.layers,
+        decoder_layers=shape.layers,
+        encoder_attention_heads=shape.heads,
+        decoder_attention_heads=shape.heads,
+        encoder_ffn_dim=shape.feed_forward_size,
+        decoder_ffn_dim=shape.feed_forward_size,
+        activation_function="relu",
+        dropout=dropout,
+        attention_dropout=0.0,
+        activation_dropout=0.0,
+        scale_embedding=True,
+        max_position_embeddings=256,
+        pad_token_id=PAD,
+        eos_token_id=EOS,
+        decoder_start_token_id=BOS,
+        forced_eos_token_id=None,
+        use_cache=False,
+    )
+    torch.manual_seed(0)
+    model = MarianMTModel(config).train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, betas=(0.9, 0.98))
+
+    def step(batch: Examples) -> None:
+        loss = model(
+            input_ids=batch.source,
+            attention_mask=(batch.source != PAD).long(),
+            decoder_input_ids=batch.target[:, :-1],
+            labels=batch.target[:, 1:].masked_fill(batch.target[:, 1:] == PAD, -100),
+        ).loss
+        _update(loss, model, optimizer)
+
+    return step
+
+
+def _update(loss: torch.Tensor, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+    optimizer.zero_grad()
+
+
+if __name__ == "__main__":
+    main()
