@@ -76,7 +76,10 @@ def times(rows: list[dict]) -> list[list[str]]:
                 ours["case"].replace("_", " "),
                 " × ".join(map(str, ours["shape"])),
                 {"both": "forward + backward"}.get(ours["pass"], "forward"),
-                *(f"{by_name[name]['median_us']:,.0f}" for name in names),
+                *(
+                    f"{by_name[name]['median_us']:,.0f}" if name in by_name else "–"
+                    for name in names
+                ),
                 f"**{ours['times_peer']:.1f}**",
                 f"{ours['gb_per_s']:.1f} ({ours['copy_gb_per_s']:.1f})",
             ]
