@@ -45,6 +45,7 @@ def test_lists_the_recipes(huashi):
         "train",
         "evaluate",
         "predict",
+        "sample",
         "import",
         "slim",
         "path",
@@ -240,7 +241,7 @@ def test_warms_up(huashi, monkeypatch, tmp_path):
 WRONG = {
     "no command": (
         [],
-        "Expected one of {recipes, train, evaluate, predict, import, slim, path, bench, warm-up}",
+        "Expected one of {recipes, train, evaluate, predict, sample, import, slim, path, bench, warm-up}",
     ),
     "wrong command": (["trian"], "Unrecognized options: trian. Available subcommands: recipes"),
     "wrong recipe": (["train", "dats"], "Unrecognized options: dats. Available subcommands: dates"),

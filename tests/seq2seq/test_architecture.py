@@ -5,6 +5,7 @@ import torch
 from torch.nn import functional as F
 from torch.testing import assert_close
 
+from huashi import implementation
 from huashi.seq2seq import (
     Architecture,
     AttentionShape,
@@ -370,7 +371,24 @@ def reversal(generator, count):
 
 @pytest.mark.parametrize("name", LEARNERS)
 def test_learns_to_reverse(name):
-    architecture, lr = LEARNERS[name]
+    learn_to_reverse(*LEARNERS[name])
+
+
+@pytest.mark.parametrize("which", ["auto", "reference"])
+def test_learns_to_reverse_with_and_without_kernels(which):
+    """Entmax in the attention and as the output, by kernels and by formulas."""
+    size = {"embedding_size": 16, "hidden_size": 32, "dropout": 0.0}
+    architecture = Architecture(
+        encoder=RNNEncoder(**size),
+        decoder=RNNDecoder(attention=AttentionShape(mapping="entmax15"), **size),
+        mapping="entmax",
+        alpha=1.3,
+    )
+    with implementation(which):
+        learn_to_reverse(architecture, 1e-2)
+
+
+def learn_to_reverse(architecture, lr):
     model, generator = architecture.build(12), torch.Generator().manual_seed(0)
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr)
     for step in range(1000):

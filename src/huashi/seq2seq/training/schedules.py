@@ -18,7 +18,13 @@ Schedule = Literal["inverse_sqrt", "linear", "cosine", "constant", "plateau"]
 
 
 def rate(schedule: Schedule, step: int, *, warmup: int, steps: int) -> float:
-    """The share of the greatest rate at ``step``, the first being 1.
+    """The share of the greatest rate at a step.
+
+    Args:
+        schedule: how it goes.
+        step: which, the first being 1.
+        warmup: steps in which it rises.
+        steps: of the whole training.
 
     >>> [round(rate("inverse_sqrt", step, warmup=4, steps=100), 2) for step in (1, 4, 16)]
     [0.25, 1.0, 0.5]
