@@ -9,7 +9,7 @@ whole epoch planned. Sentences are drawn from 5,000 words, the likely ones more 
 
 import argparse
 import json
-import resource
+import re
 import subprocess
 import sys
 import tempfile
@@ -18,9 +18,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from lightning_fabric import Fabric
 
 from benchmarks.harness import machine, save
 from huashi.recipes import translate
+from huashi.recipes._models import model_named
 from huashi.recipes._translation import prepare
 from huashi.run import Progress, Run
 from huashi.seq2seq.training import Order, Training, fit, steps
@@ -33,70 +35,69 @@ LINES = 100_000  # of a piece, which is written again and again with its lines i
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--megabytes", type=int, nargs="*", default=[20, 200, 2000])
-    parser.add_argument("--one", type=int, help="measure this size in this process")
+    parser.add_argument("--corpus", type=Path, help="measure this one, in this process")
     args = parser.parse_args()
-    if args.one is not None:
-        print(json.dumps(measured(args.one)))
+    if args.corpus is not None:
+        print(json.dumps(measured(args.corpus)))
         return
     rows = []
     for size in args.megabytes:
-        command = [sys.executable, "-m", "benchmarks.corpus_memory", "--one", str(size)]
-        run = subprocess.run(command, capture_output=True, text=True, check=True)
-        rows.append(json.loads(run.stdout.splitlines()[-1]) | machine("cpu"))
+        with tempfile.TemporaryDirectory() as folder:
+            pairs = write_corpus(Path(folder), size)
+            command = [sys.executable, "-m", "benchmarks.corpus_memory", "--corpus", folder]
+            run = subprocess.run(command, capture_output=True, text=True, check=True)
+        found = json.loads(run.stdout.splitlines()[-1])
+        rows.append({"megabytes": size, "pairs": pairs} | found | machine("cpu"))
         print(rows[-1], flush=True)
         save("corpus-memory", rows)
 
 
-def measured(megabytes: int) -> dict:
+def measured(folder: Path) -> dict:
     """Greatest memory and seconds of each phase."""
-    begun, row = time.perf_counter(), {"megabytes": megabytes}
+    begun, row = time.perf_counter(), {}
 
     def note(phase: str) -> None:
         nonlocal begun
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         seconds = time.perf_counter() - begun
-        row[phase] = {"peak_mib": round(peak), "seconds": round(seconds, 1)}
+        row[phase] = {"peak_mib": peak_memory(), "seconds": round(seconds, 1)}
         begun = time.perf_counter()
 
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        pairs = write_corpus(folder, megabytes)
-        row["pairs"] = pairs
-        note("corpus written")
-        config = translate.Config(
-            source=(folder / "source",),
-            target=(folder / "target",),
-            folder=folder / "run",
-            tokenizer="word",
-            vocabulary_size=6000,
-            model="rnn",
-            training=Training(
-                steps=200, batch_tokens=1000, max_length=40, lr=1e-3, validate_every=10**6
-            ),
-        )
-        run = Run.start(config.folder, "translate", config, {})
-        corpus = translate.corpus(config)
-        data = prepare(config, corpus, run, Progress("", 0, quiet=True))
-        note("tokens written")
-        from lightning_fabric import Fabric
-
-        from huashi.recipes._models import model_named
-
-        model = model_named("rnn")[0].build(*map(len, data.tokenizers))
-        order = Order(1000, 40)
-        fit(
-            run,
-            Objective(model, config.training),
-            lambda done: steps(data.store, order, seed=0, skip=done),
-            lambda model: {"loss": 0.0},
-            "loss",
-            Fabric(accelerator="cpu", devices=1),
-        )
-        note("200 steps")
-        batches = sum(1 for _ in epoch(data.store, order, np.random.default_rng(0)))
-        row["batches"] = batches
-        note("an epoch planned")
+    config = translate.Config(
+        source=(folder / "source",),
+        target=(folder / "target",),
+        folder=folder / "run",
+        tokenizer="word",
+        vocabulary_size=6000,
+        model="rnn",
+        training=Training(
+            steps=200, batch_tokens=1000, max_length=40, lr=1e-3, validate_every=10**6
+        ),
+    )
+    run = Run.start(config.folder, "translate", config, {})
+    corpus = translate.corpus(config)
+    data = prepare(config, corpus, run, Progress("", 0, quiet=True))
+    note("tokens written")
+    model = model_named("rnn")[0].build(*map(len, data.tokenizers))
+    order = Order(1000, 40)
+    fit(
+        run,
+        Objective(model, config.training),
+        lambda done: steps(data.store, order, seed=0, skip=done),
+        lambda model: {"loss": 0.0},
+        "loss",
+        Fabric(accelerator="cpu", devices=1),
+    )
+    note("200 steps")
+    batches = sum(1 for _ in epoch(data.store, order, np.random.default_rng(0)))
+    row["batches"] = batches
+    note("an epoch planned")
     return row
+
+
+def peak_memory() -> int:
+    """The greatest resident memory of this process, in MiB."""
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) // 1024
 
 
 def write_corpus(folder: Path, megabytes: int) -> int:

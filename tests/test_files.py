@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from huashi._files import atomic_file, write_atomically
+from huashi._files import atomic_file, atomic_folder, write_atomically
 
 
 def test_writes_and_makes_folders(tmp_path):
@@ -52,3 +52,22 @@ def test_permissions_are_those_of_any_new_file(tmp_path):
     (tmp_path / "theirs").touch()
     ours, theirs = (stat.S_IMODE((tmp_path / n).stat().st_mode) for n in ("ours", "theirs"))
     assert ours == theirs
+
+
+def test_a_folder_appears_whole_and_replaces_what_was_there(tmp_path):
+    path = tmp_path / "some" / "folder"
+    for content in ("old", "new"):
+        with atomic_folder(path) as folder:
+            (folder / content).touch()
+            assert not (path / content).exists()
+        assert os.listdir(path) == [content]
+
+    def fail_half_way():
+        with atomic_folder(path) as folder:
+            (folder / "other").touch()
+            raise RuntimeError("half-way")
+
+    with pytest.raises(RuntimeError, match="half-way"):
+        fail_half_way()
+    assert os.listdir(path) == ["new"]
+    assert os.listdir(path.parent) == ["folder"]

@@ -1,6 +1,7 @@
-"""Files that are either whole or not there."""
+"""Files and folders that are either whole or not there."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,6 +40,26 @@ def write_atomically(path: str | Path, content: bytes) -> None:
     """Make ``path`` hold ``content``, at once."""
     with atomic_file(path) as file:
         file.write(content)
+
+
+@contextmanager
+def atomic_folder(path: str | Path) -> Iterator[Path]:
+    """A folder to fill that takes its name only once it is complete.
+
+    It is filled beside ``path`` and moved there at the end of the ``with`` block, in the place of a
+    folder that was there; where the block raises, nothing is left behind and what was there stays.
+    """
+    path = Path(path)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    unfinished.mkdir(parents=True)
+    try:
+        yield unfinished
+        if path.is_dir():
+            shutil.rmtree(path)
+        os.replace(unfinished, path)
+    except BaseException:
+        shutil.rmtree(unfinished)
+        raise
 
 
 def _umask() -> int:

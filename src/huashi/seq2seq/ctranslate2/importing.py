@@ -1,12 +1,11 @@
 """A Transformer of CTranslate2 as a run folder."""
 
 import json
-import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from huashi._files import atomic_folder
 from huashi.run import Run
 from huashi.seq2seq.architecture import Architecture, describe
 from huashi.seq2seq.ctranslate2.model_file import read_model_file
@@ -72,17 +71,11 @@ def import_ctranslate2(
     tokenizers = [tokenizer_of(side.tokens, tokens) for side in (source, target)]
     architecture, model = _model(folder / "model.bin", config, source, target)
 
-    unfinished = run.with_name(f".{run.name}.{os.getpid()}")
-    unfinished.mkdir(parents=True)
-    try:
+    with atomic_folder(run) as unfinished:
         new = Run.start(unfinished, "imported", Imported(tokens=tokens), describe(architecture))
         tokenizers[0].save(new.path("tokenizer.json"))
         tokenizers[1].save(new.path("target_tokenizer.json"))
         new.save_model(model)
-        os.replace(unfinished, run)
-    except BaseException:
-        shutil.rmtree(unfinished)
-        raise
     return Run(run)
 
 

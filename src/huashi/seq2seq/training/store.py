@@ -14,12 +14,13 @@ Nothing is kept in memory but where each block of 4,096 records begins: 8 bytes 
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+
+from huashi._files import atomic_folder
 
 BLOCK = 4096
 """Records that are read together."""
@@ -131,22 +132,14 @@ def write_store(
     """
     folder = Path(folder)
     dtype = np.dtype(np.uint16 if vocabulary_size <= 2**16 else np.uint32)
-    unfinished = folder.with_name(f".{folder.name}.{os.getpid()}")
-    unfinished.mkdir(parents=True)
-    try:
-        about = {"sides": list(sides), "dtype": dtype.name, "origin": origin or {}}
+    about = {"sides": list(sides), "dtype": dtype.name, "origin": origin or {}}
+    with atomic_folder(folder) as unfinished:
         with (
             (unfinished / "tokens").open("wb") as tokens,
             (unfinished / "lengths").open("wb") as lengths,
         ):
             about |= _write(records, len(sides), dtype, tokens, lengths)
         (unfinished / "store.json").write_text(json.dumps(about))
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(unfinished, folder)
-    except BaseException:
-        shutil.rmtree(unfinished)
-        raise
     return Store(folder)
 
 
