@@ -12,6 +12,7 @@ Nothing is kept in memory but where each block of 4,096 records begins: 8 bytes 
 """
 
 import hashlib
+import itertools
 import json
 import os
 from collections.abc import Iterable, Sequence
@@ -161,18 +162,18 @@ def _write(
     lengths: BinaryIO,
 ) -> dict[str, Any]:
     """Write all records; return how many there are, and where blocks begin."""
-    starts: list[int] = []
-    count = place = 0
-    for record in records:
-        if len(record) != width:
-            raise ValueError(f"a record must have {width} sequences, got {len(record)}")
-        if count % BLOCK == 0:
-            starts.append(place)
-        sizes = np.array([len(ids) for ids in record], dtype=np.uint32)
+    records, starts, count, place = iter(records), [], 0, 0
+    while block := list(itertools.islice(records, BLOCK)):
+        for record in block:
+            if len(record) != width:
+                raise ValueError(f"a record must have {width} sequences, got {len(record)}")
+        sizes = np.array([[len(ids) for ids in record] for record in block], dtype=np.uint32)
+        ids = itertools.chain.from_iterable(itertools.chain.from_iterable(block))
         lengths.write(sizes.tobytes())
-        tokens.write(np.concatenate([np.asarray(ids, dtype=dtype) for ids in record]).tobytes())
+        tokens.write(np.fromiter(ids, dtype, count=int(sizes.sum())).tobytes())
+        starts.append(place)
         place += int(sizes.sum())
-        count += 1
+        count += len(block)
     return {"records": count, "starts": starts, "tokens": place}
 
 
