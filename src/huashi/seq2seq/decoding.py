@@ -63,7 +63,7 @@ class Decoding:
     min_length: int = 0
     """The fewest tokens of an output, its end counted."""
     max_length: int | None = None
-    """The most tokens of an output; by default twice the source's and 20, and not more than the
+    """The most tokens of an output; by default twice the source's and 50, and not more than the
     decoder has learned positions for."""
     no_repeat_ngram: int | None = None
     """No n tokens in a row occur twice in an output."""
@@ -239,7 +239,7 @@ def _longest(model: Any, lengths: Tensor) -> Tensor:
     """How long outputs may become by default, (sentences,)."""
     parts = [part for part in model.modules() if isinstance(part, EncoderDecoder)]
     readable = min((part.longest_target for part in parts), default=torch.inf)
-    return (2 * lengths + 20).clamp(max=min(readable, 2**31))
+    return (2 * lengths + 50).clamp(max=min(readable, 2**31))
 
 
 def _diversity(decoding: Decoding) -> DiverseGroups | DiverseSiblings | None:
