@@ -77,6 +77,20 @@ def attention_picture(source: Sequence[str], target: Sequence[str], weights: Ten
     return png(figure)
 
 
+def attention_pictures(sources: Sequence[str], found: Sequence[Any]) -> dict[str, bytes]:
+    """:func:`attention_picture` of each translation that has an attention, by what it is of.
+
+    Args:
+        sources: texts.
+        found: a :class:`huashi.seq2seq.Translation` of each.
+    """
+    return {
+        f"{source} → {one.text}": attention_picture(one.source_tokens, one.tokens, one.alignment)
+        for source, one in zip(sources, found, strict=True)
+        if one.alignment is not None
+    }
+
+
 def beam_picture(considered: Sequence[Any], found: Sequence[str]) -> bytes:
     """The hypotheses that a beam search kept, dropped and finished at each step, as PNG.
 

@@ -349,3 +349,7 @@ def test_from_the_command_line(tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
         main(["import", str(folder), str(run)])
     assert stop.value.code == 2
+    with pytest.raises(SystemExit) as stop:
+        main(["evaluate", str(run)])
+    assert stop.value.code == 2
+    assert "data must be given for" in capsys.readouterr().err

@@ -38,6 +38,8 @@ def evaluate(run: RUN, /, *, data: Path | None = None, beam: int = 5, device: st
         device: where to compute, such as cpu or cuda.
     """
     opened = Run(run)
+    if data is None and opened.recipe == "imported":
+        raise ValueError(f"data must be given for {run}, which was imported and has no test")
     if data is None:
         recipe = recipe_named(opened.recipe)
         print_tables(recipe.tables(recipe.evaluate(opened, device=device)))

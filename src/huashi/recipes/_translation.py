@@ -183,13 +183,7 @@ def write_report(run: Run, results: dict[str, Any]) -> Path:
     """Make the run's ``report.html`` from its metrics and results."""
     translator = Translator.load(run)
     shown = [example["source"] for example in results["examples"][:3]]
-    attention = {
-        f"{source} → {best.text}": report.attention_picture(
-            best.source_tokens, best.tokens, best.alignment
-        )
-        for source, [best] in zip(shown, translator.search(shown), strict=True)
-        if best.alignment is not None
-    }
+    found = [best for [best] in translator.search(shown)]
     lengths = [(row["words"], row["BLEU"]) for row in results["lengths"]]
     return report.write_report(
         run.folder,
@@ -203,7 +197,7 @@ def write_report(run: Run, results: dict[str, Any]) -> Path:
                     {"BLEU": lengths}, "words of the source", "BLEU"
                 )
             },
-            "Attention": attention,
+            "Attention": report.attention_pictures(shown, found),
             "Configuration": report.table_html(
                 [{"field": name, "value": value} for name, value in run.config.items()]
             ),

@@ -250,13 +250,7 @@ def write_report(run: Run, results: dict[str, Any]) -> Path:
     """Make the run's ``report.html`` from its metrics and results."""
     translator = Translator.load(run)
     sources = [example["source"] for example in results["examples"][:4]]
-    attention = {
-        f"{source} → {best.text}": report.attention_picture(
-            best.source_tokens, best.tokens, best.alignment
-        )
-        for source, [best] in zip(sources, translator.search(sources), strict=True)
-        if best.alignment is not None
-    }
+    found = [best for [best] in translator.search(sources)]
     return report.write_report(
         run.folder,
         "Dates to ISO 8601",
@@ -264,7 +258,7 @@ def write_report(run: Run, results: dict[str, Any]) -> Path:
             "Exact match": report.table_html(results["splits"]),
             "Ten unseen dates": report.table_html(results["examples"]),
             "Learning curves": {"Loss and exact match": report.learning_curves(run.metrics())},
-            "Attention": attention,
+            "Attention": report.attention_pictures(sources, found),
             "By locale": {
                 "Exact match on unseen dates; in red the locales never trained on": report.dots(
                     results["locales"], "exact match, %", run.config["held_out"]

@@ -85,10 +85,12 @@ class EncoderDecoder(nn.Module):
         self, source: Tensor, lengths: Tensor, target: Tensor
     ) -> tuple[Tensor, Tensor]:
         """What calling gives, and the attention, (batch, target, source), in training too."""
-        for part in self.decoder.modules():
-            if hasattr(part, "aligns"):
-                part.aligns = True
+        parts: list[Any] = [part for part in self.decoder.modules() if hasattr(part, "aligns")]
+        for part in parts:
+            part.aligns = True
         features, state = self.decoder(target, self.encode(source, lengths))
+        for part in parts:
+            part.aligns = False
         return self.output(features), state.alignment
 
     def forward(self, source: Tensor, lengths: Tensor, target: Tensor) -> Tensor:
