@@ -40,6 +40,13 @@ def test_batches_are_as_full_as_they_can_be(store):
     assert np.mean(used) > 0.9 * 400
 
 
+def test_a_batch_may_be_full_to_the_last_position(tmp_path):
+    records = [([1, 2, 3], [4])] * 12
+    store = write_store(tmp_path / "s", records, sides=("a", "b"), vocabulary_size=9)
+    found = epoch(store, Order(20, 3), np.random.default_rng(0))
+    assert sorted(len(batch.numbers) for batch in found) == [2, 5, 5]
+
+
 def test_epochs_differ_and_a_seed_decides(store):
     order = Order(100, 12)
     size = len(list(epoch(store, order, np.random.default_rng((5, 0)))))

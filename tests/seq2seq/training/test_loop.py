@@ -118,6 +118,12 @@ def test_an_interrupted_training_ends_like_another(tmp_path, store, options):
     same_weights(*kept)
 
 
+def test_what_a_validation_draws_does_not_change_the_training(tmp_path, store):
+    _, wanted = trained(tmp_path / "one", store)
+    _, model = trained(tmp_path / "other", store, at_validation=lambda: torch.rand(7))
+    same_weights(model, wanted)
+
+
 def test_stops_when_validation_gets_no_better(tmp_path, store):
     settings = replace(SETTINGS, patience=2, steps=1000)
     run, _ = trained(tmp_path / "run", store, settings, scores=[1, 5, 4, 4, 9])
