@@ -77,6 +77,10 @@ def test_from_the_command_line(run, capsys):
     assert capsys.readouterr().out == "the lazy dog\n"[: len("the lazy dog")] + "\n"
     main(["evaluate", str(run.folder)])
     assert "bits per character" in capsys.readouterr().out
+    (run.folder / "pairs.tsv").write_text("a\tb\n")
+    with pytest.raises(SystemExit):
+        main(["evaluate", str(run.folder), "--data", str(run.folder / "pairs.tsv")])
+    assert "must be of a model with a source" in capsys.readouterr().err
 
 
 def test_samples_are_a_matter_of_the_seed(run):

@@ -130,6 +130,20 @@ def test_swapped_languages_are_noticed(tmp_path, config):
         translate.train(replace(config, folder=tmp_path / "run", **swapped))
 
 
+def test_data_with_swapped_languages_is_not_scored(tmp_path, run, config, capsys):
+    sources = config.test_source[0].read_text().splitlines()
+    with gzip.open(config.test_target[0], "rt") as file:
+        targets = file.read().splitlines()
+    for name, sides in (("right", (sources, targets)), ("wrong", (targets, sources))):
+        lines = ["\t".join(pair) + "\n" for pair in zip(*sides, strict=True)]
+        (tmp_path / f"{name}.tsv").write_text("".join(lines))
+    main(["evaluate", str(run.folder), "--data", str(tmp_path / "right.tsv")])
+    assert "exact match" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["evaluate", str(run.folder), "--data", str(tmp_path / "wrong.tsv")])
+    assert "wrong.tsv must be in the languages of the training" in capsys.readouterr().err
+
+
 def test_pairs_that_are_too_long_are_counted(tmp_path, config, capsys):
     quick = replace(TRAINING, steps=1, validate_every=1, max_length=3)
     translate.train(replace(config, folder=tmp_path / "run", training=quick))

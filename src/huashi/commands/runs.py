@@ -46,12 +46,19 @@ def evaluate(run: RUN, /, *, data: Path | None = None, beam: int = 5, device: st
         return
     from huashi.seq2seq.corpus import read_pairs
     from huashi.seq2seq.metrics import text_scores
+    from huashi.seq2seq.training.corpora import check_direction
+    from huashi.seq2seq.training.store import Store
     from huashi.seq2seq.translator import Translator
 
     pairs = list(read_pairs(data))
     if not pairs:
         raise ValueError(f"{data} must hold at least one pair, got none")
+    if opened.model.get("encoder", 0) is None:
+        raise ValueError(f"{run} must be of a model with a source, got one of a language model")
     translator = Translator.load(opened, device=device)
+    if opened.path("train.tokens").is_dir() and translator.has_one_vocabulary:
+        store = Store(opened.path("train.tokens"))
+        check_direction(str(data), pairs, store, translator.tokenizer)
     found = translator.translate([pair.source for pair in pairs], beam=beam)
     scores = text_scores(found, [pair.target for pair in pairs])
     print_tables([[{"measure": name, "value": value} for name, value in scores.items()]])

@@ -90,6 +90,11 @@ class Translator:
         self.target_tokenizer = target_tokenizer or tokenizer
         self.source_end = source_end
 
+    @property
+    def has_one_vocabulary(self) -> bool:
+        """Sources and outputs are made of the same tokens."""
+        return self.target_tokenizer is self.tokenizer
+
     @classmethod
     def load(
         cls,

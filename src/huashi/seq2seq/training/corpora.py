@@ -91,36 +91,38 @@ def tokenizers_for(
     return source, train_tokenizer((pair.target for pair in first), kind, vocabulary_size)
 
 
-def token_counts(store: Store, side: int, vocabulary_size: int, *, blocks: int = 8) -> np.ndarray:
-    """How often each token occurs on a side of the first blocks, (vocabulary,)."""
-    counts = np.zeros(vocabulary_size, dtype=np.int64)
-    for block in range(min(store.blocks, blocks)):
-        for ids in store.block(block):
-            counts += np.bincount(ids[side], minlength=vocabulary_size)
-    return counts
-
-
 def check_direction(
-    name: str, pairs: Sequence[Sequence[Sequence[int]]], counts: tuple[np.ndarray, np.ndarray]
+    name: str, pairs: Iterable[Pair], store: Store, tokenizer: Tokenizer, *, at_most: int = 1000
 ) -> None:
-    """Raise if pairs, in a joint vocabulary, look as if their two sides were swapped.
-
-    Args:
-        name: of the files, for the error.
-        pairs: token ids of source and target.
-        counts: of the tokens of either side in training.
+    """Raise if pairs look as if their two sides were swapped.
 
     A side belongs to the language whose token frequencies give it the higher probability. Only
     where both sides fit the other language better is something said.
+
+    Args:
+        name: of the files, for the error.
+        pairs: what to look at.
+        store: of the training.
+        tokenizer: of both sides: in vocabularies apart, frequencies tell nothing of the language.
+        at_most: pairs that are looked at.
     """
-    log_p = [np.log((side + 1) / (side.sum() + len(side))) for side in counts]
-    fit = [[0.0, 0.0], [0.0, 0.0]]
-    for pair in pairs:
-        for side, ids in enumerate(pair):
+    log_p = [_log_frequencies(store, side, len(tokenizer)) for side in range(2)]
+    fit = np.zeros((2, 2))
+    for pair in itertools.islice(pairs, at_most):
+        for side, ids in enumerate(tokenizer.encode_batch(list(pair))):
             for language in range(2):
-                fit[side][language] += log_p[language][np.asarray(ids, dtype=np.int64)].sum()
-    if fit[0][1] > fit[0][0] and fit[1][0] > fit[1][1]:
+                fit[side, language] += log_p[language][np.array(ids, dtype=np.int64)].sum()
+    if fit[0, 1] > fit[0, 0] and fit[1, 0] > fit[1, 1]:
         raise ValueError(
             f"{name} must be in the languages of the training: its sources look like the "
             "training's targets and its targets like the sources; are the two swapped?"
         )
+
+
+def _log_frequencies(store: Store, side: int, size: int, *, blocks: int = 8) -> np.ndarray:
+    """Of the tokens on a side of the first blocks, each counted once more than it is there."""
+    counts = np.ones(size)
+    for block in range(min(store.blocks, blocks)):
+        for record in store.block(block):
+            counts += np.bincount(record[side], minlength=size)
+    return np.log(counts / counts.sum())
