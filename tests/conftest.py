@@ -22,8 +22,10 @@ GRADIENT_TOLERANCE = TOLERANCE | {  # of a gradient, which half precision rounds
 LONGEST = [  # files of a minute and more, by the time they take: these are begun first
     "tests/test_readme.py",
     "tests/pooling/test_window_pools.py",
+    "tests/test_triton.py",
     "tests/test_contract.py",
     "tests/test_run.py",
+    "tests/recipes/test_translate.py",
     "tests/test_command_line.py",
     "tests/pooling/test_pool_tracing.py",
     "tests/seq2seq/test_architecture.py",
