@@ -445,6 +445,7 @@ NOTES = {
     "pooling-error": lambda rows: "Medians of 16 maps, errors of size 0.05. One thread of ",
     "attention-start": lambda rows: "One thread of ",
     "slim-path": lambda rows: "One thread of ",
+    "corpus-memory": lambda rows: "One thread of ",
     "translate": translate_note,
     "slim": lambda rows: "One thread, all contenders of a seed interleaved; of ",
     "entmax-limits": lambda rows: "",
