@@ -306,9 +306,9 @@ def test_alignments_of_a_whole_target_are_those_of_its_steps(model):
         state = model.encode(BATCH.source, BATCH.lengths)
         for t in range(inputs.shape[1]):
             _, state = model.step(inputs[:, t], state)
-            _, whole = model.with_alignment(BATCH.source, BATCH.lengths, inputs)
+            _, whole = model.features(BATCH.source, BATCH.lengths, inputs, aligns=True)
             assert_close(whole[:, t], model.alignment(state))
-    _, trained = model.train().with_alignment(BATCH.source, BATCH.lengths, inputs)
+    _, trained = model.train().features(BATCH.source, BATCH.lengths, inputs, aligns=True)
     assert trained.shape == whole.shape
     assert trained.requires_grad
     assert trained[0].sum() > 0

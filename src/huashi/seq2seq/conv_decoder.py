@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from huashi._checks import check_positive
 from huashi.seq2seq.attention import AttentionShape
+from huashi.seq2seq.dropout import Dropout
 from huashi.seq2seq.encoder_decoder import Memory
 from huashi.seq2seq.gated_convolution import (
     HALF,
@@ -135,7 +136,7 @@ class Decoder(nn.Module):
             for n, layer in enumerate(widths(shape.layers))
         )
         self.last = linear(shape.layers[-1][0], self.size)
-        self.dropout = nn.Dropout(shape.dropout)
+        self.dropout = Dropout(shape.dropout)
 
     def head(self, vocabulary_size: int) -> nn.Linear:
         """The layer from features to logits; it expects the decoder's dropout before it."""

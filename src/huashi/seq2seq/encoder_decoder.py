@@ -81,21 +81,23 @@ class EncoderDecoder(nn.Module):
         """The attention of the last step to the source, (rows, source)."""
         return state.alignment[:, -1]
 
-    def with_alignment(
-        self, source: Tensor, lengths: Tensor, target: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """What calling gives, and the attention, (batch, target, source), in training too."""
+    def features(
+        self, source: Tensor, lengths: Tensor, target: Tensor, *, aligns: bool = False
+    ) -> tuple[Tensor, Tensor | None]:
+        """What the output layer reads after each of ``target``, (batch, target, features), and
+        with ``aligns``, in training too, the attention, (batch, target, source).
+        """
         parts: list[Any] = [part for part in self.decoder.modules() if hasattr(part, "aligns")]
         for part in parts:
-            part.aligns = True
+            part.aligns = aligns
         features, state = self.decoder(target, self.encode(source, lengths))
         for part in parts:
             part.aligns = False
-        return self.output(features), state.alignment
+        return features, state.alignment if aligns else None
 
     def forward(self, source: Tensor, lengths: Tensor, target: Tensor) -> Tensor:
         """Logits of the token after each of ``target``, (batch, target, vocabulary)."""
-        features, _ = self.decoder(target, self.encode(source, lengths))
+        features, _ = self.features(source, lengths, target)
         return self.output(features)
 
 

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
 
 from huashi._checks import check_positive
+from huashi.seq2seq.dropout import Dropout
 
 HALF = sqrt(0.5)  # the sum of two independent signals times this has the variance of one
 EMBEDDING_STD = 0.1
@@ -54,7 +55,7 @@ class GatedConvolution(nn.Module):
         self, in_channels: int, out_channels: int, kernel_size: int, dropout: float
     ) -> None:
         super().__init__()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.convolution = nn.Conv1d(in_channels, 2 * out_channels, kernel_size)
         _draw(self.convolution, 4 * (1 - dropout) / (kernel_size * in_channels))
 
@@ -78,7 +79,7 @@ class PlacedEmbedding(nn.Module):
         self.what = what
         self.tokens = tokens
         self.positions = embedding_table(positions, tokens.embedding_dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, tokens: Tensor, start: int = 0) -> Tensor:
         """The first token is at position ``start``."""

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from huashi._checks import check_choice, check_ndim, check_positive
+from huashi.seq2seq.dropout import dropout as dropped
 from huashi.seq2seq.separable_convolution import PADDINGS, Padding, pad_time
 
 BLOCK = 32  # the least positions of a block: small products are slow
@@ -169,7 +170,7 @@ def _convolve(
         raise ValueError(f"weight must have {time} positions, got {weight.shape[1]}")
     if time <= 0 or not x.numel():
         return x[:, : max(time, 0)]
-    weight = F.dropout(weight.softmax(-1), dropout)
+    weight = dropped(weight.softmax(-1), dropout)
     block = min(time, max(kernel, BLOCK))
     count = -(-time // block)
     extra = count * block - time  # frames and kernels of zero that fill the last block

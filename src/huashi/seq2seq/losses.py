@@ -63,15 +63,13 @@ def smoothed_nll(
     losses = -of_gold
     if smoothing:
         size = log_probabilities.shape[-1]
+        kept, share = label_shares(smoothing, kind, size)
         rest = log_probabilities.sum(-1)
         if kind == "joey":
-            rest = rest - of_gold - log_probabilities[..., padding]
-            losses = (1 - smoothing) * losses - smoothing / (size - 2) * rest
-            losses = losses + _negative_entropy(smoothing, size - 2)
-        else:
-            share = smoothing / (size if kind == "torch" else size - 1)
-            kept = 1 - smoothing if kind == "torch" else 1 - smoothing - share
-            losses = kept * losses - share * rest
+            rest = rest - log_probabilities[..., padding]
+        losses = kept * losses - share * rest
+        if kind == "joey":
+            losses = losses + negative_entropy(smoothing, size - 2)
     losses = losses.masked_fill(~counted, 0.0)
     if reduction == "none":
         return losses
@@ -160,7 +158,13 @@ def minimum_risk_loss(log_probabilities: Tensor, costs: Tensor, sharpness: float
     return (shares * costs.masked_fill(log_probabilities.isneginf(), 0.0)).sum(-1)
 
 
-def _negative_entropy(smoothing: float, others: int) -> float:
-    """Of smoothed labels: what makes a cross-entropy a divergence."""
+def label_shares(smoothing: float, kind: Smoothing, size: int) -> tuple[float, float]:
+    """What the gold token gets of a label beside what every token gets, padding in ``joey`` not."""
+    share = smoothing / (size - {"torch": 0, "fairseq": 1, "joey": 2}[kind])
+    return 1 - smoothing - (0.0 if kind == "torch" else share), share
+
+
+def negative_entropy(smoothing: float, others: int) -> float:
+    """Of a label of ``joey``: what makes a cross-entropy a divergence."""
     shares = ((1 - smoothing, 1), (smoothing / others, others))
     return sum(count * share * math.log(share) for share, count in shares)

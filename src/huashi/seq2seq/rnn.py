@@ -19,6 +19,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from huashi._checks import check_choice, check_positive
 from huashi.seq2seq.attention import AttentionShape, AttentionState
+from huashi.seq2seq.dropout import Dropout
 from huashi.seq2seq.encoder_decoder import Memory, real_positions
 
 CELLS = {"gru": nn.GRU, "lstm": nn.LSTM}
@@ -108,7 +109,7 @@ class _Encoder(nn.Module):
         super().__init__()
         self.size = shape.hidden_size
         self.embedding = embedding
-        self.dropout = nn.Dropout(shape.dropout)
+        self.dropout = Dropout(shape.dropout)
         self.rnn = CELLS[shape.cell](
             shape.embedding_size,
             shape.hidden_size // 2,
@@ -149,7 +150,7 @@ class _Decoder(nn.Module):
         self.shape = shape
         self.size = hidden
         self.embedding = embedding
-        self.dropout = nn.Dropout(shape.dropout)
+        self.dropout = Dropout(shape.dropout)
         self.attention = shape.attention and shape.attention.build(hidden, memory_size)
         context = memory_size if self.attention else 0
         self.rnn = CELLS[shape.cell](

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from huashi._checks import check_choice, check_positive
+from huashi.seq2seq.dropout import Dropout
 from huashi.seq2seq.encoder_decoder import Memory, real_positions
 from huashi.seq2seq.separable_convolution import ConvStep, check_groups
 from huashi.seq2seq.slicenet_modules import (
@@ -134,7 +135,7 @@ class Encoder(nn.Module):
         self.size = shape.embedding_size
         self.symbols = Symbols(embedding, shape.symbol_dropout)
         self.layers = nn.ModuleList(_module(shape, "same") for _ in range(shape.layers))
-        self.dropout = nn.Dropout(shape.dropout)
+        self.dropout = Dropout(shape.dropout)
 
     def forward(self, source: Tensor, lengths: Tensor) -> Memory:
         """Encode.
@@ -173,7 +174,7 @@ class Decoder(nn.Module):
         )
         self.merge = ConvStep(2 * size, size, 3, separability=MERGE_GROUPS, padding="valid")
         self.layers = nn.ModuleList(_module(shape, "valid") for _ in range(shape.layers))
-        self.dropout = nn.Dropout(shape.dropout)
+        self.dropout = Dropout(shape.dropout)
 
     def head(self, vocabulary_size: int) -> nn.Linear:
         """The layer from features to logits."""

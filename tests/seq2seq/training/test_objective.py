@@ -79,7 +79,8 @@ def test_a_sparse_output_has_its_own_loss(mapping):
 def test_losses_of_the_attention(model):
     settings = replace(PLAIN, coverage=0.5, guided_alignment=2.0)
     loss = Objective(model, settings)(EXAMPLES)
-    _, attention = model.with_alignment(EXAMPLES.source, EXAMPLES.lengths, EXAMPLES.target[:, :-1])
+    inputs = EXAMPLES.target[:, :-1]
+    _, attention = model.features(EXAMPLES.source, EXAMPLES.lengths, inputs, aligns=True)
     real = EXAMPLES.target[:, 1:] != PAD
     wanted = loss.likelihood + 0.5 * coverage_loss(attention, real)
     assert_close(loss.total, wanted + 2.0 * alignment_loss(attention, EXAMPLES.links))
@@ -114,13 +115,13 @@ def test_consistency_compares_two_passes():
 
 def test_scheduled_sampling_feeds_the_models_own_words(model, monkeypatch):
     objective, fed = Objective(model, PLAIN), []
-    forward = model.forward
+    features = model.features
 
-    def spied(source, lengths, target):
+    def spied(source, lengths, target, **options):
         fed.append(target)
-        return forward(source, lengths, target)
+        return features(source, lengths, target, **options)
 
-    monkeypatch.setattr(model, "forward", spied)
+    monkeypatch.setattr(model, "features", spied)
     inputs = EXAMPLES.target[:, :-1]
     objective(EXAMPLES, sampled=0.0)
     assert torch.equal(fed.pop(), inputs)
@@ -132,7 +133,7 @@ def test_scheduled_sampling_feeds_the_models_own_words(model, monkeypatch):
     assert torch.equal(second == PAD, inputs == PAD)
     drawn = torch.stack([objective._own_words(*EXAMPLES[:2], inputs, 0.5) for _ in range(500)])
     with torch.no_grad():
-        logits = forward(*EXAMPLES[:2], inputs)[0, 0]
+        logits = model(*EXAMPLES[:2], inputs)[0, 0]
     logits[[PAD, BOS]] = -torch.inf
     kept = 0.5 + 0.5 * logits.softmax(-1)[inputs[0, 1]]
     assert_close((drawn[:, 0, 1] == inputs[0, 1]).double().mean(), kept, atol=0.1, rtol=0)

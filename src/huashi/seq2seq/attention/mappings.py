@@ -50,11 +50,11 @@ class AttentionMapping(nn.Module):
         elif mapping != "softmax":
             self.mapping = {"sparsemax": Sparsemax, "entmax15": Entmax15}[mapping]()
 
-    def forward(self, scores: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, scores: Tensor, mask: Tensor | None = None) -> Tensor:
         """Weights in the shape of ``scores``, zero where ``mask``, which broadcasts, is False."""
         if self.mapping is None:
-            return masked_softmax(scores, mask)
-        return self.mapping(scores.masked_fill(~mask, -torch.inf))
+            return scores.softmax(-1) if mask is None else masked_softmax(scores, mask)
+        return self.mapping(scores if mask is None else scores.masked_fill(~mask, -torch.inf))
 
     @property
     def is_softmax(self) -> bool:

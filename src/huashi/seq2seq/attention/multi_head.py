@@ -11,12 +11,15 @@ biases, which the paper's formula leaves out.
 Vaswani et al.: Attention Is All You Need (2017), https://arxiv.org/abs/1706.03762
 """
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from huashi._checks import check_positive
 from huashi.seq2seq.attention.mappings import AttentionMapping, Mapping
+from huashi.seq2seq.dropout import Dropout
+
+SHORT = 64 * 64
+"""Scores of a head up to which :func:`_is_short` holds."""
 
 
 class MultiHeadAttention(nn.Module):
@@ -63,7 +66,7 @@ class MultiHeadAttention(nn.Module):
             raise ValueError(f"dropout must be in [0, 1), got {dropout}")
         self.heads = heads
         self.mapping = AttentionMapping(mapping, alpha, learn_alpha=learn_alpha, heads=heads)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         key_size = key_size or size
         self.query = nn.Linear(size, size, bias)
         self.key = nn.Linear(key_size, size, bias)
@@ -111,12 +114,10 @@ class MultiHeadAttention(nn.Module):
             or None where they are not needed.
         """
         q = self._split(self.query(query))
-        if not need_weights and self.mapping.is_softmax:
+        if not need_weights and self.mapping.is_softmax and not _is_short(q, k):
             p = self.dropout.p if self.training else 0.0
             return self._joined(F.scaled_dot_product_attention(q, k, v, mask, p)), None
-        scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
-        seen = torch.ones((), dtype=torch.bool, device=q.device) if mask is None else mask
-        weights = self.mapping(scores, seen)
+        weights = self.mapping((q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2), mask)
         context = self._joined(self.dropout(weights) @ v)
         return context, weights if need_weights else None
 
@@ -129,6 +130,14 @@ class MultiHeadAttention(nn.Module):
 
     def extra_repr(self) -> str:
         return f"heads={self.heads}"
+
+
+def _is_short(q: Tensor, k: Tensor) -> bool:
+    """Whether a gradient comes sooner by whole products: for sentences, on the CPU.
+
+    The fused kernel there takes one head of one row after another, and again for the gradient.
+    """
+    return q.device.type == "cpu" and q.requires_grad and q.shape[2] * k.shape[2] <= SHORT
 
 
 def check_heads(size: int, heads: int) -> None:

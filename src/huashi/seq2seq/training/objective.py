@@ -6,12 +6,13 @@ have said after each token of the target, and the second reads some of that in t
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import torch
 from torch import Tensor, nn
 
 from huashi.seq2seq.encoder_decoder import EncoderDecoder
+from huashi.seq2seq.linear_cross_entropy import linear_cross_entropy
 from huashi.seq2seq.losses import (
     alignment_loss,
     consistency_loss,
@@ -96,17 +97,17 @@ class Objective(nn.Module):
             inputs = self._own_words(source, lengths, inputs, sampled)
         if settings.consistency:
             source, lengths, inputs = (torch.cat([x, x]) for x in (source, lengths, inputs))
-        if settings.coverage or settings.guided_alignment:
-            logits, alignment = self.model.with_alignment(source, lengths, inputs)
-        else:
-            logits, alignment = self.model(source, lengths, inputs), None
-        copies = len(logits) // len(gold)
-        total, likelihood = self._likelihood(logits, gold.repeat(copies, 1))
-        total, likelihood = total / copies, likelihood / copies
+        aligns = bool(settings.coverage or settings.guided_alignment)
+        features, alignment = self.model.features(source, lengths, inputs, aligns=aligns)
         real = gold != PAD
+        copies = len(features) // len(gold)
+        every = real.repeat(copies, 1)
+        total, likelihood = self._likelihood(features[every], gold.repeat(copies, 1)[every])
+        total, likelihood = total / copies, likelihood / copies
         if settings.consistency:
-            one, other = logits.chunk(2)
-            total = total + settings.consistency * consistency_loss(one, other, real)
+            one, other = self.model.output(features[every]).chunk(2)
+            everywhere = real.new_ones(len(one))
+            total = total + settings.consistency * consistency_loss(one, other, everywhere)
         if alignment is not None and settings.coverage:
             covered = coverage_loss(alignment, real.repeat(copies, 1)) / copies
             total = total + settings.coverage * covered
@@ -120,17 +121,22 @@ class Objective(nn.Module):
             total = (1 - settings.minimum_risk) * total + settings.minimum_risk * risk
         return Loss(total, likelihood.detach())
 
-    def _likelihood(self, logits: Tensor, gold: Tensor) -> tuple[Tensor, Tensor]:
-        """What is minimised of it, smoothed, and what is told."""
-        output, smoothing = self.model.output, self.settings.label_smoothing
+    def _likelihood(self, features: Tensor, gold: Tensor) -> tuple[Tensor, Tensor]:
+        """What is minimised of it, smoothed, and what is told; all of ``gold`` counts."""
+        output, settings = self.model.output, self.settings
+        smoothing, kind = settings.label_smoothing, settings.smoothing
+        layer = output.layer
+        if output.mapping == "softmax" and _is_plain(layer, features):
+            return linear_cross_entropy(features, layer, gold, smoothing, kind, padding=PAD)
+        logits = output(features)
         if output.mapping != "softmax":
-            options: Any = {"ignore_index": PAD, "reduction": "sum"}
-            total = output.loss(logits, gold, label_smoothing=smoothing, **options)
-            return total, total if not smoothing else output.loss(logits.detach(), gold, **options)
+            total = output.loss(logits, gold, label_smoothing=smoothing, reduction="sum")
+            return total, total if not smoothing else output.loss(
+                logits.detach(), gold, reduction="sum"
+            )
         log_probs = logits.log_softmax(-1, dtype=torch.promote_types(logits.dtype, torch.float32))
-        options = {"ignore_index": PAD, "padding": PAD, "reduction": "sum"}
-        total = smoothed_nll(log_probs, gold, smoothing, self.settings.smoothing, **options)
-        return total, smoothed_nll(log_probs.detach(), gold, 0.0, **options)
+        total = smoothed_nll(log_probs, gold, smoothing, kind, padding=PAD, reduction="sum")
+        return total, smoothed_nll(log_probs.detach(), gold, 0.0, reduction="sum")
 
     @torch.no_grad()
     def _own_words(self, source: Tensor, lengths: Tensor, inputs: Tensor, share: float) -> Tensor:
@@ -184,3 +190,9 @@ class Objective(nn.Module):
         of_gold = log_probs.gather(-1, gold[..., None])[..., 0].masked_fill(gold == PAD, 0.0)
         sums = of_gold.sum(1).split([len(some) for some in candidates])
         return nn.utils.rnn.pad_sequence(list(sums), batch_first=True, padding_value=-torch.inf)
+
+
+def _is_plain(layer: nn.Module, features: Tensor) -> TypeGuard[nn.Linear]:
+    """Whether it is a linear layer on the CPU in one precision, whose loss needs no logits."""
+    mixed = torch.is_autocast_enabled(features.device.type)
+    return isinstance(layer, nn.Linear) and features.device.type == "cpu" and not mixed

@@ -15,6 +15,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from huashi.seq2seq.dropout import Dropout
+
 Positions = Literal["sinusoidal", "tensor2tensor", "opennmt_tf", "learned"]
 
 
@@ -26,7 +28,7 @@ class PositionalEmbedding(nn.Module):
         self.tokens = embedding
         self.kind: Positions = shape.positions
         self.scale = shape.embedding_size**0.5 if shape.scale_embeddings else 1.0
-        self.dropout = nn.Dropout(shape.dropout)
+        self.dropout = Dropout(shape.dropout)
         self.positions = None
         if shape.positions == "learned":
             self.positions = normal_embedding(shape.max_length, shape.embedding_size)

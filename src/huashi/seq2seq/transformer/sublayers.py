@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from huashi._checks import check_choice, check_positive
 from huashi.seq2seq.attention.mappings import Mapping
 from huashi.seq2seq.attention.multi_head import MultiHeadAttention, check_heads
+from huashi.seq2seq.dropout import Dropout
 from huashi.seq2seq.transformer.positions import Positions
 
 ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "swish": nn.SiLU}
@@ -26,7 +27,7 @@ class Residual(nn.Module):
         super().__init__()
         self.pre = shape.norm == "pre"
         self.norm = nn.LayerNorm(shape.embedding_size, shape.layer_norm_eps)
-        self.dropout = nn.Dropout(shape.dropout)
+        self.dropout = Dropout(shape.dropout)
 
     def before(self, x: Tensor) -> Tensor:
         """The layer's input."""
