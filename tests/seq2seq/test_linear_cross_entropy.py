@@ -77,3 +77,22 @@ def test_no_positions():
         torch.randn(0, 2), layer, torch.zeros(0, dtype=torch.int64), 0.1
     )
     assert total == likelihood == 0
+
+
+def test_mixed_precision_rounds_the_products_alone():
+    layer, target = nn.Linear(16, 50), torch.randint(50, (40,))
+    features = torch.randn(40, 16, requires_grad=True)
+    learned = [features, *layer.parameters()]
+    exact, _ = linear_cross_entropy(features, layer, target, 0.1)
+    for given in (features, features.bfloat16()):
+        with torch.autocast("cpu", torch.bfloat16):
+            mixed, likelihood = linear_cross_entropy(given, layer, target, 0.1)
+        assert mixed.dtype == likelihood.dtype == torch.float32
+        assert_close(mixed, exact, atol=0, rtol=2e-3)
+        for rounded, one in zip(
+            torch.autograd.grad(mixed, learned),
+            torch.autograd.grad(exact, learned, retain_graph=True),
+            strict=True,
+        ):
+            assert rounded.dtype == torch.float32
+            assert_close(rounded, one, atol=0.02 * one.abs().max().item(), rtol=0)

@@ -93,7 +93,7 @@ def dynamicconv(dropout: float = 0.3) -> Architecture:
 MODELS: dict[str, tuple[Callable[..., Architecture], float]] = {
     "transformer": (transformer, 5e-3),
     "convs2s": (convs2s, 2e-3),
-    "rnn": (rnn, 2e-3),
+    "rnn": (rnn, 3e-3),
     "slicenet": (slicenet, 2e-3),
     "lightconv": (lightconv, 5e-3),
     "dynamicconv": (dynamicconv, 5e-3),

@@ -77,7 +77,16 @@ class Config:
     """What of the validation says which weights are best."""
     beam: int = 5
     """Of the test; the validation is by greedy search."""
-    training: Annotated[Training, conf.arg(name="")] = field(default_factory=Training)
+    training: Annotated[Training, conf.arg(name="")] = field(
+        default_factory=lambda: Training(
+            steps=6000,
+            batch_tokens=2000,
+            schedule="cosine",
+            warmup=400,
+            validate_every=500,
+            average=5,
+        )
+    )
 
     def __post_init__(self) -> None:
         check_positive("vocabulary_size", self.vocabulary_size)

@@ -7,7 +7,8 @@ For features h, a layer W, b over V tokens, and smoothed labels q that sum to on
 
 The gradients of h, W and b need no more than the rows of l at hand, so they are made together with
 the loss, some rows at a time in one buffer: three products of matrices and a few passes over what
-fits a cache, where the plain way writes five arrays of (positions, V) to memory.
+fits a cache, where the plain way writes five arrays of (positions, V) to memory. Under autocast the
+products are in its precision, and all else in that of the features.
 """
 
 from typing import Any
@@ -70,14 +71,18 @@ class _LinearCrossEntropy(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         size = len(weight)
         kept, share = label_shares(smoothing, kind, size)
-        total, likelihood = features.new_zeros(()), features.new_zeros(())
-        of_features, of_weight = torch.empty_like(features), torch.zeros_like(weight)
+        device = features.device.type
+        mixed = torch.is_autocast_enabled(device)
+        precision = torch.get_autocast_dtype(device) if mixed else weight.dtype
+        x, w = features.to(precision), weight.to(precision)
+        total, likelihood = weight.new_zeros(()), weight.new_zeros(())
+        of_features, of_weight = torch.empty_like(x), torch.zeros_like(weight)
         of_bias = None if bias is None else torch.zeros_like(bias)
         rows = max(_BUFFER // size, 1)
-        buffer = features.new_empty(min(rows, len(features)), size)
-        for first in range(0, len(features), rows):
-            part, gold = features[first : first + rows], target[first : first + rows, None]
-            logits = torch.mm(part, weight.t(), out=buffer[: len(part)])
+        buffer = x.new_empty(min(rows, len(x)), size)
+        for first in range(0, len(x), rows):
+            part, gold = x[first : first + rows], target[first : first + rows, None]
+            logits = torch.mm(part, w.t(), out=buffer[: len(part)]).to(weight.dtype)
             if bias is not None:
                 logits += bias
             logits -= logits.amax(1, keepdim=True)  # which a softmax does not see
@@ -93,13 +98,17 @@ class _LinearCrossEntropy(torch.autograd.Function):
             gradient.scatter_add_(1, gold, torch.full_like(of_gold, -kept))
             if kind == "joey":
                 gradient[:, padding] += share
-            torch.mm(gradient, weight, out=of_features[first : first + rows])
-            of_weight.addmm_(gradient.t(), part)
             if of_bias is not None:
                 of_bias += gradient.sum(0)
+            gradient = gradient.to(precision)
+            torch.mm(gradient, w, out=of_features[first : first + rows])
+            if mixed:
+                of_weight += gradient.t() @ part
+            else:
+                of_weight.addmm_(gradient.t(), part)
         if kind == "joey" and smoothing:
             total += len(features) * negative_entropy(smoothing, size - 2)
-        ctx.save_for_backward(of_features, of_weight, of_bias)
+        ctx.save_for_backward(of_features.to(features.dtype), of_weight, of_bias)
         ctx.mark_non_differentiable(likelihood)
         return total, likelihood
 

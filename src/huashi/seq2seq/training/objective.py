@@ -193,6 +193,5 @@ class Objective(nn.Module):
 
 
 def _is_plain(layer: nn.Module, features: Tensor) -> TypeGuard[nn.Linear]:
-    """Whether it is a linear layer on the CPU in one precision, whose loss needs no logits."""
-    mixed = torch.is_autocast_enabled(features.device.type)
-    return isinstance(layer, nn.Linear) and features.device.type == "cpu" and not mixed
+    """Whether it is a linear layer on the CPU, whose loss needs no logits."""
+    return isinstance(layer, nn.Linear) and features.device.type == "cpu"
