@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from huashi._checks import check_choice, check_positive
+from huashi.seq2seq.depthwise import depthwise_convolution
 
 Padding = Literal["same", "left", "valid"]
 PADDINGS = ("same", "left", "valid")
@@ -67,6 +68,8 @@ class SubSeparableConv1d(nn.Module):
         check_choice("padding", padding, PADDINGS)
         check_groups("in_channels", in_channels, separability)
         check_groups("out_channels", out_channels, separability)
+        self.separability = separability
+        self.dilation = dilation
         self.padding: Padding = padding
         self.reach = (kernel_size - 1) * dilation
         """How many frames beside its own a frame is made of, those between the taps counted."""
@@ -87,8 +90,15 @@ class SubSeparableConv1d(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.convolution(pad_time(x, self.reach, self.padding).transpose(1, 2))
-        return (y if self.mix is None else self.mix(y)).transpose(1, 2)
+        """Frames (batch, time, in) to (batch, time, out)."""
+        left, right = padding_of(self.reach, self.padding)
+        if self.separability > 0:
+            y = self.convolution(F.pad(x, (0, 0, left, right)).transpose(1, 2)).transpose(1, 2)
+        else:
+            weight, bias = self.convolution.weight[:, 0], self.convolution.bias
+            y = depthwise_convolution(x, weight, dilation=self.dilation, left=left, right=right)
+            y = y if bias is None else y + bias
+        return y if self.mix is None else _mixed(y, self.mix)
 
 
 class ConvStep(nn.Module):
@@ -146,9 +156,22 @@ def pad_time(x: Tensor, reach: int, padding: Padding) -> Tensor:
     >>> pad_time(torch.ones(1, 1, 1), 3, "same").flatten()
     tensor([0., 1., 0., 0.])
     """
-    left = {"same": reach // 2, "left": reach, "valid": 0}[padding]
-    right = reach - left if padding == "same" else 0
+    left, right = padding_of(reach, padding)
     return F.pad(x, (0, 0, left, right)) if left or right else x
+
+
+def padding_of(reach: int, padding: Padding) -> tuple[int, int]:
+    """How many frames of zero go before the first, and after the last."""
+    left = {"same": reach // 2, "left": reach, "valid": 0}[padding]
+    return left, reach - left if padding == "same" else 0
+
+
+def _mixed(frames: Tensor, layer: nn.Conv1d) -> Tensor:
+    """A convolution of one tap, (batch, time, in) -> (batch, time, out), where the frames lie."""
+    groups = frames.unflatten(-1, (layer.groups, -1))
+    weight = layer.weight[..., 0].unflatten(0, (layer.groups, -1))
+    y = torch.einsum("btgi, goi -> btgo", groups, weight).flatten(-2)
+    return y if layer.bias is None else y + layer.bias
 
 
 def check_groups(name: str, channels: int, separability: int) -> None:
