@@ -36,6 +36,7 @@ bench: .venv/.dev
 	$(BIN)/python -m benchmarks.pooling_digits
 	$(BIN)/python -m benchmarks.slim
 	$(BIN)/python -m benchmarks.translate
+	$(BIN)/python -m benchmarks.sequences
 	$(BIN)/python -m benchmarks.state_vector --task copy multi30k
 	$(BIN)/python -m benchmarks.training_speed
 	$(BIN)/python -m benchmarks.corpus_memory

@@ -363,7 +363,24 @@ def translate(rows: list[dict]) -> list[list[str]]:
 
 
 def translate_note(rows: list[dict]) -> str:
-    return f"Signature `{rows[0]['BLEU signature']}`. {rows[0]['threads']} threads of "
+    signature, threads = rows[0]["BLEU signature"], rows[0]["threads"]
+    return f"Signature `{signature}`. {threads} thread{'s' * (threads > 1)} for each, of "
+
+
+def sequences(rows: list[dict]) -> list[list[str]]:
+    """What each recipe scores, as it is."""
+    head = ["recipe", "model", "parameters", "minutes", "steps", "test"]
+    return [head] + [
+        [
+            f"`{row['recipe']}`",
+            row["model"],
+            f"{row['parameters']:,}",
+            f"{row['minutes']:g}",
+            f"{row['steps']:,}",
+            f"{row['measure']} **{row['score']:.2f}**",
+        ]
+        for row in rows
+    ]
 
 
 def training_speed(rows: list[dict]) -> list[list[str]]:
@@ -434,6 +451,7 @@ TABLES: dict[str, Callable[[list[dict]], list[list[str]]]] = {
     "proximal-cost": proximal_cost,
     "slim": slim,
     "slim-path": slim_path,
+    "sequences": sequences,
     "state-vector": state_vector,
     "training-speed": training_speed,
     "translate": translate,
@@ -446,6 +464,7 @@ NOTES = {
     "attention-start": lambda rows: "One thread of ",
     "slim-path": lambda rows: "One thread of ",
     "corpus-memory": lambda rows: "One thread of ",
+    "sequences": lambda rows: "One thread for each, of ",
     "translate": translate_note,
     "slim": lambda rows: "One thread, all contenders of a seed interleaved; of ",
     "entmax-limits": lambda rows: "",

@@ -68,7 +68,9 @@ class Config:
     architecture: Path | None = None
     """A JSON file that describes another architecture, in the place of --model."""
     training: Annotated[Training, conf.arg(name="")] = field(
-        default_factory=lambda: Training(schedule="cosine", label_smoothing=0.0, warmup=100)
+        default_factory=lambda: Training(
+            steps=3000, schedule="cosine", label_smoothing=0.0, warmup=100, validate_every=500
+        )
     )
 
     def __post_init__(self) -> None:

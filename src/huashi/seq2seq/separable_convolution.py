@@ -96,6 +96,9 @@ class SubSeparableConv1d(nn.Module):
             y = self.convolution(F.pad(x, (0, 0, left, right)).transpose(1, 2)).transpose(1, 2)
         else:
             weight, bias = self.convolution.weight[:, 0], self.convolution.bias
+            x = x.to(
+                weight.dtype
+            )  # under autocast too: a filter waits for memory, not for products
             y = depthwise_convolution(x, weight, dilation=self.dilation, left=left, right=right)
             y = y if bias is None else y + bias
         return y if self.mix is None else _mixed(y, self.mix)
