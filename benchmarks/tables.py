@@ -384,27 +384,18 @@ def sequences(rows: list[dict]) -> list[list[str]]:
 
 
 def training_speed(rows: list[dict]) -> list[list[str]]:
-    """Target tokens a second of both, by size of the batch."""
-    table = [
-        ["batch, positions", "dropout", "Marian, tokens/s", "huashi, tokens/s", "times Marian"]
-    ]
+    """Target tokens a second by size of the batch, and how many times each peer ours is."""
+    peers = [row["contender"] for row in rows if row["contender"] != "huashi"]
+    peers = list(dict.fromkeys(peers))
+    head = ["batch, positions", "dropout", *peers, "huashi, tokens/s"]
+    table = [head + [f"times {peer}" for peer in peers]]
     for case in dict.fromkeys((row["batch_tokens"], row["dropout"]) for row in rows):
-        theirs, ours = (
-            next(
-                row
-                for row in rows
-                if (row["batch_tokens"], row["dropout"], row["contender"]) == (*case, name)
-            )
-            for name in ("marian", "huashi")
-        )
-        table.append(
-            [
-                f"{case[0]:,}",
-                f"{case[1]:g}",
-                *(f"{row['tokens_per_s']:,}" for row in (theirs, ours)),
-                f"**{ours['times_marian']:.2f}**",
-            ]
-        )
+        same = {
+            row["contender"]: row for row in rows if (row["batch_tokens"], row["dropout"]) == case
+        }
+        rates = [f"{same[name]['tokens_per_s']:,}" for name in (*peers, "huashi")]
+        ratios = [f"**{same['huashi'][f'times_{peer}']:.2f}**" for peer in peers]
+        table.append([f"{case[0]:,}", f"{case[1]:g}", *rates, *ratios])
     return table
 
 

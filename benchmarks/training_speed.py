@@ -1,13 +1,20 @@
-"""Tokens a second of training, against transformers' Marian of the same shape on the same batches.
+"""Tokens a second of training, against transformers' Marian and JoeyNMT on the same batches.
 
     python -m benchmarks.training_speed
 
-Both are Transformers of the recipe's size: as many layers, heads and features, tied embeddings,
+All are Transformers of the recipe's size: as many layers, heads and features, tied embeddings,
 sinusoids, the same dropout, Adam, gradients clipped. A step is forward, backward and update on a
-batch of Multi30k as the recipe makes it; the two take turns on the same batches.
+batch of Multi30k as the recipe makes it; they take turns on the same batches.
+
+JoeyNMT takes part where it can be imported. It asks for an old protobuf that goes with little else;
+what is measured here does without:
+
+    pip install --no-deps joeynmt==2.3.0 sentencepiece subword-nmt sacremoses "importlib-metadata<9"
+    pip install tensorboard
 """
 
 import argparse
+import importlib.util
 import statistics
 import time
 from collections.abc import Callable
@@ -18,7 +25,7 @@ import torch
 from benchmarks.harness import machine, save
 from huashi.recipes._models import model_named
 from huashi.seq2seq.corpus import Pair, read_pairs
-from huashi.seq2seq.tokenizer import BOS, EOS, PAD
+from huashi.seq2seq.tokenizer import BOS, EOS, PAD, UNKNOWN
 from huashi.seq2seq.training import Examples, Objective, Training
 from huashi.seq2seq.training.corpora import tokenizers_for
 from huashi.seq2seq.training.data import examples_of, tokenized
@@ -59,6 +66,8 @@ def batches_of(pairs: list[Pair], batch_tokens: int, count: int) -> list[Example
 
 def measured(batches: list[Examples], batch_tokens: int, dropout: float) -> list[dict]:
     contenders = {"marian": marian(dropout), "huashi": ours(dropout)}
+    if importlib.util.find_spec("joeynmt"):
+        contenders["joeynmt"] = joey(dropout)
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for number, batch in enumerate(batches):
         for name, step in contenders.items():
@@ -69,15 +78,21 @@ def measured(batches: list[Examples], batch_tokens: int, dropout: float) -> list
     tokens = [int((batch.target[:, 1:] != PAD).sum()) for batch in batches[2:]]
     rows = []
     for name, spent in seconds.items():
-        ratios = [theirs / mine for theirs, mine in zip(seconds["marian"], spent, strict=True)]
         rates = [count / one for count, one in zip(tokens, spent, strict=True)]
+        times = {
+            f"times_{other}": round(
+                statistics.median(a / b for a, b in zip(theirs, spent, strict=True)), 2
+            )
+            for other, theirs in seconds.items()
+            if name == "huashi" != other
+        }
         row = {
             "contender": name,
             "batch_tokens": batch_tokens,
             "dropout": dropout,
             "tokens_per_s": round(statistics.median(rates)),
-            "times_marian": round(statistics.median(ratios), 2),
             "steps": len(spent),
+            **times,
         }
         print(row, flush=True)
         rows.append(row)
@@ -136,6 +151,56 @@ def marian(dropout: float) -> Callable[[Examples], None]:
             labels=batch.target[:, 1:].masked_fill(batch.target[:, 1:] == PAD, -100),
         ).loss
         _update(loss, model, optimizer)
+
+    return step
+
+
+def joey(dropout: float) -> Callable[[Examples], None]:
+    from types import SimpleNamespace
+
+    from joeynmt.model import build_model
+    from joeynmt.vocabulary import Vocabulary
+
+    shape = model_named("transformer")[0].encoder
+    side = {
+        "type": "transformer",
+        "embeddings": {"embedding_dim": shape.embedding_size, "scale": True, "dropout": dropout},
+        "num_layers": shape.layers,
+        "num_heads": shape.heads,
+        "hidden_size": shape.embedding_size,
+        "ff_size": shape.feed_forward_size,
+        "dropout": dropout,
+        "layer_norm": shape.norm,
+    }
+    # Its own order of the special tokens, whatever is asked for.
+    ids = {"unk_id": 0, "pad_id": 1, "bos_id": 2, "eos_id": 3, "sep_token": None, "lang_tags": []}
+    tokens = {f"{name}_token": f"<{name}>" for name in ("unk", "pad", "bos", "eos")}
+    vocabulary = Vocabulary(
+        [f"token {number}" for number in range(4, VOCABULARY)], SimpleNamespace(**ids, **tokens)
+    )
+    theirs = torch.arange(VOCABULARY)
+    theirs[[UNKNOWN, PAD, BOS, EOS]] = torch.arange(4)
+    torch.manual_seed(0)
+    model = build_model(
+        {"encoder": side, "decoder": side, "tied_embeddings": True, "tied_softmax": True},
+        vocabulary,
+        vocabulary,
+    ).train()
+    model.loss_function = "crossentropy", 0.0
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, betas=(0.9, 0.98))
+
+    def step(batch: Examples) -> None:
+        gold = batch.target[:, 1:]
+        loss, *_ = model(
+            return_type="loss",
+            src=theirs[batch.source],
+            src_mask=(batch.source != PAD)[:, None],
+            src_length=batch.lengths,
+            trg_input=theirs[batch.target[:, :-1]],
+            trg=theirs[gold],
+            trg_mask=(gold != PAD)[:, None],
+        )
+        _update(loss / (gold != PAD).sum(), model, optimizer)
 
     return step
 
