@@ -185,8 +185,16 @@ def test_one_model_for_two_languages(tmp_path, config):
     scores = {row["measure"]: row["value"] for row in run.results["scores"]}
     assert scores["pairs"] == 60
     assert scores["exact match, %"] > 90
-    texts = Translator.load(run).translate(["<2de> one and two", "<2en> one and two"])
+    translator = Translator.load(run)
+    texts = translator.translate(["<2de> one and two", "<2en> one and two"])
     assert texts == ["eins und zwei", "one and two"]
+    assert translator.translate(["", "<2de> one"]) == ["", "eins"]
+    for call in (
+        lambda: translator.translate(["<2de> one", "one"]),
+        lambda: translator.explain("one"),
+    ):
+        with pytest.raises(ValueError, match=r"sources must begin with a tag, .*<2en>, got 'one'"):
+            call()
 
 
 def test_alignments_guide_the_attention(tmp_path, config):

@@ -73,6 +73,7 @@ class Translator:
         tokenizer: of the sources, and of the outputs where they have no other.
         target_tokenizer: of the outputs.
         source_end: False for a model that reads sources without EOS at their end.
+        tags: one of them has to begin each source, in a model of several languages.
 
     :meth:`load` makes one from a run folder.
     """
@@ -84,11 +85,13 @@ class Translator:
         target_tokenizer: Tokenizer | None = None,
         *,
         source_end: bool = True,
+        tags: Sequence[str] = (),
     ) -> None:
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.target_tokenizer = target_tokenizer or tokenizer
         self.source_end = source_end
+        self.tags = tuple(tags)
 
     @property
     def has_one_vocabulary(self) -> bool:
@@ -127,8 +130,12 @@ class Translator:
         if language_model is not None:
             one = language_model if isinstance(language_model, Run) else Run(language_model)
             model = ShallowFusion(model, _model(one, runs[0], device), language_model_weight)
-        source_end = architecture_of(runs[0].model).source_end
-        return cls(model, *tokenizers_of(runs[0]), source_end=source_end)
+        return cls(
+            model,
+            *tokenizers_of(runs[0]),
+            source_end=architecture_of(runs[0].model).source_end,
+            tags=runs[0].config.get("tags") or (),
+        )
 
     def translate(
         self,
@@ -170,7 +177,8 @@ class Translator:
             In the order of ``sources``; fewer than ``nbest`` where the model allows no more.
 
         Raises:
-            ValueError: a number is out of its range, or there is not one item for each source.
+            ValueError: a number is out of its range, there is not one item for each source, or a
+                source lacks its tag.
             TypeError: there is no such option.
         """
         decoding = replace(decoding or Decoding(), **options)
@@ -178,7 +186,7 @@ class Translator:
         for name, given in (("prefixes", prefixes), ("phrases", phrases), ("keys", keys)):
             if given is not None and len(given) != len(sources):
                 raise ValueError(f"{name} must be {len(sources)}, one a source, got {len(given)}")
-        ids = self.tokenizer.encode_batch(sources)
+        ids = self._encoded(sources)
         wishes = self._wishes(prefixes, phrases, choices)
         wishes = replace(wishes, keys=range(len(sources)) if keys is None else keys)
         found: list[list[Translation]] = [[_nothing()] for _ in sources]
@@ -214,7 +222,7 @@ class Translator:
             options: fields of :class:`Decoding`.
         """
         decoding = replace(decoding or Decoding(), **options)
-        [ids] = self.tokenizer.encode_batch([source])
+        [ids] = self._encoded([source])
         if not ids:
             raise ValueError(f"source must not be empty, got {source!r}")
         steps: list[BeamStep] = []
@@ -226,6 +234,18 @@ class Translator:
         [found] = self._decode([ids], decoding, wishes, observe=steps.append)
         considered = [one for step in steps for one in self._considered(step)]
         return considered, [self._translation(ids, h, decoding) for h in found]
+
+    def _encoded(self, sources: Sequence[str]) -> list[list[int]]:
+        """Token ids; where there are tags, the first one of each source is one."""
+        found = self.tokenizer.encode_batch(sources)
+        first = {ids[0] for ids in self.tokenizer.encode_batch(self.tags)}
+        for source, ids in zip(sources, found, strict=True):
+            if first and ids and ids[0] not in first:
+                raise ValueError(
+                    f"sources must begin with a tag, one of {', '.join(self.tags)}, "
+                    f"got {source[:60]!r}"
+                )
+        return found
 
     def _wishes(
         self,
