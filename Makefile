@@ -38,6 +38,7 @@ bench: .venv/.dev
 	$(BIN)/python -m benchmarks.translate
 	$(BIN)/python -m benchmarks.sequences
 	$(BIN)/python -m benchmarks.state_vector --task copy multi30k
+	$(BIN)/python -m benchmarks.training_parts
 	$(BIN)/python -m benchmarks.training_speed
 	$(BIN)/python -m benchmarks.corpus_memory
 	$(BIN)/python -m benchmarks.tables

@@ -345,6 +345,28 @@ def slim_path(rows: list[dict]) -> list[list[str]]:
     return [names, *([str(cell) for cell in row] for row in cells)]
 
 
+def training_parts(rows: list[dict]) -> list[list[str]]:
+    """Microseconds of each contender beside what has to be computed and moved."""
+    names = list(dict.fromkeys(row["contender"] for row in rows))
+    head = ["forward + backward", "shape", *(f"{name}, µs" for name in names)]
+    table = [[*head, "times torch", "GFLOP/s", "GB/s (copy)"]]
+    for _, group in groupby(rows, key=lambda row: row["case"]):
+        by_name = {row["contender"]: row for row in group}
+        ours = by_name["huashi"]
+        times = [by_name.get(name, {"median_us": None})["median_us"] for name in names]
+        table.append(
+            [
+                ours["case"],
+                " × ".join(map(str, ours["shape"])),
+                *("–" if time is None else f"{time:,.0f}" for time in times),
+                f"**{ours['times_peer']:.1f}**",
+                f"{ours['mflop'] * 1e3 / ours['median_us']:.1f}",
+                f"{ours['gb_per_s']:.1f} ({ours['copy_gb_per_s']:.1f})",
+            ]
+        )
+    return table
+
+
 def translate(rows: list[dict]) -> list[list[str]]:
     """What each model scores within its minutes, the best first."""
     head = ["model", "parameters", "minutes", "steps", "BLEU", "chrF", "exact match, %"]
@@ -444,6 +466,7 @@ TABLES: dict[str, Callable[[list[dict]], list[list[str]]]] = {
     "slim-path": slim_path,
     "sequences": sequences,
     "state-vector": state_vector,
+    "training-parts": training_parts,
     "training-speed": training_speed,
     "translate": translate,
 }

@@ -399,6 +399,47 @@ def slim_path() -> bytes:
     return report.trade_off(lines, "latency, % of the dense network's", "test accuracy, %")
 
 
+def translate() -> bytes:
+    """BLEU of the validation by greedy search, over the minutes of the training."""
+    figure = Figure(figsize=(6, 3.4), layout="constrained")
+    panel = figure.subplots()
+    rows = sorted(saved("translate"), key=lambda row: -row["BLEU"])
+    for row, color in zip(rows, (ACCENT, INK, THIRD, QUIET), strict=False):
+        seconds, _, _, scores = zip(*row["curve"], strict=True)
+        minutes = [second / 60 for second in seconds]
+        panel.plot(minutes, scores, label=f"{row['model']}, test {row['BLEU']:.1f}", color=color)
+    panel.set_xlabel("minutes of training")
+    panel.set_ylabel("BLEU of the validation")
+    panel.grid(alpha=0.25)
+    panel.legend(frameon=False, loc="lower right")
+    panel.spines[["top", "right"]].set_visible(False)
+    return report.png(figure)
+
+
+def state_vector() -> bytes:
+    """What models of a state of fixed width make of sources of growing length."""
+    figure = Figure(figsize=(8, 3.4), layout="constrained")
+    panels = figure.subplots(1, 2)
+    names = {
+        "copy": ("copies of random symbols", "symbols in their place, %", "right, %"),
+        "multi30k": ("English to German, Multi30k", "BLEU", "BLEU"),
+    }
+    for panel, (task, (title, label, measure)) in zip(panels, names.items(), strict=True):
+        rows = [row for row in saved("state-vector") if row["task"] == task]
+        models = dict.fromkeys(row["model"] for row in rows)
+        for model, color in zip(models, (QUIET, INK, ACCENT), strict=True):
+            points = [(row["words"], row[measure]) for row in rows if row["model"] == model]
+            panel.plot(*zip(*points, strict=True), "o-", label=f"state of {model}", color=color)
+        panel.set_title(title, fontsize="medium")
+        panel.set_xlabel("length of the source")
+        panel.set_ylabel(label)
+        panel.set_ylim(bottom=0)
+        panel.grid(alpha=0.25)
+        panel.spines[["top", "right"]].set_visible(False)
+    panels[0].legend(frameon=False)
+    return report.png(figure)
+
+
 def saved(name: str) -> list[dict]:
     return [json.loads(line) for line in (RESULTS / f"{name}.jsonl").read_text().splitlines()]
 
@@ -433,6 +474,8 @@ MADE = (
     group_penalties,
     group_path,
     slim_path,
+    translate,
+    state_vector,
 )
 
 

@@ -33,7 +33,7 @@ def transformer(dropout: float = 0.3) -> Architecture:
     )
 
 
-def convs2s(dropout: float = 0.3) -> Architecture:
+def convs2s(dropout: float = 0.2) -> Architecture:
     """Four and three layers of windows of three."""
     size: dict[str, Any] = {"embedding_size": 128, "dropout": dropout}
     return Architecture(
@@ -92,7 +92,7 @@ def dynamicconv(dropout: float = 0.3) -> Architecture:
 
 MODELS: dict[str, tuple[Callable[..., Architecture], float]] = {
     "transformer": (transformer, 5e-3),
-    "convs2s": (convs2s, 2e-3),
+    "convs2s": (convs2s, 1e-3),
     "rnn": (rnn, 3e-3),
     "slicenet": (slicenet, 2e-3),
     "lightconv": (lightconv, 5e-3),
