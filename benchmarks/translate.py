@@ -25,6 +25,7 @@ MODELS = "rnn", "transformer", "convs2s", "slicenet"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", nargs="*", default=MODELS)
+    parser.add_argument("--steps", type=int, help="in which the rate falls to zero")
     parser.add_argument("--minutes", type=float, default=45.0)
     parser.add_argument("--precision", default="bf16-mixed")
     parser.add_argument("--data", type=Path, default=DATA)
@@ -44,7 +45,11 @@ def measured(model: str, args: argparse.Namespace) -> dict:
     }
     config = translate.Config(**files, model=model, folder=SCRATCH / f"translate-{model}")
     training = replace(
-        config.training, minutes=args.minutes, precision=args.precision, threads=args.threads
+        config.training,
+        steps=args.steps or config.training.steps,
+        minutes=args.minutes,
+        precision=args.precision,
+        threads=args.threads,
     )
     run = translate.train(replace(config, training=training))
     scores = {row["measure"]: row["value"] for row in run.results["scores"]}

@@ -96,3 +96,18 @@ def test_mixed_precision_rounds_the_products_alone():
         ):
             assert rounded.dtype == torch.float32
             assert_close(rounded, one, atol=0.02 * one.abs().max().item(), rtol=0)
+
+
+def test_in_half_precision_sums_are_wide():
+    """In bfloat16 a sum of a thousand probabilities would stop to grow."""
+    layer, target = nn.Linear(4, 3000).bfloat16(), torch.randint(3000, (9,))
+    features = torch.randn(9, 4, dtype=torch.bfloat16, requires_grad=True)
+    total, _ = linear_cross_entropy(features, layer, target, 0.1)
+    wanted = nn.functional.cross_entropy(
+        layer(features).float(), target, label_smoothing=0.1, reduction="sum"
+    )
+    assert total.dtype == torch.float32
+    assert_close(total, wanted, atol=0, rtol=1e-3)
+    [grad] = torch.autograd.grad(total, features)
+    assert grad.dtype == torch.bfloat16
+    assert_close(grad, torch.autograd.grad(wanted, features)[0], atol=0.02, rtol=0.05)

@@ -7,8 +7,8 @@ For features h, a layer W, b over V tokens, and smoothed labels q that sum to on
 
 The gradients of h, W and b need no more than the rows of l at hand, so they are made together with
 the loss, some rows at a time in one buffer: three products of matrices and a few passes over what
-fits a cache, where the plain way writes five arrays of (positions, V) to memory. Under autocast the
-products are in its precision, and all else in that of the features.
+fits a cache, where the plain way writes five arrays of (positions, V) to memory. Products are in
+the precision of the layer, or in that of autocast; all else is in float32 or wider.
 """
 
 from typing import Any
@@ -71,18 +71,19 @@ class _LinearCrossEntropy(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         size = len(weight)
         kept, share = label_shares(smoothing, kind, size)
-        device = features.device.type
-        mixed = torch.is_autocast_enabled(device)
-        precision = torch.get_autocast_dtype(device) if mixed else weight.dtype
-        x, w = features.to(precision), weight.to(precision)
-        total, likelihood = weight.new_zeros(()), weight.new_zeros(())
-        of_features, of_weight = torch.empty_like(x), torch.zeros_like(weight)
-        of_bias = None if bias is None else torch.zeros_like(bias)
+        device, narrow = features.device.type, weight.dtype
+        if torch.is_autocast_enabled(device):
+            narrow = torch.get_autocast_dtype(device)
+        wide = torch.promote_types(weight.dtype, torch.float32)
+        x, w = features.to(narrow), weight.to(narrow)
+        total, likelihood = (torch.zeros((), dtype=wide, device=x.device) for _ in range(2))
+        of_features, of_weight = torch.empty_like(x), torch.zeros_like(weight, dtype=wide)
+        of_bias = None if bias is None else torch.zeros_like(bias, dtype=wide)
         rows = max(_BUFFER // size, 1)
         buffer = x.new_empty(min(rows, len(x)), size)
         for first in range(0, len(x), rows):
             part, gold = x[first : first + rows], target[first : first + rows, None]
-            logits = torch.mm(part, w.t(), out=buffer[: len(part)]).to(weight.dtype)
+            logits = torch.mm(part, w.t(), out=buffer[: len(part)]).to(wide)
             if bias is not None:
                 logits += bias
             logits -= logits.amax(1, keepdim=True)  # which a softmax does not see
@@ -100,20 +101,26 @@ class _LinearCrossEntropy(torch.autograd.Function):
                 gradient[:, padding] += share
             if of_bias is not None:
                 of_bias += gradient.sum(0)
-            gradient = gradient.to(precision)
+            gradient = gradient.to(narrow)
             torch.mm(gradient, w, out=of_features[first : first + rows])
-            if mixed:
-                of_weight += gradient.t() @ part
-            else:
+            if narrow == wide:
                 of_weight.addmm_(gradient.t(), part)
+            else:
+                of_weight += gradient.t() @ part
         if kind == "joey" and smoothing:
             total += len(features) * negative_entropy(smoothing, size - 2)
-        ctx.save_for_backward(of_features.to(features.dtype), of_weight, of_bias)
+        ctx.save_for_backward(
+            of_features.to(features.dtype),
+            of_weight.to(weight.dtype),
+            None if of_bias is None else of_bias.to(weight.dtype),
+        )
         ctx.mark_non_differentiable(likelihood)
         return total, likelihood
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        parts = (None if part is None else part * gradients[0] for part in ctx.saved_tensors)
+        parts = (
+            None if part is None else part * gradients[0].to(part) for part in ctx.saved_tensors
+        )
         return *parts, None, None, None, None

@@ -109,7 +109,7 @@ class Objective(nn.Module):
             everywhere = real.new_ones(len(one))
             total = total + settings.consistency * consistency_loss(one, other, everywhere)
         if alignment is not None and settings.coverage:
-            covered = coverage_loss(alignment, real.repeat(copies, 1)) / copies
+            covered = coverage_loss(alignment, every) / copies
             total = total + settings.coverage * covered
         if alignment is not None and settings.guided_alignment:
             if links is None:
