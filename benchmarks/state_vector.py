@@ -25,13 +25,13 @@ from huashi.seq2seq.training import Training
 DATA = Path(__file__).parents[1] / "../shared/data/multi30k"
 SCRATCH = Path(__file__).parent / "scratch"
 MODELS = {"64": (64, False), "256": (256, False), "64 with attention": (64, True)}
+STEPS = {"copy": 3000, "multi30k": 1500}
 LONGEST, SYMBOLS = 40, "abcdefghijklmnopqrst"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--task", choices=["copy", "multi30k"], nargs="*", default=["copy"])
-    parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     for task in args.task:
@@ -51,7 +51,7 @@ def measured(task: str, name: str, args: argparse.Namespace) -> list[dict]:
         folder=folder / "run",
     )
     training = Training(
-        steps=args.steps,
+        steps=STEPS[task],
         batch_tokens=2000,
         schedule="cosine",
         warmup=200,
@@ -64,7 +64,7 @@ def measured(task: str, name: str, args: argparse.Namespace) -> list[dict]:
     pairs = list(translate.corpus(config).pairs("test"))
     found = Translator.load(run).translate([pair.source for pair in pairs], beam=1)
     rows = by_length(found, pairs) if task == "copy" else scores_by_length(found, pairs)
-    common = {"task": task, "model": name, "steps": args.steps}
+    common = {"task": task, "model": name, "steps": STEPS[task]}
     for row in rows:
         print(common | row, flush=True)
     return [common | row | machine("cpu") | {"threads": args.threads} for row in rows]

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from benchmarks.harness import compare, save
 from huashi.seq2seq.attention.mappings import masked_softmax
-from huashi.seq2seq.depthwise import depthwise_convolution
+from huashi.seq2seq.depthwise import depthwise_conv1d
 from huashi.seq2seq.dropout import dropout
 from huashi.seq2seq.linear_cross_entropy import linear_cross_entropy
 
@@ -77,7 +77,7 @@ def filtered(taps: int) -> tuple[dict, dict[str, Pass], dict[str, Any]]:
         return F.conv1d(x.transpose(1, 2), weight[:, None], padding=pad, groups=192).transpose(1, 2)
 
     def ours(x: Tensor) -> Tensor:
-        return depthwise_convolution(x, weight, left=pad, right=pad)
+        return depthwise_conv1d(x, weight, left=pad, right=pad)
 
     seen = sum(abs(s - t) <= pad for s in range(WORDS) for t in range(WORDS))
     case = {

@@ -69,7 +69,7 @@ class Config:
     """A JSON file that describes another architecture, in the place of --model."""
     training: Annotated[Training, conf.arg(name="")] = field(
         default_factory=lambda: Training(
-            steps=3000, schedule="cosine", label_smoothing=0.0, warmup=100, validate_every=500
+            steps=2000, schedule="cosine", label_smoothing=0.0, warmup=100, validate_every=500
         )
     )
 

@@ -8,6 +8,7 @@ from huashi.seq2seq.conv_self_attention import ConvSelfAttentionDecoder
 from huashi.seq2seq.corpus import Pair, read_pairs, token_batches
 from huashi.seq2seq.ctranslate2 import import_ctranslate2
 from huashi.seq2seq.decoding import Decoding
+from huashi.seq2seq.depthwise import depthwise_conv1d
 from huashi.seq2seq.encoder_decoder import EncoderDecoder, Memory
 from huashi.seq2seq.entmax import (  # the function entmax stays there: its name is the package's
     Entmax,
@@ -75,6 +76,7 @@ __all__ = [
     "Translation",
     "Translator",
     "beam_search",
+    "depthwise_conv1d",
     "dynamic_conv1d",
     "entmax15",
     "entmax15_loss",

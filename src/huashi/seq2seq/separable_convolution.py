@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from huashi._checks import check_choice, check_positive
-from huashi.seq2seq.depthwise import depthwise_convolution
+from huashi.seq2seq.depthwise import depthwise_conv1d
 
 Padding = Literal["same", "left", "valid"]
 PADDINGS = ("same", "left", "valid")
@@ -99,7 +99,7 @@ class SubSeparableConv1d(nn.Module):
             x = x.to(
                 weight.dtype
             )  # under autocast too: a filter waits for memory, not for products
-            y = depthwise_convolution(x, weight, dilation=self.dilation, left=left, right=right)
+            y = depthwise_conv1d(x, weight, dilation=self.dilation, left=left, right=right)
             y = y if bias is None else y + bias
         return y if self.mix is None else _mixed(y, self.mix)
 

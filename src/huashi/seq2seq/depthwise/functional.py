@@ -14,7 +14,7 @@ from huashi.seq2seq.depthwise import reference
 from huashi.seq2seq.depthwise.operators import depthwise
 
 
-def depthwise_convolution(
+def depthwise_conv1d(
     x: Tensor, weight: Tensor, *, dilation: int = 1, left: int = 0, right: int = 0
 ) -> Tensor:
     """Filter each feature by itself over time.
@@ -33,7 +33,7 @@ def depthwise_convolution(
         ValueError: the shapes do not fit, or there are fewer frames than a filter needs.
 
     >>> import torch
-    >>> depthwise_convolution(torch.tensor([[[1.0], [2.0], [4.0]]]), torch.tensor([[1.0, -1.0]]))
+    >>> depthwise_conv1d(torch.tensor([[[1.0], [2.0], [4.0]]]), torch.tensor([[1.0, -1.0]]))
     tensor([[[-1.],
              [-2.]]])
     """
