@@ -511,7 +511,7 @@ def test_a_constant_that_a_pool_pads_is_none():
     assert compact(nn.Sequential(*inside), images()).model[0].out_channels == 6
 
 
-def test_a_constant_that_a_depthwise_conv1d_pads_is_none():
+def test_a_constant_that_a_depthwise_convolution_pads_is_none():
     for padding, left in ((1, 8), (0, 6)):
         model = nn.Sequential(
             nn.Conv2d(3, 8, 1),
