@@ -123,4 +123,5 @@ def optimizer_of(module: nn.Module, settings: Training) -> optim.Optimizer:
     if settings.optimizer == "adagrad":
         return optim.Adagrad(parameters, **common)
     kind = optim.AdamW if settings.optimizer == "adamw" else optim.Adam
-    return kind(parameters, betas=settings.betas, **common)
+    fused = settings.precision != "16-mixed"  # whose gradients are clipped before they are scaled
+    return kind(parameters, betas=settings.betas, fused=fused, **common)
