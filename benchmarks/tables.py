@@ -347,7 +347,8 @@ def slim_path(rows: list[dict]) -> list[list[str]]:
 
 def training_parts(rows: list[dict]) -> list[list[str]]:
     """Microseconds of each contender beside what has to be computed and moved."""
-    names = list(dict.fromkeys(row["contender"] for row in rows))
+    names = [name for name in dict.fromkeys(row["contender"] for row in rows) if name != "huashi"]
+    names.append("huashi")
     head = ["forward + backward", "shape", *(f"{name}, µs" for name in names)]
     table = [[*head, "times torch", "GFLOP/s", "GB/s (copy)"]]
     for _, group in groupby(rows, key=lambda row: row["case"]):
@@ -385,8 +386,7 @@ def translate(rows: list[dict]) -> list[list[str]]:
 
 
 def translate_note(rows: list[dict]) -> str:
-    signature, threads = rows[0]["BLEU signature"], rows[0]["threads"]
-    return f"Signature `{signature}`. {threads} thread{'s' * (threads > 1)} for each, of "
+    return f"Signature `{rows[0]['BLEU signature']}`. {_threads(rows)} for each, of "
 
 
 def sequences(rows: list[dict]) -> list[list[str]]:
@@ -409,7 +409,7 @@ def training_speed(rows: list[dict]) -> list[list[str]]:
     """Target tokens a second by size of the batch, and how many times each peer ours is."""
     peers = [row["contender"] for row in rows if row["contender"] != "huashi"]
     peers = list(dict.fromkeys(peers))
-    head = ["batch, positions", "dropout", *peers, "huashi, tokens/s"]
+    head = ["batch, positions", "dropout", *(f"{name}, tokens/s" for name in (*peers, "huashi"))]
     table = [head + [f"times {peer}" for peer in peers]]
     for case in dict.fromkeys((row["batch_tokens"], row["dropout"]) for row in rows):
         same = {
@@ -478,11 +478,15 @@ NOTES = {
     "attention-start": lambda rows: "One thread of ",
     "slim-path": lambda rows: "One thread of ",
     "corpus-memory": lambda rows: "One thread of ",
-    "sequences": lambda rows: "One thread for each, of ",
+    "sequences": lambda rows: f"{_threads(rows)} for each, of ",
     "translate": translate_note,
     "slim": lambda rows: "One thread, all contenders of a seed interleaved; of ",
     "entmax-limits": lambda rows: "",
 }
+
+
+def _threads(rows: list[dict]) -> str:
+    return "One thread" if rows[0]["threads"] == 1 else f"{rows[0]['threads']} threads"
 
 
 def _table(name: str) -> str:
@@ -492,7 +496,7 @@ def _table(name: str) -> str:
     head, *body = TABLES[name](rows)
     lines = [head, ["---", *["--:"] * (len(head) - 1)], *body]
     one = rows[0]
-    note = NOTES.get(name, lambda rows: f"{one['threads']} threads of ")(rows)
+    note = NOTES.get(name, lambda rows: f"{_threads(rows)} of ")(rows)
     return (
         "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
         + f"\n\n{note}{one['machine']} with {one['cores']} cores, torch {one['torch']}, "
