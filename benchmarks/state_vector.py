@@ -25,7 +25,7 @@ from huashi.seq2seq.training import Training
 DATA = Path(__file__).parents[1] / "../shared/data/multi30k"
 SCRATCH = Path(__file__).parent / "scratch"
 MODELS = {"64": (64, False), "256": (256, False), "64 with attention": (64, True)}
-STEPS = {"copy": 3000, "multi30k": 1500}
+STEPS = {"copy": 3000, "multi30k": 6000}
 LONGEST, SYMBOLS = 40, "abcdefghijklmnopqrst"
 
 

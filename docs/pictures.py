@@ -418,17 +418,20 @@ def translate() -> bytes:
 
 def state_vector() -> bytes:
     """What models of a state of fixed width make of sources of growing length."""
-    figure = Figure(figsize=(8, 3.4), layout="constrained")
-    panels = figure.subplots(1, 2)
-    names = {
+    tasks = {
         "copy": ("copies of random symbols", "symbols in their place, %", "right, %"),
         "multi30k": ("English to German, Multi30k", "BLEU", "BLEU"),
     }
-    for panel, (task, (title, label, measure)) in zip(panels, names.items(), strict=True):
-        rows = [row for row in saved("state-vector") if row["task"] == task]
+    rows = saved("state-vector")
+    measured = [task for task in tasks if any(row["task"] == task for row in rows)]
+    figure = Figure(figsize=(5.6 * len(measured), 3.6), layout="constrained")
+    panels = figure.subplots(1, len(measured), squeeze=False)[0]
+    for panel, task in zip(panels, measured, strict=True):
+        title, label, measure = tasks[task]
         models = dict.fromkeys(row["model"] for row in rows)
         for model, color in zip(models, (QUIET, INK, ACCENT), strict=True):
-            points = [(row["words"], row[measure]) for row in rows if row["model"] == model]
+            same = [row for row in rows if (row["task"], row["model"]) == (task, model)]
+            points = [(row["words"], row[measure]) for row in same]
             panel.plot(*zip(*points, strict=True), "o-", label=f"state of {model}", color=color)
         panel.set_title(title, fontsize="medium")
         panel.set_xlabel("length of the source")
@@ -436,7 +439,8 @@ def state_vector() -> bytes:
         panel.set_ylim(bottom=0)
         panel.grid(alpha=0.25)
         panel.spines[["top", "right"]].set_visible(False)
-    panels[0].legend(frameon=False)
+    lines, labels = panels[0].get_legend_handles_labels()
+    figure.legend(lines, labels, loc="outside lower center", ncols=3, frameon=False)
     return report.png(figure)
 
 
