@@ -11,6 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from huashi import implementation, pooling
 from huashi.regularization import prox
+from huashi.seq2seq import depthwise_conv1d
 from huashi.seq2seq.entmax import entmax, entmax15, entmax_loss, sparsemax
 
 PUBLIC = (
@@ -76,6 +77,10 @@ OPERATIONS = {  # name: (function of tensors, shapes of its floating-point input
         lambda x: pooling.max_unpool1d(x, CORNERS.to(x.device).expand(1, 2, 2), output_size=[12]),
         [(1, 2, 2)],
     ),
+    "depthwise_conv1d": (
+        lambda x, w: depthwise_conv1d(x.transpose(1, 2), w, dilation=2, left=1, right=2),
+        [LINE, (3, 4)],
+    ),
     "metric_block_soft_threshold": (
         lambda v, h: prox.metric_block_soft_threshold(v, 0.7, h.exp()),
         [(4, 5), (4, 5)],
@@ -107,6 +112,8 @@ DECLARED = {  # torch.ops.huashi: an operation that runs it
     "pool_chunk_largest": "chunk_max_pool",
     "pool_taken": "k_max_pool",
     "pool_put_back": "k_max_pool",
+    "depthwise": "depthwise_conv1d",
+    "depthwise_backward": "depthwise_conv1d",
     "metric_block_soft_threshold": "metric_block_soft_threshold",
 }
 PLAIN = {  # no kernel: plain PyTorch serves

@@ -110,7 +110,8 @@ def test_a_narrow_beam_finds_them_too_and_company_does_not_matter(seed):
         [alone] = search(table, constraints=Phrases(of_sentences=[phrases]), **options)
         assert [h.tokens for h in alone] == [h.tokens for h in best]
     plain = search(table, **options)[0]
-    assert [h.tokens for h in together[1]] == [h.tokens for h in plain]
+    # Of equals, such as the same transitions in another order, either may come first.
+    assert_close([h.score for h in together[1]], [h.score for h in plain])
 
 
 def test_phrases_in_groups_that_differ():

@@ -38,6 +38,7 @@ class MultiHeadAttention(nn.Module):
         dropout: probability of dropping a weight.
         bias: whether the four layers have one.
 
+    >>> import torch
     >>> attention = MultiHeadAttention(6, heads=2)
     >>> k, v = attention.project(torch.randn(1, 5, 6))
     >>> k.shape
