@@ -32,10 +32,11 @@ LONGEST, SYMBOLS = 40, "abcdefghijklmnopqrst"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--task", choices=["copy", "multi30k"], nargs="*", default=["copy"])
+    parser.add_argument("--models", choices=MODELS, nargs="*", default=list(MODELS))
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     for task in args.task:
-        for name in MODELS:
+        for name in args.models:
             rows = measured(task, name, args)
             others = [r for r in saved("state-vector") if (r["task"], r["model"]) != (task, name)]
             save("state-vector", [*others, *rows])

@@ -19,6 +19,7 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import torch
 
@@ -156,8 +157,6 @@ def marian(dropout: float) -> Callable[[Examples], None]:
 
 
 def joey(dropout: float) -> Callable[[Examples], None]:
-    from types import SimpleNamespace
-
     from joeynmt.model import build_model
     from joeynmt.vocabulary import Vocabulary
 

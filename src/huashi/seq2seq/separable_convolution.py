@@ -69,7 +69,6 @@ class SubSeparableConv1d(nn.Module):
         check_groups("in_channels", in_channels, separability)
         check_groups("out_channels", out_channels, separability)
         self.separability = separability
-        self.dilation = dilation
         self.padding: Padding = padding
         self.reach = (kernel_size - 1) * dilation
         """How many frames beside its own a frame is made of, those between the taps counted."""
@@ -91,15 +90,15 @@ class SubSeparableConv1d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Frames (batch, time, in) to (batch, time, out)."""
-        left, right = padding_of(self.reach, self.padding)
         if self.separability > 0:
-            y = self.convolution(F.pad(x, (0, 0, left, right)).transpose(1, 2)).transpose(1, 2)
+            frames = pad_time(x, self.reach, self.padding)
+            y = self.convolution(frames.transpose(1, 2)).transpose(1, 2)
         else:
+            left, right = padding_of(self.reach, self.padding)
             weight, bias = self.convolution.weight[:, 0], self.convolution.bias
-            x = x.to(
-                weight.dtype
-            )  # under autocast too: a filter waits for memory, not for products
-            y = depthwise_conv1d(x, weight, dilation=self.dilation, left=left, right=right)
+            x = x.to(weight.dtype)  # under autocast too: filters wait for memory, not for products
+            [dilation] = self.convolution.dilation
+            y = depthwise_conv1d(x, weight, dilation=dilation, left=left, right=right)
             y = y if bias is None else y + bias
         return y if self.mix is None else _mixed(y, self.mix)
 
