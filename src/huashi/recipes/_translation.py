@@ -19,7 +19,7 @@ from huashi.seq2seq.training import Objective, Order, Store, fit, steps, write_s
 from huashi.seq2seq.training.batches import count_longer
 from huashi.seq2seq.training.corpora import check_direction, tokenizers_for
 from huashi.seq2seq.training.data import Step, tokenized
-from huashi.seq2seq.training.store import fingerprints
+from huashi.seq2seq.training.store import check_unchanged, fingerprints
 from huashi.seq2seq.training.validation import likelihood, translation_scores
 from huashi.seq2seq.translator import Translator, tokenizers_of
 
@@ -117,15 +117,10 @@ def prepare(config: Any, corpus: Corpus, run: Run, progress: Progress) -> Data:
         ValueError: the corpus is not that which an interrupted run began with, a pair is damaged,
             or validation or test are in other languages.
     """
-    origin = {"files": list(fingerprints(corpus.files).values())}
     folder = run.path("train.tokens")
     if folder.is_dir():
         store, tokenizers = Store(folder), tokenizers_of(run)
-        if store.origin != origin:
-            names = ", ".join(map(str, corpus.files))
-            raise ValueError(
-                f"{run.folder} must go on with the files that it began with, got {names} changed"
-            )
+        check_unchanged(store, corpus.files)
     else:
         progress.note("learning the vocabulary")
         tokenizers = tokenizers_for(
@@ -143,7 +138,7 @@ def prepare(config: Any, corpus: Corpus, run: Run, progress: Progress) -> Data:
             tokenized(corpus.pairs("train"), *tokenizers, corpus.links),
             sides=("source", "target") + ("links",) * (corpus.links is not None),
             vocabulary_size=max(map(len, tokenizers)),
-            origin=origin,
+            origin=fingerprints(corpus.files),
         )
     left_out = count_longer(store, config.training.max_length)
     progress.note(

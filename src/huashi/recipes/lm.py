@@ -32,7 +32,7 @@ from huashi.seq2seq.language_model import LanguageModel
 from huashi.seq2seq.tokenizer import Kind, Tokenizer, train_tokenizer
 from huashi.seq2seq.training import Objective, Order, Store, Training, fit, steps, write_store
 from huashi.seq2seq.training.data import CHUNK, Step, windows
-from huashi.seq2seq.training.store import fingerprints
+from huashi.seq2seq.training.store import check_unchanged, fingerprints
 from huashi.seq2seq.training.validation import likelihood
 from huashi.seq2seq.translator import tokenizers_of
 
@@ -140,15 +140,10 @@ def prepare(config: Config, run: Run, progress: Progress) -> tuple[Store, Tokeni
     Raises:
         ValueError: the text is not that which an interrupted run began with, or is too short.
     """
-    origin = {"files": list(fingerprints(config.text).values())}
     folder = run.path("train.tokens")
     if folder.is_dir():
         store, tokenizer = Store(folder), Tokenizer.load(run.path("tokenizer.json"))
-        if store.origin != origin:
-            raise ValueError(
-                f"{run.folder} must go on with the text that it began with, got "
-                f"{', '.join(map(str, config.text))} changed"
-            )
+        check_unchanged(store, config.text)
         return store, tokenizer
     if config.tokenizer_of is None:
         progress.note("learning the vocabulary")
@@ -162,7 +157,7 @@ def prepare(config: Config, run: Run, progress: Progress) -> tuple[Store, Tokeni
         _tokenized(part_of(config, "train"), tokenizer),
         sides=("target",),
         vocabulary_size=len(tokenizer),
-        origin=origin,
+        origin=fingerprints(config.text),
     )
     progress.note(f"{store.tokens:,} tokens of {len(tokenizer):,} kinds")
     return store, tokenizer

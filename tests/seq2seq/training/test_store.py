@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from huashi.seq2seq.training import Store, write_store
-from huashi.seq2seq.training.store import BLOCK, fingerprints
+from huashi.seq2seq.training.store import BLOCK, check_unchanged, fingerprints
 
 
 def records(count, sides=2, high=300):
@@ -78,11 +78,17 @@ def test_a_damaged_store_is_refused(tmp_path):
     assert not (tmp_path / "t").exists()
 
 
-def test_a_fingerprint_is_of_the_content(tmp_path):
+def test_a_store_knows_the_files_it_was_made_of(tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
     one.write_bytes(b"same")
     two.write_bytes(b"same")
-    found = fingerprints([one, two])
-    assert found[str(one)] == found[str(two)]
+    origin = fingerprints([one, two])
+    assert origin["files"][0] == origin["files"][1]
+    store = write_store(tmp_path / "s", [([1],)], sides=("a",), vocabulary_size=9, origin=origin)
+    check_unchanged(store, [one, two])
+    check_unchanged(store, [two, one])
     two.write_bytes(b"Same")
-    assert fingerprints([two])[str(two)] != found[str(one)]
+    with pytest.raises(ValueError, match=r"that it was made of, got [^,]*two changed"):
+        check_unchanged(store, [one, two])
+    with pytest.raises(ValueError, match="got fewer files changed"):
+        check_unchanged(store, [one])

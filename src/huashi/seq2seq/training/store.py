@@ -145,13 +145,28 @@ def write_store(
 
 
 def fingerprints(paths: Iterable[str | Path]) -> dict[str, Any]:
-    """What tells a file from another version of it: its size, and the SHA-256 of its content."""
-    found = {}
+    """What tells files from other versions of them, for the ``origin`` of a store.
+
+    Of each in turn its size and the SHA-256 of its content; not its name, since it may be moved.
+    """
+    found = []
     for path in map(Path, paths):
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        found[str(path)] = {"bytes": path.stat().st_size, "sha256": digest}
-    return found
+        found.append({"bytes": path.stat().st_size, "sha256": digest})
+    return {"files": found}
+
+
+def check_unchanged(store: Store, paths: Sequence[str | Path]) -> None:
+    """Raise, naming those that differ, unless these are the files that a store was made of."""
+    were, are = store.origin.get("files", []), fingerprints(paths)["files"]
+    pairs = itertools.zip_longest(map(str, paths), are, were)
+    changed = [name or "fewer files" for name, is_, was in pairs if is_ != was]
+    if changed:
+        raise ValueError(
+            f"{store.folder} must go on with the files that it was made of, got "
+            f"{', '.join(changed)} changed"
+        )
 
 
 def _write(
