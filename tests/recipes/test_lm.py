@@ -70,6 +70,29 @@ def test_learns_to_write(run):
     assert lm.evaluate(run) == run.results
 
 
+@pytest.mark.parametrize("kind", ["word", "bpe", "unigram"])
+def test_words_and_subwords(tmp_path, config, kind):
+    quick = replace(config.training, steps=100)
+    run = lm.train(replace(config, tokenizer=kind, folder=tmp_path / "run", training=quick))
+    scores = {row["measure"]: row["value"] for row in run.results["scores"]}
+    assert scores["bits per character"] < 0.5
+    assert scores["unknown tokens, %"] == 0
+    assert len(run.results["samples"]) == 3
+    writer = LanguageModel.load(run)
+    [text] = writer.sample("the quick", tokens=6, temperature=0.1)
+    assert LINE.startswith(f"the quick{text}"[: len(LINE)])
+    assert text.startswith(" brown")
+
+
+def test_unknown_words_are_counted(tmp_path, config):
+    quick = replace(config.training, steps=2)
+    few = replace(
+        config, tokenizer="word", vocabulary_size=7, folder=tmp_path / "run", training=quick
+    )
+    scores = {row["measure"]: row["value"] for row in lm.train(few).results["scores"]}
+    assert 50 < scores["unknown tokens, %"] < 100
+
+
 def test_from_the_command_line(run, capsys):
     main(
         ["sample", str(run.folder), "--prompt", "the lazy", "--tokens", "4", "--temperature", "0.1"]
@@ -90,7 +113,7 @@ def test_samples_are_a_matter_of_the_seed(run):
     assert len(set(three)) == 3
     assert writer.sample("the", samples=2, generator=5, **options) == three[:2]
     assert writer.sample("the", generator=6, **options) != three[:1]
-    with pytest.raises(ValueError, match="prompt must not be empty, got ''"):
+    with pytest.raises(ValueError, match="prompt must have at least one token, got ''"):
         writer.sample("")
     with pytest.raises(ValueError, match="tokens must be > 0, got 0"):
         writer.sample("the", tokens=0)

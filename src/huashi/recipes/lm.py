@@ -29,7 +29,7 @@ from huashi.seq2seq.architecture import build, describe
 from huashi.seq2seq.corpus import read_lines
 from huashi.seq2seq.encoder_decoder import EncoderDecoder
 from huashi.seq2seq.language_model import LanguageModel
-from huashi.seq2seq.tokenizer import Kind, Tokenizer, train_tokenizer
+from huashi.seq2seq.tokenizer import UNKNOWN, Kind, Tokenizer, train_tokenizer
 from huashi.seq2seq.training import Objective, Order, Store, Training, fit, steps, write_store
 from huashi.seq2seq.training.data import CHUNK, Step, windows
 from huashi.seq2seq.training.store import check_unchanged, fingerprints
@@ -183,8 +183,8 @@ def evaluate(run: Run, *, device: str | torch.device = "cpu") -> dict[str, Any]:
     """Score the best model of a run on the end of its text.
 
     Returns:
-        ``scores``: bits per character, and of how many; ``samples``: three texts, of a model of
-        running text.
+        ``scores``: bits per character, of how many, and the share of unknown tokens, which a word
+        out of the vocabulary is; ``samples``: three texts, of a model of running text.
     """
     config = run.configuration(Config)
     pieces = list(part_of(config, "test"))
@@ -195,10 +195,14 @@ def evaluate(run: Run, *, device: str | torch.device = "cpu") -> dict[str, Any]:
     found = _scores(model, tokenizer, config, pieces)
     rows = [{"measure": name, "value": round(value, 4)} for name, value in found.items()]
     rows.append({"measure": "characters", "value": sum(map(len, pieces))})
+    ids = [token for piece in tokenizer.encode_batch(pieces) for token in piece]
+    unknown = 100 * ids.count(UNKNOWN) / max(len(ids), 1)
+    rows.append({"measure": "unknown tokens, %", "value": round(unknown, 2)})
     samples = []
     if config.unit == "text":
         writer = LanguageModel(model, tokenizer, config.context)
-        samples = writer.sample("\n", tokens=300, samples=3, temperature=0.8, generator=0)
+        prompt = next(text for text in ("\n", *pieces) if tokenizer.encode(text))
+        samples = writer.sample(prompt, tokens=300, samples=3, temperature=0.8, generator=0)
     return {"scores": rows, "samples": [{"sample": text} for text in samples]}
 
 

@@ -74,19 +74,19 @@ class LanguageModel:
         """Texts that go on after a prompt, which is not part of them.
 
         Args:
-            prompt: what was said before, not empty.
+            prompt: what was said before, of at least one token.
             tokens: how many to draw.
             samples: how many texts.
             options: of :func:`huashi.seq2seq.search.sample`: ``temperature``, ``top_k``, ``top_p``,
                 ``min_p``, ``typical``, ``generator``.
 
         Raises:
-            ValueError: the prompt is empty, or a number is out of its range.
+            ValueError: the prompt has no token, or a number is out of its range.
         """
         check_positive("tokens", tokens)
         ids = self.tokenizer.encode(prompt)
         if not ids:
-            raise ValueError(f"prompt must not be empty, got {prompt!r}")
+            raise ValueError(f"prompt must have at least one token, got {prompt!r}")
         with torch.inference_mode():
             state = self._start()
             known = torch.tensor([ids], device=self._device)[:, :-1]
@@ -102,13 +102,16 @@ class LanguageModel:
             adjustments=[Suppress([PAD, UNKNOWN, BOS, EOS])],
             **options,
         )
-        return [self.tokenizer.decode(one.tokens[:tokens]) for one in drawn]
+        before = len(self.tokenizer.decode(ids))  # where words are joined, the space comes after it
+        return [self.tokenizer.decode([*ids, *one.tokens[:tokens]])[before:] for one in drawn]
 
     @torch.inference_mode()
     def bits_per_character(self, text: str, *, batch: int = 32) -> float:
         """The mean cost of a character of ``text`` in bits, whatever the tokens are.
 
-        Every token but those of the first half window is told after half a window at least.
+        Every token but those of the first half window is told after half a window at least. A word
+        out of the vocabulary costs what an unknown one does, whichever it is: where there are many,
+        this is too little.
 
         Args:
             text: of at least two tokens.
