@@ -86,7 +86,10 @@ class LanguageModel:
         check_positive("tokens", tokens)
         ids = self.tokenizer.encode(prompt)
         if not ids:
-            raise ValueError(f"prompt must have at least one token, got {prompt!r}")
+            raise ValueError(
+                f"prompt must have at least one token (a line break is none in a model of words), "
+                f"got {prompt!r}"
+            )
         with torch.inference_mode():
             state = self._start()
             known = torch.tensor([ids], device=self._device)[:, :-1]
@@ -102,8 +105,11 @@ class LanguageModel:
             adjustments=[Suppress([PAD, UNKNOWN, BOS, EOS])],
             **options,
         )
-        before = len(self.tokenizer.decode(ids))  # where words are joined, the space comes after it
-        return [self.tokenizer.decode([*ids, *one.tokens[:tokens]])[before:] for one in drawn]
+        texts = [
+            self.tokenizer.decode([*ids, *one.tokens[:tokens]], special=True) for one in drawn
+        ]
+        before = self.tokenizer.decode(ids, special=True)  # the space after it is the sample's
+        return [text[len(before) :] for text in texts]
 
     @torch.inference_mode()
     def bits_per_character(self, text: str, *, batch: int = 32) -> float:

@@ -45,9 +45,9 @@ class Tokenizer:
         """:meth:`encode` for many texts, in parallel."""
         return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
 
-    def decode(self, ids: Sequence[int]) -> str:
-        """The text of ``ids``; begin, end and padding are left out."""
-        return self._tokenizer.decode(list(ids), skip_special_tokens=True)
+    def decode(self, ids: Sequence[int], *, special: bool = False) -> str:
+        """The text of ``ids``; what stands for no text is left out, unless ``special``."""
+        return self._tokenizer.decode(list(ids), skip_special_tokens=not special)
 
     def tokens(self, ids: Iterable[int]) -> list[str]:
         """The token, as a string, of each id."""
