@@ -132,23 +132,31 @@ def test_learns_in_bfloat16(tmp_path, config, precision):
     assert Translator.load(run).translate(["one"]) == ["eins"]
 
 
+def test_a_cpu_has_no_mixed_float16(config):
+    half = replace(TRAINING, precision="16-mixed")
+    with pytest.raises(ValueError, match=r"precision must be bf16-mixed .* on a CPU, got 16-mixed"):
+        translate.train(replace(config, training=half))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("name", MODELS)
-def test_every_model_has_mixed_precision(name):
+def test_every_model_has_mixed_precision(name, dtype):
     torch.manual_seed(0)
     objective = Objective(model_named(name, dropout=0.0)[0].build(20), TRAINING)
     examples = examples_of([([5, 6, 7, 8], [8, 7, 6, 5]), ([9, 10], [10, 9])])
     losses, gradients = [], []
     for mixed in (False, True):
         torch.manual_seed(1)  # SliceNet drops symbols
-        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+        with torch.autocast("cpu", dtype, enabled=mixed):
             losses.append(objective(examples).total)
         objective.zero_grad()
         losses[-1].backward()
         gradients.append(torch.cat([p.grad.flatten() for p in objective.parameters()]))
-    # A product is off by up to 2 ** -8; the deepest of the models has about twenty in a row.
-    assert_close(losses[1], losses[0], atol=0, rtol=20 * 2**-8)
+    # Half a unit of the last digit; the deepest of the models has about twenty products in a row.
+    rounding = torch.finfo(dtype).eps / 2
+    assert_close(losses[1], losses[0], atol=0, rtol=20 * rounding)
     assert gradients[1].dtype == torch.float32
-    assert torch.cosine_similarity(*gradients, dim=0) > 1 - 20 * 2**-8
+    assert torch.cosine_similarity(*gradients, dim=0) > 1 - 20 * rounding
 
 
 def test_swapped_languages_are_noticed(tmp_path, config):

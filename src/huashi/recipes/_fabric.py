@@ -1,6 +1,7 @@
 """Where a recipe computes: Lightning Fabric, with its complaints in one line."""
 
 import os
+import warnings
 from typing import Any
 
 from lightning_fabric import Fabric
@@ -16,15 +17,20 @@ def fabric_on(accelerator: str, precision: Any) -> Fabric:
     nodes = int(os.environ.get("WORLD_SIZE", "1")) // here
     strategy = "ddp" if here * nodes > 1 else "auto"
     try:
-        return Fabric(
-            accelerator=accelerator,
-            devices=here,
-            num_nodes=nodes,
-            strategy=strategy,
-            precision=precision,
-        )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*fp16 is not supported on CPU")
+            fabric = Fabric(
+                accelerator=accelerator,
+                devices=here,
+                num_nodes=nodes,
+                strategy=strategy,
+                precision=precision,
+            )
     except (RuntimeError, ValueError) as error:
         problem = str(error).splitlines()[0]
         raise ValueError(
             f"accelerator must be one of this machine, got {accelerator}: {problem}"
         ) from None
+    if precision == "16-mixed" and fabric.device.type == "cpu":
+        raise ValueError("precision must be bf16-mixed for mixed arithmetic on a CPU, got 16-mixed")
+    return fabric

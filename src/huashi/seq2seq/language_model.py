@@ -105,9 +105,7 @@ class LanguageModel:
             adjustments=[Suppress([PAD, UNKNOWN, BOS, EOS])],
             **options,
         )
-        texts = [
-            self.tokenizer.decode([*ids, *one.tokens[:tokens]], special=True) for one in drawn
-        ]
+        texts = [self.tokenizer.decode([*ids, *one.tokens[:tokens]], special=True) for one in drawn]
         before = self.tokenizer.decode(ids, special=True)  # the space after it is the sample's
         return [text[len(before) :] for text in texts]
 

@@ -56,6 +56,7 @@ def fit(
     states = nn.ModuleDict({"model": model} | ({"ema": ema} if ema else {}))
     with fabric.rank_zero_first():
         step, _ = run.resume(states, optimizer)
+    _set_loss_scale(fabric, optimizer)
     fabric.barrier()
     first, alone = fabric.is_global_zero, fabric.world_size == 1
     kept, clock = Kept(run, metric, settings), Clock(run)
@@ -94,6 +95,7 @@ def fit(
                 )
                 over = over or kept.is_stale
             if first and (step % settings.save_every == 0 or over or pause):
+                _note_loss_scale(fabric, optimizer)
                 run.save_checkpoint(states, optimizer, step, kept.best)
             if pause and not over:
                 progress.note(f"saved at step {step}")
@@ -177,3 +179,13 @@ def _set_rate(optimizer: Any, settings: Training, step: int, decay: float) -> No
 
 def _rate(optimizer: Any) -> float:
     return optimizer.param_groups[0]["lr"]
+
+
+def _note_loss_scale(fabric: Fabric, optimizer: Any) -> None:
+    """Beside the rate, which a checkpoint holds, so that it holds the scale of float16 too."""
+    optimizer.param_groups[0]["loss_scale"] = fabric.strategy.precision.state_dict()
+
+
+def _set_loss_scale(fabric: Fabric, optimizer: Any) -> None:
+    if found := optimizer.param_groups[0].get("loss_scale"):
+        fabric.strategy.precision.load_state_dict(found)
