@@ -172,7 +172,7 @@ class HeadsOfBoth(nn.Module):
 
     def start(self, memory: Memory) -> HeadsState:
         source = self.to_source.project(memory.keys, memory.values)
-        nothing = source[0][:, :, :0]
+        nothing = source[0][:, :, :0].detach()
         return HeadsState(nothing, nothing, *source, memory.mask)
 
     def forward(self, query: Tensor, state: HeadsState) -> tuple[Tensor, Tensor, HeadsState]:

@@ -114,11 +114,12 @@ class MultiHeadAttention(nn.Module):
             The contexts, (rows, target, size), and the weights, (rows, heads, target, source),
             or None where they are not needed.
         """
-        q = self._split(self.query(query))
+        q = self._split(self.query(query) * k.shape[-1] ** -0.5)
         if not need_weights and self.mapping.is_softmax and not _is_short(q, k):
             p = self.dropout.p if self.training else 0.0
-            return self._joined(F.scaled_dot_product_attention(q, k, v, mask, p)), None
-        weights = self.mapping((q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2), mask)
+            context = F.scaled_dot_product_attention(q, k, v, mask, p, scale=1.0)
+            return self._joined(context), None
+        weights = self.mapping(q @ k.transpose(-1, -2), mask)
         context = self._joined(self.dropout(weights) @ v)
         return context, weights if need_weights else None
 

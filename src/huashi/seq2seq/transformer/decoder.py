@@ -159,7 +159,7 @@ class _Layer(nn.Module):
 
     def start(self, memory: Memory) -> LayerState:
         k, v = self.source_attention.project(memory.keys, memory.values)
-        return LayerState(k[:, :, :0], v[:, :, :0], k, v)
+        return LayerState(k[:, :, :0].detach(), v[:, :, :0].detach(), k, v)
 
     def forward(
         self, x: Tensor, state: LayerState, past: Tensor | None, source: Tensor, align: bool
