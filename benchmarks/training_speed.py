@@ -164,6 +164,7 @@ def marian(dropout: float) -> Callable[[Examples], None]:
 
 def joey(dropout: float) -> Callable[[Examples], None]:
     from joeynmt.model import build_model
+    from joeynmt.transformer_layers import MultiHeadedAttention, PositionwiseFeedForward
     from joeynmt.vocabulary import Vocabulary
 
     shape = model_named("transformer")[0].encoder
@@ -191,6 +192,11 @@ def joey(dropout: float) -> Callable[[Examples], None]:
         vocabulary,
         vocabulary,
     ).train()
+    for module in model.modules():  # no dropout of attention weights and hidden units, as in ours
+        if isinstance(module, MultiHeadedAttention):
+            module.dropout.p = 0.0
+        if isinstance(module, PositionwiseFeedForward):
+            module.pwff_layer[2].p = 0.0
     model.loss_function = "crossentropy", 0.0
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, betas=(0.9, 0.98))
 

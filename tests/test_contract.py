@@ -13,6 +13,7 @@ from huashi import implementation, pooling
 from huashi.regularization import prox
 from huashi.seq2seq import depthwise_conv1d
 from huashi.seq2seq.entmax import entmax, entmax15, entmax_loss, sparsemax
+from huashi.seq2seq.short_attention import short_attention
 
 PUBLIC = (
     "huashi",
@@ -81,6 +82,7 @@ OPERATIONS = {  # name: (function of tensors, shapes of its floating-point input
         lambda x, w: depthwise_conv1d(x.transpose(1, 2), w, dilation=2, left=1, right=2),
         [LINE, (3, 4)],
     ),
+    "short_attention": (lambda x: short_attention(x, x.flip(2), x.sin()), [(2, 3, 4, 32)]),
     "metric_block_soft_threshold": (
         lambda v, h: prox.metric_block_soft_threshold(v, 0.7, h.exp()),
         [(4, 5), (4, 5)],
@@ -114,6 +116,8 @@ DECLARED = {  # torch.ops.huashi: an operation that runs it
     "pool_put_back": "k_max_pool",
     "depthwise": "depthwise_conv1d",
     "depthwise_backward": "depthwise_conv1d",
+    "attention": "short_attention",
+    "attention_backward": "short_attention",
     "metric_block_soft_threshold": "metric_block_soft_threshold",
 }
 PLAIN = {  # no kernel: plain PyTorch serves

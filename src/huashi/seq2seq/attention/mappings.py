@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from huashi._checks import check_choice
 from huashi.seq2seq.entmax import Entmax, Entmax15, Sparsemax
+from huashi.seq2seq.short_attention.reference import masked_softmax
 
 Mapping = Literal["softmax", "sparsemax", "entmax15", "entmax"]
 MAPPINGS: tuple[Mapping, ...] = get_args(Mapping)
@@ -62,17 +63,6 @@ class AttentionMapping(nn.Module):
 
     def extra_repr(self) -> str:
         return "softmax" if self.mapping is None else ""
-
-
-def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
-    """Softmax over the last dimension where ``mask`` is True; zeros elsewhere.
-
-    >>> masked_softmax(torch.zeros(2, 2), torch.tensor([[True, False], [False, False]]))
-    tensor([[1., 0.],
-            [0., 0.]])
-    """
-    lowest = torch.finfo(scores.dtype).min
-    return scores.masked_fill(~mask, lowest).softmax(-1) * mask
 
 
 def check_mapping(mapping: str, *, learn_alpha: bool) -> None:

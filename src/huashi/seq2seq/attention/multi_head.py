@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from huashi._checks import check_positive
 from huashi.seq2seq.attention.mappings import AttentionMapping, Mapping
 from huashi.seq2seq.dropout import Dropout
+from huashi.seq2seq.short_attention import short_attention
 
 SHORT = 64 * 64
 """Scores of a head up to which :func:`_is_short` holds."""
@@ -115,10 +116,13 @@ class MultiHeadAttention(nn.Module):
             or None where they are not needed.
         """
         q = self._split(self.query(query) * k.shape[-1] ** -0.5)
-        if not need_weights and self.mapping.is_softmax and not _is_short(q, k):
-            p = self.dropout.p if self.training else 0.0
-            context = F.scaled_dot_product_attention(q, k, v, mask, p, scale=1.0)
-            return self._joined(context), None
+        p = self.dropout.p if self.training else 0.0
+        if not need_weights and self.mapping.is_softmax:
+            if not _is_short(q, k):
+                context = F.scaled_dot_product_attention(q, k, v, mask, p, scale=1.0)
+                return self._joined(context), None
+            if not p:
+                return self._joined(short_attention(q, k, v, mask)), None
         weights = self.mapping(q @ k.transpose(-1, -2), mask)
         context = self._joined(self.dropout(weights) @ v)
         return context, weights if need_weights else None
@@ -135,10 +139,7 @@ class MultiHeadAttention(nn.Module):
 
 
 def _is_short(q: Tensor, k: Tensor) -> bool:
-    """Whether a gradient comes sooner by whole products: for sentences, on the CPU.
-
-    The fused kernel there takes one head of one row after another, and again for the gradient.
-    """
+    """Whether a gradient comes sooner by attention for sentences: on the CPU."""
     return q.device.type == "cpu" and q.requires_grad and q.shape[2] * k.shape[2] <= SHORT
 
 

@@ -1,0 +1,112 @@
+"""Sixteen numbers of float32 as one value of a CPU kernel, for loops over some tens of features.
+
+What a compiler makes of such a loop is mostly what surrounds it: whether arrays overlap, and what
+is left over of the lanes it chose. Here the lanes are said, and sums stay in registers. A processor
+with narrower ones takes several of its own.
+"""
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic, models, register_model
+
+WIDTH = 16
+_FLOAT = ir.FloatType()
+_VECTOR = ir.VectorType(_FLOAT, WIDTH)
+
+
+class _Lanes(types.Type):
+    def __init__(self) -> None:
+        super().__init__("lanes")
+
+
+_lanes = _Lanes()
+
+
+@register_model(_Lanes)
+class _Model(models.PrimitiveModel):
+    def __init__(self, manager: Any, kind: Any) -> None:
+        super().__init__(manager, kind, _VECTOR)
+
+
+def _for_kernels(function: Any) -> Any:
+    """An intrinsic; who calls it gives all arguments but the first."""
+    return intrinsic(function)
+
+
+@_for_kernels
+def load(typing: Any, array: Any, index: Any) -> Any:
+    """In a kernel: ``array[index : index + 16]`` of a flat array, unchecked."""
+
+    def build(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.load(_address(context, builder, signature.args[0], *values), align=4)
+
+    return _lanes(array, types.intp), build
+
+
+@_for_kernels
+def store(typing: Any, array: Any, index: Any, value: Any) -> Any:
+    """In a kernel: ``array[index : index + 16] = value``, unchecked."""
+
+    def build(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        *place, value = values
+        builder.store(value, _address(context, builder, signature.args[0], *place), align=4)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, _lanes), build
+
+
+@_for_kernels
+def spread(typing: Any, number: Any) -> Any:
+    """In a kernel: a number in all lanes."""
+
+    def build(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        nothing = ir.Constant(_VECTOR, ir.Undefined)
+        first = builder.insert_element(nothing, values[0], ir.Constant(ir.IntType(32), 0))
+        zeros = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH)
+        return builder.shuffle_vector(first, nothing, zeros)
+
+    return _lanes(types.float32), build
+
+
+@_for_kernels
+def multiply_add(typing: Any, a: Any, b: Any, c: Any) -> Any:
+    """In a kernel: ``a * b + c`` in each lane, rounded once."""
+
+    def build(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        kind = ir.FunctionType(_VECTOR, [_VECTOR] * 3)
+        return builder.call(_function(builder, kind, f"llvm.fma.v{WIDTH}f32"), values)
+
+    return _lanes(_lanes, _lanes, _lanes), build
+
+
+@_for_kernels
+def add(typing: Any, a: Any, b: Any) -> Any:
+    """In a kernel: the sum in each lane."""
+
+    def build(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.fadd(*values)
+
+    return _lanes(_lanes, _lanes), build
+
+
+@_for_kernels
+def total(typing: Any, value: Any) -> Any:
+    """In a kernel: the sum of all lanes, in any order."""
+
+    def build(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        kind = ir.FunctionType(_FLOAT, [_FLOAT, _VECTOR])
+        sum_of = _function(builder, kind, f"llvm.vector.reduce.fadd.v{WIDTH}f32")
+        return builder.call(sum_of, [ir.Constant(_FLOAT, -0.0), *values], fastmath=("reassoc",))
+
+    return types.float32(_lanes), build
+
+
+def _address(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
+    data = context.make_array(kind)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [index]), _VECTOR.as_pointer())
+
+
+def _function(builder: Any, kind: Any, name: str) -> Any:
+    return cgutils.get_or_insert_function(builder.module, kind, name)

@@ -1,0 +1,58 @@
+"""Attention as an operator with a gradient."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from huashi._operator import backward_of, declare
+from huashi.seq2seq.short_attention import reference
+
+
+def _forward_cpu(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    from huashi.seq2seq.short_attention import cpu  # imported by the first call, not with huashi
+
+    return cpu.attend(q, k, v, mask)
+
+
+def _backward_cpu(
+    grad: Tensor, q: Tensor, k: Tensor, v: Tensor, weights: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    from huashi.seq2seq.short_attention import cpu
+
+    return cpu.gradients(grad, q, k, v, weights)
+
+
+def _like(x: Tensor) -> Tensor:
+    """Memory in which the heads of a word lie side by side, (rows, heads, time, size)."""
+    rows, heads, time, size = x.shape
+    return x.new_empty(rows, time, heads, size).transpose(1, 2)
+
+
+def _keep(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
+    q, k, v, mask = inputs
+    ctx.save_for_backward(q, k, v, mask, output[1])
+    ctx.mark_non_differentiable(output[1])
+
+
+def _backward(ctx: Any, grad: Tensor, _: Any) -> tuple:
+    q, k, v, mask, weights = ctx.saved_tensors
+    if torch.is_grad_enabled():
+        return *backward_of(reference.attend, (q, k, v), grad, mask), None
+    return *_attention_backward(grad, q, k, v, weights), None
+
+
+attention = declare(
+    "attention(Tensor q, Tensor k, Tensor v, Tensor? mask) -> (Tensor, Tensor)",
+    fake=lambda q, k, v, mask: (_like(q), q.new_empty(*q.shape[:3], k.shape[2])),
+    cpu_dtypes=(torch.float32,),
+    cpu=_forward_cpu,
+    keep=_keep,
+    backward=_backward,
+)
+_attention_backward = declare(
+    "attention_backward(Tensor grad, Tensor q, Tensor k, Tensor v, Tensor weights)"
+    " -> (Tensor, Tensor, Tensor)",
+    fake=lambda grad, q, k, v, weights: (_like(q), _like(k), _like(v)),
+    cpu=_backward_cpu,
+)
