@@ -19,8 +19,7 @@ from benchmarks.harness import compare, save
 from huashi.seq2seq.depthwise import depthwise_conv1d
 from huashi.seq2seq.dropout import dropout
 from huashi.seq2seq.linear_cross_entropy import linear_cross_entropy
-from huashi.seq2seq.short_attention import short_attention
-from huashi.seq2seq.short_attention.reference import masked_softmax
+from huashi.seq2seq.short_attention import reference, short_attention
 
 SENTENCES, WORDS = 125, 16
 Pass = Callable[[], Tensor]
@@ -132,13 +131,10 @@ def attended() -> tuple[dict, dict[str, Pass], dict[str, Any]]:
 
         return forward
 
-    def products(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
-        return masked_softmax((q * 32**-0.5) @ k.transpose(-1, -2), mask) @ v
-
     ways: dict[str, Callable[..., Tensor]] = {
         "torch": F.scaled_dot_product_attention,
-        "products": products,
-        "huashi": lambda q, k, v, mask: short_attention(q * 32**-0.5, k, v, mask),
+        "products": reference.attend,
+        "huashi": short_attention,
     }
     case = {
         "case": "attention",

@@ -17,12 +17,11 @@ MASKS = {
 
 
 def some(targets=7, sources=9, size=32, dtype=torch.float32, rows=3, heads=2):
-    """Queries, scaled, keys and values, with the heads of a word side by side."""
-    q, k, v = (
-        torch.randn(rows, time, heads, size, dtype=dtype).transpose(1, 2)
+    """Queries, keys and values as linear layers leave them: the heads of a word side by side."""
+    return [
+        torch.randn(rows, time, heads, size, dtype=dtype).transpose(1, 2).requires_grad_()
         for time in (targets, sources, sources)
-    )
-    return [x.requires_grad_() for x in (q * size**-0.5, k, v)]
+    ]
 
 
 def found(mode, given, mask):
@@ -42,7 +41,7 @@ def test_is_a_weighted_mean_of_the_values(mask, mode):
     seen = seen if MASKS[mask] is None else seen & MASKS[mask]
     for row, head, target in torch.cartesian_prod(*map(torch.arange, (3, 2, 7))):
         mine = seen[row, head, target]
-        powers = (k[row, head, mine] @ q[row, head, target]).exp()
+        powers = (k[row, head, mine] @ q[row, head, target] / 32**0.5).exp()
         wanted = (powers / powers.sum()) @ v[row, head, mine]
         assert_close(y[row, head, target], wanted)
 
@@ -75,7 +74,7 @@ def test_any_number_of_threads(threads):
 def test_is_what_torch_says():
     q, k, v = some()
     y = short_attention(q, k, v, MASKS["causal"])
-    assert_close(y, F.scaled_dot_product_attention(q, k, v, MASKS["causal"], scale=1.0))
+    assert_close(y, F.scaled_dot_product_attention(q, k, v, MASKS["causal"]))
 
 
 @pytest.mark.parametrize("mode", ["kernel", "reference"])

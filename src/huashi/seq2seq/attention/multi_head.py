@@ -115,15 +115,15 @@ class MultiHeadAttention(nn.Module):
             The contexts, (rows, target, size), and the weights, (rows, heads, target, source),
             or None where they are not needed.
         """
-        q = self._split(self.query(query) * k.shape[-1] ** -0.5)
+        q = self._split(self.query(query))
         p = self.dropout.p if self.training else 0.0
         if not need_weights and self.mapping.is_softmax:
             if not _is_short(q, k):
-                context = F.scaled_dot_product_attention(q, k, v, mask, p, scale=1.0)
+                context = F.scaled_dot_product_attention(q, k, v, mask, p)
                 return self._joined(context), None
             if not p:
                 return self._joined(short_attention(q, k, v, mask)), None
-        weights = self.mapping(q @ k.transpose(-1, -2), mask)
+        weights = self.mapping((q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2), mask)
         context = self._joined(self.dropout(weights) @ v)
         return context, weights if need_weights else None
 

@@ -1,4 +1,4 @@
-"""Attention of sentences: softmax of dot products, head by head."""
+"""Scaled dot-product attention of sentences, a head at a time."""
 
 from huashi.seq2seq.short_attention.functional import short_attention
 

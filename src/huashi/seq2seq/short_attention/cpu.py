@@ -131,6 +131,7 @@ def _attend(
 ) -> None:
     rows, heads, targets, sources = weights.shape
     size = len(context) // (rows * heads * targets)
+    scale = np.float32(size**-0.5)
     queries = np.empty(targets * size, q.dtype)
     keys, values = np.empty(sources * size, q.dtype), np.empty(sources * size, q.dtype)
     row = np.empty((sources + WIDTH - 1) // WIDTH * WIDTH, q.dtype)
@@ -146,11 +147,13 @@ def _attend(
             if seen:
                 _dots(row, queries, i * size, keys, seen, size)
                 for j in range(seen):
-                    row[j] = row[j] if mask[r, h, i, j] else np.float32(-np.inf)
-                row[seen:] = -np.inf
+                    row[j] = row[j] * scale if mask[r, h, i, j] else np.float32(-np.inf)
+                for j in range(seen, len(row)):
+                    row[j] = -np.inf
                 _softmax(row)
             else:
-                row[:] = 0
+                for j in range(len(row)):
+                    row[j] = 0
             for j in range(sources):
                 weights[r, h, i, j] = row[j]
             _mix(context, ((r * targets + i) * heads + h) * size, row, values, seen, size)
@@ -172,6 +175,7 @@ def _gradients(
 ) -> None:
     rows, heads, targets, sources = weights.shape
     size = len(of_q) // (rows * heads * targets)
+    scale = np.float32(size**-0.5)
     queries, grads = np.empty(targets * size, q.dtype), np.empty(targets * size, q.dtype)
     keys, values = np.empty(sources * size, q.dtype), np.empty(sources * size, q.dtype)
     row = np.empty(sources, q.dtype)
@@ -192,8 +196,9 @@ def _gradients(
             for j in range(seen):
                 mean += weights[r, h, i, j] * row[j]
             for j in range(seen):
-                row[j] = weights[r, h, i, j] * (row[j] - mean)
-            row[seen:] = 0
+                row[j] = weights[r, h, i, j] * (row[j] - mean) * scale
+            for j in range(seen, sources):
+                row[j] = 0
             for j in range(sources):
                 of_scores[j, i] = row[j]
                 by_source[j, i] = weights[r, h, i, j]

@@ -1,8 +1,8 @@
-r"""Softmax of dot products, for some tens of queries and keys a head.
+r"""Scaled dot-product attention, for some tens of queries and keys a head.
 
-.. math:: c = \operatorname{softmax}(q k^\top) v
+.. math:: c = \operatorname{softmax}\Bigl(\frac{q k^\top}{\sqrt{d}}\Bigr) v
 
-What is kept for the gradient is the weights; for long sequences use
+for d features of a head. What is kept for the gradient is the weights; for long sequences use
 :func:`torch.nn.functional.scaled_dot_product_attention`, which keeps none.
 """
 
@@ -21,7 +21,7 @@ def short_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None)
     """Attend, head by head.
 
     Args:
-        q: queries, scaled, (rows, heads, targets, size).
+        q: queries, (rows, heads, targets, size).
         k: keys, (rows, heads, sources, size).
         v: values, (rows, heads, sources, size).
         mask: bool, True where a query may see a key, broadcastable to (rows, heads, targets,
