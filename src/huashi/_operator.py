@@ -97,7 +97,7 @@ def declare(
     torch.library.define(f"huashi::{name}", f"({signature}", tags=torch.Tag.pt2_compliant_tag)
     torch.library.register_fake(f"huashi::{name}")(fake)
     if _INTERPRET and "cuda" in kernels:
-        kernels["cpu"] = kernels["cuda"]
+        kernels["cpu"], cpu_dtypes = kernels["cuda"], None
     for device, kernel in kernels.items():
         launch = _on_device_of_first(kernel) if device == "cuda" else kernel
         torch.library.impl(f"huashi::{name}", device, launch)
@@ -105,7 +105,7 @@ def declare(
             _served.add((name, device))
     if backward:
         torch.library.register_autograd(f"huashi::{name}", backward, setup_context=keep)
-    if cpu_dtypes and not _INTERPRET:
+    if cpu_dtypes:
         _cpu_dtypes[name] = cpu_dtypes
     return getattr(torch.ops.huashi, name).default
 
