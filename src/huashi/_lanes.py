@@ -2,7 +2,7 @@
 
 What a compiler makes of such a loop is mostly what surrounds it: whether arrays overlap, and what
 is left over of the lanes it chose. Here the lanes are said, and sums stay in registers. A processor
-with narrower ones takes several of its own.
+with narrower ones takes several of its own. Arrays hold float32, or bfloat16 as uint16.
 """
 
 from typing import Any
@@ -14,6 +14,8 @@ from numba.extending import intrinsic, models, register_model
 WIDTH = 16
 _FLOAT = ir.FloatType()
 _VECTOR = ir.VectorType(_FLOAT, WIDTH)
+_BITS = ir.VectorType(ir.IntType(32), WIDTH)
+_HALVES = ir.VectorType(ir.IntType(16), WIDTH)
 
 
 class _Lanes(types.Type):
@@ -40,18 +42,25 @@ def load(typing: Any, array: Any, index: Any) -> Any:
     """In a kernel: ``array[index : index + 16]`` of a flat array, unchecked."""
 
     def build(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return builder.load(_address(context, builder, signature.args[0], *values), align=4)
+        kind = _HALVES if array.dtype == types.uint16 else _VECTOR
+        found = builder.load(_address(context, builder, array, kind, *values), align=2)
+        if kind is _VECTOR:
+            return found
+        return builder.bitcast(builder.shl(builder.zext(found, _BITS), _all(16)), _VECTOR)
 
     return _lanes(array, types.intp), build
 
 
 @_for_kernels
 def store(typing: Any, array: Any, index: Any, value: Any) -> Any:
-    """In a kernel: ``array[index : index + 16] = value``, unchecked."""
+    """In a kernel: ``array[index : index + 16] = value``, unchecked; rounded to the nearest."""
 
     def build(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        *place, value = values
-        builder.store(value, _address(context, builder, signature.args[0], *place), align=4)
+        *place, given = values
+        kind = _HALVES if array.dtype == types.uint16 else _VECTOR
+        if kind is _HALVES:
+            given = _bfloat16(builder, given)
+        builder.store(given, _address(context, builder, array, kind, *place), align=2)
         return context.get_dummy_value()
 
     return types.void(array, types.intp, _lanes), build
@@ -64,8 +73,7 @@ def spread(typing: Any, number: Any) -> Any:
     def build(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         nothing = ir.Constant(_VECTOR, ir.Undefined)
         first = builder.insert_element(nothing, values[0], ir.Constant(ir.IntType(32), 0))
-        zeros = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH)
-        return builder.shuffle_vector(first, nothing, zeros)
+        return builder.shuffle_vector(first, nothing, _all(0))
 
     return _lanes(types.float32), build
 
@@ -103,9 +111,22 @@ def total(typing: Any, value: Any) -> Any:
     return types.float32(_lanes), build
 
 
-def _address(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
-    data = context.make_array(kind)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [index]), _VECTOR.as_pointer())
+def _address(context: Any, builder: Any, array_type: Any, kind: Any, array: Any, index: Any) -> Any:
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [index]), kind.as_pointer())
+
+
+def _bfloat16(builder: Any, value: Any) -> Any:
+    """The upper half of each number, of two that are as near the even one; NaN stays NaN."""
+    bits = builder.bitcast(value, _BITS)
+    even = builder.and_(builder.lshr(bits, _all(16)), _all(1))
+    rounded = builder.lshr(builder.add(builder.add(bits, even), _all(0x7FFF)), _all(16))
+    unordered = builder.fcmp_unordered("uno", value, value)
+    return builder.trunc(builder.select(unordered, _all(0x7FC0), rounded), _HALVES)
+
+
+def _all(number: int) -> Any:
+    return ir.Constant(_BITS, [number] * WIDTH)
 
 
 def _function(builder: Any, kind: Any, name: str) -> Any:

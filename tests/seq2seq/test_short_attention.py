@@ -96,7 +96,20 @@ def test_large_scores_do_not_overflow():
     assert_close(found("kernel", (q, k, v), None), found("reference", (q, k, v), None))
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("mask", MASKS)
+def test_bfloat16_is_float32_that_is_rounded(mask):
+    half = [x.detach().bfloat16().requires_grad_() for x in some(size=64)]
+    whole = [x.detach().float().requires_grad_() for x in half]
+    grad = torch.randn(3, 2, 7, 64).bfloat16()
+    with implementation("kernel"):
+        y, z = short_attention(*half, MASKS[mask]), short_attention(*whole, MASKS[mask])
+    found = y, *torch.autograd.grad(y, half, grad)
+    wanted = z, *torch.autograd.grad(z, whole, grad.float())
+    for mine, theirs in zip(found, wanted, strict=True):
+        assert torch.equal(mine, theirs.bfloat16())
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
 def test_other_dtypes_and_sizes_are_left_to_the_definition(dtype):
     given = some(dtype=dtype)
     assert short_attention(*given).dtype == dtype

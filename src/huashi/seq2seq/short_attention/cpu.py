@@ -3,7 +3,8 @@
 For n queries, m keys and d features of a head there are 4 n m d operations forward, on
 4 (2 n d + 2 m d + n m) bytes, and 8 n m d backward, on 4 (3 n d + 4 m d + n m). Heads are read and
 written where a linear layer leaves them, side by side; products of whole matrices want each apart,
-and copy it. What no query sees behind the last word that it sees costs nothing.
+and copy it. What no query sees behind the last word that it sees costs nothing. Sums are in
+float32, also of bfloat16.
 """
 
 from typing import Any
@@ -18,8 +19,8 @@ from huashi.pooling.formulas import exponential
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Contexts, and weights (rows, heads, targets, sources)."""
-    weights = q.new_empty(*q.shape[:3], k.shape[2])
+    """Contexts, and weights (rows, heads, targets, sources) in float32."""
+    weights = q.new_empty(*q.shape[:3], k.shape[2], dtype=torch.float32)
     seen = torch.ones((), dtype=torch.bool) if mask is None else mask
     context, heads = _made(q)
     _attend(context, array_of(weights), array_of(seen.expand(weights.shape)), *_memory(q, k, v))
@@ -132,9 +133,9 @@ def _attend(
     rows, heads, targets, sources = weights.shape
     size = len(context) // (rows * heads * targets)
     scale = np.float32(size**-0.5)
-    queries = np.empty(targets * size, q.dtype)
-    keys, values = np.empty(sources * size, q.dtype), np.empty(sources * size, q.dtype)
-    row = np.empty((sources + WIDTH - 1) // WIDTH * WIDTH, q.dtype)
+    queries = np.empty(targets * size, np.float32)
+    keys, values = np.empty(sources * size, np.float32), np.empty(sources * size, np.float32)
+    row = np.empty((sources + WIDTH - 1) // WIDTH * WIDTH, np.float32)
     for task in part_of(rows * heads, part, parts):
         r, h = task // heads, task % heads
         _take(queries, q, steps[0], r, h, size)
@@ -176,11 +177,11 @@ def _gradients(
     rows, heads, targets, sources = weights.shape
     size = len(of_q) // (rows * heads * targets)
     scale = np.float32(size**-0.5)
-    queries, grads = np.empty(targets * size, q.dtype), np.empty(targets * size, q.dtype)
-    keys, values = np.empty(sources * size, q.dtype), np.empty(sources * size, q.dtype)
-    row = np.empty(sources, q.dtype)
-    of_scores = np.empty((sources, targets), q.dtype)
-    by_source = np.empty((sources, targets), q.dtype)
+    queries, grads = np.empty(targets * size, np.float32), np.empty(targets * size, np.float32)
+    keys, values = np.empty(sources * size, np.float32), np.empty(sources * size, np.float32)
+    row = np.empty(sources, np.float32)
+    of_scores = np.empty((sources, targets), np.float32)
+    by_source = np.empty((sources, targets), np.float32)
     for task in part_of(rows * heads, part, parts):
         r, h = task // heads, task % heads
         _take(queries, q, steps[0], r, h, size)

@@ -44,8 +44,11 @@ def _backward(ctx: Any, grad: Tensor, _: Any) -> tuple:
 
 attention = declare(
     "attention(Tensor q, Tensor k, Tensor v, Tensor? mask) -> (Tensor, Tensor)",
-    fake=lambda q, k, v, mask: (_like(q), q.new_empty(*q.shape[:3], k.shape[2])),
-    cpu_dtypes=(torch.float32,),
+    fake=lambda q, k, v, mask: (
+        _like(q),
+        q.new_empty(*q.shape[:3], k.shape[2], dtype=torch.float32),
+    ),
+    cpu_dtypes=(torch.float32, torch.bfloat16),
     cpu=_forward_cpu,
     keep=_keep,
     backward=_backward,
