@@ -3,11 +3,14 @@
     python -m benchmarks.training_parts
 
 In the sizes of the recipe ``translate``: a batch of 125 sentences of 16 words. Beside each case
-stands the least that has to be computed and moved. ``torch`` is the plain way; ``chunked`` is
+stands the least that has to be computed and moved, and what a product of large matrices and a copy
+reach. ``torch`` is the plain way; ``chunked`` is
 torch's own cross-entropy of a linear layer in pieces, which smooths no labels.
 """
 
 import argparse
+import statistics
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -31,11 +34,24 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    rows = []
+    rows, reached = [], {"product_gflop_per_s": product_rate()}
     for case, runs, options in cases():
         torch.manual_seed(0)
-        rows += compare(case, runs, peer="torch", device="cpu", rounds=args.rounds, **options)
+        rows += compare(
+            case | reached, runs, peer="torch", device="cpu", rounds=args.rounds, **options
+        )
         save("training-parts", rows)
+
+
+def product_rate() -> float:
+    """GFLOP/s of a product of matrices, 2,048 by 2,048."""
+    x = torch.randn(2048, 2048)
+    seconds = []
+    for _ in range(15):
+        begun = time.perf_counter()
+        x @ x
+        seconds.append(time.perf_counter() - begun)
+    return round(2 * 2048**3 / statistics.median(seconds) / 1e9, 1)
 
 
 def cases() -> Iterator[tuple[dict, dict[str, Pass], dict[str, Any]]]:

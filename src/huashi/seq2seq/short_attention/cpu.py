@@ -18,29 +18,33 @@ from huashi._numba import array_of, inlined, larger, part_of, threaded
 from huashi.pooling.formulas import exponential
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Contexts, and weights (rows, heads, targets, sources) in float32."""
-    weights = q.new_empty(*q.shape[:3], k.shape[2], dtype=torch.float32)
+def attend(
+    context: Tensor, weights: Tensor, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None
+) -> None:
+    """Fill contexts, with the heads of a word side by side, and weights."""
     seen = torch.ones((), dtype=torch.bool) if mask is None else mask
-    context, heads = _made(q)
-    _attend(context, array_of(weights), array_of(seen.expand(weights.shape)), *_memory(q, k, v))
-    return heads, weights
+    shown = array_of(seen.expand(weights.shape))
+    _attend(_words(context), array_of(weights), shown, *_memory(q, k, v))
 
 
-def gradients(
-    grad: Tensor, q: Tensor, k: Tensor, v: Tensor, weights: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Of queries, keys and values."""
-    (of_q, q_heads), (of_k, k_heads), (of_v, v_heads) = (_made(x) for x in (q, k, v))
-    _gradients(of_q, of_k, of_v, array_of(weights.contiguous()), *_memory(q, k, v, grad))
-    return q_heads, k_heads, v_heads
+def differentiate(
+    of_q: Tensor,
+    of_k: Tensor,
+    of_v: Tensor,
+    grad: Tensor,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    weights: Tensor,
+) -> None:
+    """Fill gradients, with the heads of a word side by side."""
+    made = map(_words, (of_q, of_k, of_v))
+    _differentiate(*made, array_of(weights.contiguous()), *_memory(q, k, v, grad))
 
 
-def _made(x: Tensor) -> tuple[Any, Tensor]:
-    """Memory for as many heads, flat, with those of a word side by side, and as ``x`` has them."""
-    rows, heads, time, size = x.shape
-    made = x.new_empty(rows, time, heads, size)
-    return array_of(made.view(-1)), made.transpose(1, 2)
+def _words(x: Tensor) -> Any:
+    """The memory of heads (rows, heads, time, size) that lie side by side, flat."""
+    return array_of(x.transpose(1, 2).view(-1))
 
 
 def _memory(*tensors: Tensor) -> tuple[Any, ...]:
@@ -161,7 +165,7 @@ def _attend(
 
 
 @threaded
-def _gradients(
+def _differentiate(
     part: Any,
     parts: Any,
     of_q: Any,

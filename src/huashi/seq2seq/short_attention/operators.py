@@ -12,7 +12,9 @@ from huashi.seq2seq.short_attention import reference
 def _forward_cpu(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
     from huashi.seq2seq.short_attention import cpu  # imported by the first call, not with huashi
 
-    return cpu.attend(q, k, v, mask)
+    context, weights = _outputs(q, k)
+    cpu.attend(context, weights, q, k, v, mask)
+    return context, weights
 
 
 def _backward_cpu(
@@ -20,11 +22,18 @@ def _backward_cpu(
 ) -> tuple[Tensor, Tensor, Tensor]:
     from huashi.seq2seq.short_attention import cpu
 
-    return cpu.gradients(grad, q, k, v, weights)
+    gradients = _like(q), _like(k), _like(v)
+    cpu.differentiate(*gradients, grad, q, k, v, weights)
+    return gradients
+
+
+def _outputs(q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
+    """Memory for contexts, and for weights, (rows, heads, targets, sources), in float32."""
+    return _like(q), q.new_empty(*q.shape[:3], k.shape[2], dtype=torch.float32)
 
 
 def _like(x: Tensor) -> Tensor:
-    """Memory in which the heads of a word lie side by side, (rows, heads, time, size)."""
+    """Memory in the shape of ``x``, in which the heads of a word lie side by side."""
     rows, heads, time, size = x.shape
     return x.new_empty(rows, time, heads, size).transpose(1, 2)
 
@@ -44,10 +53,7 @@ def _backward(ctx: Any, grad: Tensor, _: Any) -> tuple:
 
 attention = declare(
     "attention(Tensor q, Tensor k, Tensor v, Tensor? mask) -> (Tensor, Tensor)",
-    fake=lambda q, k, v, mask: (
-        _like(q),
-        q.new_empty(*q.shape[:3], k.shape[2], dtype=torch.float32),
-    ),
+    fake=lambda q, k, v, mask: _outputs(q, k),
     cpu_dtypes=(torch.float32, torch.bfloat16),
     cpu=_forward_cpu,
     keep=_keep,
