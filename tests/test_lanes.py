@@ -26,9 +26,10 @@ def special():
     """Ties, what rounds to infinity, numbers next to zero, infinities and NaN, and any bits."""
     bits = torch.randint(-(2**31), 2**31, (2**12,), generator=torch.Generator().manual_seed(0))
     ties = (bits[:1024] & ~0xFFFF) | 0x8000
-    floats = torch.cat([bits, ties]).to(torch.int32).view(torch.float32)
-    edges = [0.0, -0.0, 3.4e38, -3.4e38, 1e-45, torch.inf, -torch.inf, torch.nan]
-    return torch.cat([floats, torch.tensor(edges * 2)])
+    nans = torch.tensor([0x7F800001, 0x7FFFFFFF, 0x7FC00000])
+    floats = torch.cat([bits, ties, nans]).to(torch.int32).view(torch.float32)
+    edges = torch.tensor([0.0, -0.0, 3.4e38, -3.4e38, 1e-45, torch.inf, -torch.inf])
+    return torch.cat([floats, edges, torch.zeros(WIDTH - 10)])
 
 
 @pytest.mark.parametrize("given", [torch.float32, torch.bfloat16])
