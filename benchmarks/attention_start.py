@@ -27,7 +27,7 @@ def main() -> None:
             ("dot", "orthogonal"),
             ("scaled_dot", "torch"),
         ):
-            as_torch = patch("huashi.seq2seq.rnn._initialise", lambda recurrence: None)
+            as_torch = patch("huashi.seq2seq.models.rnn._initialise", lambda recurrence: None)
             with (
                 tempfile.TemporaryDirectory() as folder,
                 as_torch if start == "torch" else nullcontext(),

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.harness import compare, save, saved
-from huashi.seq2seq.entmax import entmax, entmax15, entmax_loss, reference, sparsemax
+from huashi.entmax import entmax, entmax15, entmax_loss, reference, sparsemax
 
 CASES = {  # name: (rows, entries), share of entries masked by -inf
     "attention": ((512, 30), 0.0),  # a batch of 64, 8 heads, one decoding step: launch-bound

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 
 from benchmarks.harness import machine, save
-from huashi.seq2seq.entmax import cpu, entmax15
+from huashi.entmax import entmax15
+from huashi.entmax.cpu import mappings as cpu
 
 SHAPE = (2048, 32000)
 

@@ -18,8 +18,8 @@ from benchmarks.harness import machine, save, saved
 from huashi.recipes import translate
 from huashi.seq2seq import Architecture, AttentionShape, RNNDecoder, RNNEncoder, Translator
 from huashi.seq2seq.architecture import describe
-from huashi.seq2seq.corpus import Pair
-from huashi.seq2seq.metrics import scores_by_length
+from huashi.seq2seq.text.corpus import Pair
+from huashi.seq2seq.text.metrics import scores_by_length
 from huashi.seq2seq.training import Training
 
 DATA = Path(__file__).parents[1] / "../shared/data/multi30k"

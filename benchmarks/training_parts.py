@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.harness import compare, save
-from huashi.seq2seq.depthwise import depthwise_conv1d
-from huashi.seq2seq.dropout import dropout
-from huashi.seq2seq.linear_cross_entropy import linear_cross_entropy
-from huashi.seq2seq.short_attention import reference, short_attention
+from huashi._dropout import dropout
+from huashi.convolution.depthwise import depthwise_conv1d
+from huashi.seq2seq.operations.linear_cross_entropy import linear_cross_entropy
+from huashi.seq2seq.operations.short_attention import reference, short_attention
 
 SENTENCES, WORDS = 125, 16
 Pass = Callable[[], Tensor]

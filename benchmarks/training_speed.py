@@ -26,12 +26,12 @@ import torch
 
 from benchmarks.harness import machine, save
 from huashi.recipes._models import model_named
-from huashi.seq2seq.corpus import Pair, read_pairs
-from huashi.seq2seq.tokenizer import BOS, EOS, PAD, UNKNOWN
+from huashi.seq2seq.text.corpus import Pair, read_pairs
+from huashi.seq2seq.text.tokenizer import BOS, EOS, PAD, UNKNOWN
 from huashi.seq2seq.training import Examples, Objective, Training
 from huashi.seq2seq.training.corpora import tokenizers_for
 from huashi.seq2seq.training.data import examples_of, tokenized
-from huashi.seq2seq.training.settings import optimizer_of
+from huashi.training.settings import optimizer_of
 
 DATA = Path(__file__).parents[1] / "../shared/data/multi30k"
 VOCABULARY = 4000

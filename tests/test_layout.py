@@ -9,48 +9,48 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(importlib.util.find_spec("huashi").origin).parent
-CHAPTERS = ("pooling", "convolution", "regularization", "seq2seq", "reid", "augmentation")
-SHARED = ("pooling", "convolution")  # chapters that the models of others may use
-OPERATION = {
-    "geometry": 0,
-    "dimensions": 0,
-    "places": 0,
-    "reference": 1,
-    "cpu": 2,
-    "cpu_losses": 2,
-    "lines": 2,
-    "sweeps": 2,
-    "formulas": 2,
-    "order_statistics": 2,
-    "picks": 2,
-    "selections": 2,
-    "gpu": 2,
-    "gpu_windows": 2,
-    "gpu_formula": 2,
-    "gpu_losses": 2,
-    "gpu_threshold": 2,
-    "operators": 3,
-    "functional": 4,
-    "losses": 4,
-    "layers": 5,
+CHAPTERS = (
+    *("pooling", "convolution", "entmax", "training"),
+    *("regularization", "seq2seq", "reid", "augmentation"),
+)
+SHARED = ("pooling", "convolution", "entmax", "training")  # chapters that others may use
+LAYERS = ("foundation", "meaning", "kernel", "operator", "family", "recipe", "command")
+MEANING = ("reference", "geometry", "dimensions", "offsets")  # what a kernel may know of a chapter
+OUTSIDE = {  # a chapter: files and folders of the package, by the layer they are in
+    "_accelerate": "family",
+    "bench": "recipe",
+    "recipes": "recipe",
+    "commands": "command",
+    "__main__": "command",
 }
-FOUNDATION, MODELS, RECIPES, COMMANDS = 0, 6, 7, 8
+FLOORS = {  # of a chapter: its folders from the ground up
+    "seq2seq": (
+        *("text", "operations", "model", "attention", "models", "fusion", "architecture"),
+        *("search", "inference", "training", "ctranslate2"),
+    ),
+    "regularization": ("groups", "prox", "penalties", "coupling", "compaction", "optimizer"),
+}
 
 
-def level(module: str) -> int:
-    """How far up a module stands; it may import what stands no higher."""
+def layer(module: str) -> str:
+    """Which layer a module is in: by the folder that it stands in, or that it is."""
     parts = module.split(".")[1:]
     if not parts:  # the face of the package
-        return COMMANDS
-    if parts[0] in CHAPTERS:
-        return OPERATION.get(parts[-1], MODELS)
-    return {
-        "_accelerate": MODELS,
-        "bench": RECIPES,
-        "recipes": RECIPES,
-        "commands": COMMANDS,
-        "__main__": COMMANDS,
-    }.get(parts[0], FOUNDATION)
+        return "command"
+    if parts[0] not in CHAPTERS:
+        return OUTSIDE.get(parts[0], "foundation")
+    if "cpu" in parts or "gpu" in parts:
+        return "kernel"
+    if parts[-1] == "operators":
+        return "operator"
+    return "meaning" if parts[-1] in MEANING else "family"
+
+
+def floor(module: str) -> int:
+    """How far up in its chapter a module stands; the face of a chapter is above all."""
+    parts = module.split(".")[1:]
+    floors = FLOORS.get(parts[0], ()) if parts else ()
+    return floors.index(parts[1]) if len(parts) > 1 and parts[1] in floors else len(floors)
 
 
 def chapter(module: str) -> str | None:
@@ -60,18 +60,23 @@ def chapter(module: str) -> str | None:
 
 def complaint(importer: str, imported: str) -> str | None:
     """What is wrong with an import, or None."""
-    if level(imported) > level(importer) and not is_face_of(imported, importer):
+    if is_face_of(imported, importer):
+        return None
+    if LAYERS.index(layer(imported)) > LAYERS.index(layer(importer)):
         return f"{importer} imports {imported}, which stands above it"
     here, there = chapter(importer), chapter(imported)
     if here and there and here != there and there not in SHARED:
         return f"{importer} imports {imported}, of another chapter"
-    if here is None and there and level(importer) == FOUNDATION:
+    families = layer(importer) == layer(imported) == "family"
+    if here and here == there and families and floor(imported) > floor(importer):
+        return f"{importer} imports {imported}, which is floors above it"
+    if here is None and there and layer(importer) == "foundation":
         return f"{importer} is the foundation and imports {imported}"
     return None
 
 
 def is_face_of(package: str, module: str) -> bool:
-    """``from huashi.seq2seq.entmax import reference`` names the package and means the module."""
+    """``from huashi.entmax import reference`` names the package and means the module."""
     return module.startswith(package + ".")
 
 
@@ -108,12 +113,13 @@ def test_imports_point_one_way(module):
 @pytest.mark.parametrize(
     ("importer", "imported"),
     [
-        ("huashi.seq2seq.entmax.reference", "huashi.seq2seq.entmax.cpu"),
-        ("huashi.seq2seq.entmax.functional", "huashi.seq2seq.entmax.layers"),
-        ("huashi.seq2seq.rnn", "huashi.recipes.dates"),
+        ("huashi.entmax.reference", "huashi.entmax.cpu.mappings"),
+        ("huashi.entmax.cpu.mappings", "huashi.entmax.operators"),
+        ("huashi.seq2seq.models.rnn", "huashi.seq2seq.search.beam"),
+        ("huashi.seq2seq.models.rnn", "huashi.recipes.dates"),
         ("huashi.recipes.dates", "huashi.__main__"),
-        ("huashi.seq2seq.rnn", "huashi.reid.losses"),
-        ("huashi.run", "huashi.seq2seq.rnn"),
+        ("huashi.seq2seq.models.rnn", "huashi.reid.losses"),
+        ("huashi.run.folder", "huashi.seq2seq.models.rnn"),
     ],
 )
 def test_an_import_against_the_arrow_would_be_found(importer, imported):

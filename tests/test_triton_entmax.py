@@ -10,7 +10,7 @@ pytestmark = pytest.mark.skipif(INTERPRET, reason="interpreted kernels are not c
 
 
 def compile_losses(x, alpha, smoothing):
-    from huashi.seq2seq.entmax import gpu_losses
+    from huashi.entmax.gpu import losses as gpu_losses
 
     target = torch.zeros(2, dtype=torch.int64)
     loss, edges = gpu_losses.forward(x, target, alpha, -100, smoothing)
@@ -18,7 +18,7 @@ def compile_losses(x, alpha, smoothing):
 
 
 def test_kernels_compile_for_a_gpu(launches):
-    from huashi.seq2seq.entmax import gpu
+    from huashi.entmax.gpu import mappings as gpu
 
     x = torch.zeros(2, 50, dtype=torch.bfloat16)
     gpu.backward(x, gpu.forward(x, 1.5), 1.5)
@@ -28,7 +28,7 @@ def test_kernels_compile_for_a_gpu(launches):
 
 @pytest.mark.parametrize("launches", [80], indirect=True)
 def test_kernels_of_rows_in_tiles_compile(launches, monkeypatch):
-    from huashi.seq2seq.entmax import gpu
+    from huashi.entmax.gpu import mappings as gpu
 
     monkeypatch.setattr(gpu, "MOST", dict.fromkeys(gpu.MOST, 0))
     monkeypatch.setattr(gpu, "MOST_BACKWARD", 0)
@@ -40,7 +40,7 @@ def test_kernels_of_rows_in_tiles_compile(launches, monkeypatch):
 
 @pytest.mark.parametrize("launches", [90], indirect=True)
 def test_kernels_of_any_alpha_compile(launches):
-    from huashi.seq2seq.entmax import gpu
+    from huashi.entmax.gpu import mappings as gpu
 
     x, alpha = torch.zeros(2, 100, dtype=torch.float16), torch.ones(2)
     gpu.backward(x, gpu.forward(x, alpha), alpha)

@@ -12,7 +12,7 @@ KINDS = ("power", "lp", "lp_mean", "soft", "log_sum_exp", "stochastic")
 
 
 def compile_all(x, axes, kinds):
-    from huashi.pooling import gpu
+    from huashi.pooling.gpu import extrema as gpu
 
     param = torch.tensor(3.0)
     y, offsets = gpu.extremum_offsets(x, axes, -1)
@@ -57,7 +57,8 @@ def test_kernels_of_whole_planes_compile_for_a_gpu(launches):
 
 
 def test_addresses_of_64_bits_compile(launches, monkeypatch):
-    from huashi.pooling import gpu, gpu_windows
+    from huashi.pooling.gpu import extrema as gpu
+    from huashi.pooling.gpu import windows as gpu_windows
 
     monkeypatch.setattr(gpu_windows, "NARROW", 0)
     x, axes = torch.zeros(1, 2, 8, 9), axes_of((8, 9), 2)  # of this size once: it is remembered

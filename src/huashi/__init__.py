@@ -1,5 +1,8 @@
+from huashi import _moved
 from huashi._accelerate import accelerate
-from huashi._operator import implementation
+from huashi._kernel.operator import implementation
+
+_moved.install()
 
 __version__ = "0.1.0"
 __all__ = ["accelerate", "implementation"]

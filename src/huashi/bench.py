@@ -354,8 +354,8 @@ def cache_folders() -> list[Path]:
 
 def _calls(dtype: torch.dtype) -> Iterator[tuple[str, Callable[[], object]]]:
     """The calls in one dtype; arrays are large enough for the parallel form."""
+    from huashi.entmax import entmax15, entmax_loss
     from huashi.regularization import prox
-    from huashi.seq2seq.entmax import entmax15, entmax_loss
 
     integer = not dtype.is_floating_point
     row = torch.rand(4, 8, 4096).mul(100).to(dtype)

@@ -5,7 +5,7 @@ import torch
 from torch.testing import assert_close
 
 from huashi import implementation
-from huashi.seq2seq.entmax import entmax, entmax15, reference
+from huashi.entmax import entmax, entmax15, reference
 from tests.conftest import GRADIENT_TOLERANCE, INTERPRET, TOLERANCE, with_gradient
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"

@@ -5,7 +5,7 @@ import torch
 from torch.testing import assert_close
 
 from huashi import implementation
-from huashi.seq2seq.entmax import entmax_loss, reference
+from huashi.entmax import entmax_loss, reference
 from tests.conftest import INTERPRET, TOLERANCE, with_gradient
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"

@@ -8,11 +8,11 @@ from torch.testing import assert_close
 from huashi.pooling import reference
 from huashi.pooling.dimensions import memory_format_of
 from huashi.pooling.geometry import axes_of
-from huashi.pooling.places import indices_of, nowhere, offset_dtype, offsets_of
+from huashi.pooling.offsets import indices_of, nowhere, offset_dtype, offsets_of
 from tests.conftest import GRADIENT_TOLERANCE, INTERPRET, TOLERANCE
 
-gpu = pytest.importorskip("huashi.pooling.gpu", exc_type=ImportError)
-from huashi.pooling import gpu_windows  # noqa: E402
+gpu = pytest.importorskip("huashi.pooling.gpu.extrema", exc_type=ImportError)
+from huashi.pooling.gpu import windows as gpu_windows  # noqa: E402
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 pytestmark = [

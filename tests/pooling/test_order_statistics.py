@@ -13,7 +13,7 @@ from torch.testing import assert_close
 
 from huashi import implementation
 from huashi.pooling import functional as pools
-from huashi.pooling.order_statistics import network
+from huashi.pooling.cpu.sorting_network import network
 from tests.conftest import GRADIENT_TOLERANCE, TOLERANCE
 from tests.pooling.test_window_pools import LAST, geometries, laid_out
 

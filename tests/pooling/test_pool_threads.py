@@ -10,7 +10,7 @@ from torch.testing import assert_close
 from torch.utils.data import DataLoader, Dataset
 
 from huashi import implementation, pooling
-from huashi._numba import SERIAL_BELOW
+from huashi._kernel.numba import SERIAL_BELOW
 
 POOLS = {
     "max": lambda x: pooling.max_pool2d(x, 3, 2, 1),

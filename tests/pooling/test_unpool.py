@@ -13,7 +13,7 @@ from torch.testing import assert_close
 from huashi.pooling import unpool
 from huashi.pooling.functional import max_pool1d, max_pool2d, max_pool3d
 from huashi.pooling.geometry import axes_of
-from huashi.pooling.places import Places
+from huashi.pooling.offsets import Places
 from huashi.pooling.unpool import MaxUnpool2d, max_unpool1d, max_unpool2d, max_unpool3d
 
 POOL = {1: max_pool1d, 2: max_pool2d, 3: max_pool3d}

@@ -14,7 +14,7 @@ from torch.testing import assert_close
 
 from huashi import implementation, pooling
 from huashi.pooling import functional as pools
-from huashi.pooling.places import Places
+from huashi.pooling.offsets import Places
 from tests.conftest import GRADIENT_TOLERANCE, TOLERANCE
 
 MAX_POOL = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}

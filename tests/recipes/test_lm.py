@@ -15,8 +15,8 @@ from huashi.recipes._models import LANGUAGE_MODELS, model_named
 from huashi.run import Run
 from huashi.seq2seq import Architecture, RNNDecoder, TransformerDecoder, Translator
 from huashi.seq2seq.architecture import describe
-from huashi.seq2seq.language_model import LanguageModel
-from huashi.seq2seq.tokenizer import train_tokenizer
+from huashi.seq2seq.inference.language_model import LanguageModel
+from huashi.seq2seq.text.tokenizer import train_tokenizer
 
 LINE = "the quick brown fox jumps over the lazy dog"
 SETTINGS = {

@@ -7,7 +7,7 @@ import pytest
 
 from huashi.recipes import scan
 from huashi.seq2seq import Translator
-from huashi.seq2seq.corpus import Pair
+from huashi.seq2seq.text.corpus import Pair
 
 TASKS = Path(__file__).parents[2] / "../shared/data/scan/tasks_test_simple.txt.gz"
 

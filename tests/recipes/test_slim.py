@@ -34,7 +34,7 @@ def run(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Latency is measured, but not for long."""
-    from huashi.regularization import compaction_report
+    from huashi.regularization.compaction import report as compaction_report
 
     measure = compaction_report.measure
     monkeypatch.setattr(compaction_report, "measure", lambda *given: measure(*given, seconds=0.02))

@@ -44,11 +44,11 @@ def evaluate(run: RUN, /, *, data: Path | None = None, beam: int = 5, device: st
         recipe = recipe_named(opened.recipe)
         print_tables(recipe.tables(recipe.evaluate(opened, device=device)))
         return
-    from huashi.seq2seq.corpus import read_pairs
-    from huashi.seq2seq.metrics import text_scores
+    from huashi.seq2seq.inference.translator import Translator
+    from huashi.seq2seq.text.corpus import read_pairs
+    from huashi.seq2seq.text.metrics import text_scores
     from huashi.seq2seq.training.corpora import check_direction
     from huashi.seq2seq.training.store import Store
-    from huashi.seq2seq.translator import Translator
 
     pairs = list(read_pairs(data))
     if not pairs:

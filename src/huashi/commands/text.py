@@ -14,7 +14,7 @@ from tyro import conf
 from huashi._files import atomic_file, write_atomically
 from huashi._lines import as_they_come
 from huashi.commands._recipes import RUN
-from huashi.seq2seq.decoding import Decoding
+from huashi.seq2seq.inference.decoding import Decoding
 
 DECODING = Annotated[Decoding, conf.arg(name="")]  # its fields are options of the command
 
@@ -60,8 +60,8 @@ def predict(
             files beside it with -2, -3 and so on in their names.
         device: where to compute, such as cpu or cuda.
     """
-    from huashi.seq2seq.corpus import read_lines
-    from huashi.seq2seq.translator import Translator
+    from huashi.seq2seq.inference.translator import Translator
+    from huashi.seq2seq.text.corpus import read_lines
 
     if explain is not None and decoding.method != "beam":
         raise ValueError(f"method must be 'beam' for a picture, got {decoding.method!r}")
@@ -131,7 +131,7 @@ def sample(
         seed: of what is drawn.
         device: where to compute, such as cpu or cuda.
     """
-    from huashi.seq2seq.language_model import LanguageModel
+    from huashi.seq2seq.inference.language_model import LanguageModel
 
     writer = LanguageModel.load(run, device=device)
     filters: dict[str, Any] = {

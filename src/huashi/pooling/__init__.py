@@ -167,10 +167,10 @@ from huashi.pooling.mixture import (
     mixed_pool2d,
     mixed_pool3d,
 )
-from huashi.pooling.places import (
+from huashi.pooling.offsets import (
     Places,
 )
-from huashi.pooling.regions import (
+from huashi.pooling.random_regions import (
     FractionalMaxPool1d,
     FractionalMaxPool2d,
     FractionalMaxPool3d,

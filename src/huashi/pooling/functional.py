@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 
 from huashi._checks import check_choice, check_positive
-from huashi._operator import kernel_serves
+from huashi._kernel.operator import kernel_serves
 from huashi.pooling import operators, reference
 from huashi.pooling.dimensions import each_dimension
 from huashi.pooling.geometry import Axis, Padding, Size, axes_of, is_whole
-from huashi.pooling.places import Places, offsets_of
+from huashi.pooling.offsets import Places, offsets_of
 
 MOST_SORTED = 64  # elements of a window that the kernels sort
 LAYOUTS = {1: "length", 2: "height, width", 3: "depth, height, width"}

@@ -9,7 +9,7 @@ from huashi._checks import check_choice, check_positive
 from huashi.pooling import functional
 from huashi.pooling.dimensions import each_dimension_module
 from huashi.pooling.geometry import Padding, Size, axes_of
-from huashi.pooling.places import Places
+from huashi.pooling.offsets import Places
 
 _ANY_LENGTH = 2**40
 

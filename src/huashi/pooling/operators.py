@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from huashi._operator import backward_of, declare
+from huashi._kernel.operator import backward_of, declare
 from huashi.pooling import reference
 from huashi.pooling.dimensions import memory_format_of
 from huashi.pooling.geometry import Axis
-from huashi.pooling.places import indices_of, offset_dtype
+from huashi.pooling.offsets import indices_of, offset_dtype
 
 _FIELDS = len(Axis._fields)
 _FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
@@ -33,7 +33,7 @@ def _axes(numbers: Sequence[int]) -> tuple[Axis, ...]:
 
 def _cpu(name: str) -> Callable:
     def kernel(x: Tensor, *rest: Any) -> Any:
-        from huashi.pooling import cpu  # imported by the first call, not with huashi
+        from huashi.pooling.cpu import launch as cpu
 
         return getattr(cpu, name)(x, *_with_axes(rest))
 
@@ -42,7 +42,7 @@ def _cpu(name: str) -> Callable:
 
 def _gpu(name: str) -> Callable:
     def kernel(x: Tensor, *rest: Any) -> Any:
-        from huashi.pooling import gpu
+        from huashi.pooling.gpu import extrema as gpu
 
         return getattr(gpu, name)(x, *_with_axes(rest))
 

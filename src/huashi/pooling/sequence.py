@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from huashi._operator import kernel_serves
+from huashi._kernel.operator import kernel_serves
 from huashi.pooling import operators, reference
 from huashi.pooling.adaptive import adaptive_max_pool1d
 from huashi.pooling.functional import check_input, real_elements

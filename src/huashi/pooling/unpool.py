@@ -22,12 +22,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from huashi._checks import check_choice
-from huashi._operator import kernel_serves
+from huashi._kernel.operator import kernel_serves
 from huashi.pooling import operators, reference
 from huashi.pooling.dimensions import each_dimension, each_dimension_module
 from huashi.pooling.functional import check_input
 from huashi.pooling.geometry import Axis, Padding, Size, axes_of
-from huashi.pooling.places import Places, nowhere
+from huashi.pooling.offsets import Places, nowhere
 
 POLICIES = "last", "max", "sum"
 CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}

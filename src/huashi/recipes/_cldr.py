@@ -19,7 +19,7 @@ from typing import NamedTuple
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
 
-from huashi.seq2seq.corpus import Pair
+from huashi.seq2seq.text.corpus import Pair
 
 STYLES = ("numeric", "medium", "long", "full")
 

@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 from huashi.seq2seq.architecture import Architecture, FusedArchitecture, architecture_of
 from huashi.seq2seq.attention import AttentionShape
-from huashi.seq2seq.conv_decoder import ConvDecoder
-from huashi.seq2seq.conv_encoder import ConvEncoder
-from huashi.seq2seq.lightconv import LightConvDecoder, LightConvEncoder
-from huashi.seq2seq.rnn import RNNDecoder, RNNEncoder
-from huashi.seq2seq.slicenet import SliceNetDecoder, SliceNetEncoder
-from huashi.seq2seq.transformer import TransformerDecoder, TransformerEncoder
+from huashi.seq2seq.models.convs2s.decoder import ConvDecoder
+from huashi.seq2seq.models.convs2s.encoder import ConvEncoder
+from huashi.seq2seq.models.lightconv import LightConvDecoder, LightConvEncoder
+from huashi.seq2seq.models.rnn import RNNDecoder, RNNEncoder
+from huashi.seq2seq.models.slicenet.coders import SliceNetDecoder, SliceNetEncoder
+from huashi.seq2seq.models.transformer import TransformerDecoder, TransformerEncoder
 
 Model = Literal["transformer", "convs2s", "rnn", "slicenet", "lightconv", "dynamicconv"]
 

@@ -12,16 +12,16 @@ from huashi.recipes._fabric import fabric_on
 from huashi.recipes._models import model_named
 from huashi.run import Progress, Run
 from huashi.seq2seq.architecture import describe
-from huashi.seq2seq.corpus import Pair
-from huashi.seq2seq.metrics import scores_by_length, sentence_cost, text_scores
-from huashi.seq2seq.tokenizer import Tokenizer
+from huashi.seq2seq.inference.translator import Translator, tokenizers_of
+from huashi.seq2seq.text.corpus import Pair
+from huashi.seq2seq.text.metrics import scores_by_length, sentence_cost, text_scores
+from huashi.seq2seq.text.tokenizer import Tokenizer
 from huashi.seq2seq.training import Objective, Order, Store, fit, steps, write_store
 from huashi.seq2seq.training.batches import count_longer
 from huashi.seq2seq.training.corpora import check_direction, tokenizers_for
 from huashi.seq2seq.training.data import Step, tokenized
 from huashi.seq2seq.training.store import check_unchanged, fingerprints
 from huashi.seq2seq.training.validation import likelihood, translation_scores
-from huashi.seq2seq.translator import Translator, tokenizers_of
 
 METRICS = {"bleu": "BLEU", "chrf": "chrF", "exact": "exact match, %", "loss": "loss"}
 Part = Literal["train", "validation", "test"]

@@ -26,10 +26,10 @@ from huashi.recipes._fabric import fabric_on
 from huashi.run import Clock, Progress, Run, interruptible
 from huashi.seq2seq.architecture import Architecture, describe
 from huashi.seq2seq.attention import AttentionShape, Mapping, Score
-from huashi.seq2seq.corpus import Pair, collate, shuffled_batches
-from huashi.seq2seq.rnn import RNNDecoder, RNNEncoder
-from huashi.seq2seq.tokenizer import PAD, train_tokenizer
-from huashi.seq2seq.translator import Translator
+from huashi.seq2seq.inference.translator import Translator
+from huashi.seq2seq.models.rnn import RNNDecoder, RNNEncoder
+from huashi.seq2seq.text.corpus import Pair, collate, shuffled_batches
+from huashi.seq2seq.text.tokenizer import PAD, train_tokenizer
 
 # fmt: off
 LOCALES = (  # BCP 47

@@ -26,15 +26,15 @@ from huashi.recipes._fabric import fabric_on
 from huashi.recipes._models import LANGUAGE_MODELS, model_named
 from huashi.run import Progress, Run
 from huashi.seq2seq.architecture import build, describe
-from huashi.seq2seq.corpus import read_lines
-from huashi.seq2seq.encoder_decoder import EncoderDecoder
-from huashi.seq2seq.language_model import LanguageModel
-from huashi.seq2seq.tokenizer import UNKNOWN, Kind, Tokenizer, train_tokenizer
+from huashi.seq2seq.inference.language_model import LanguageModel
+from huashi.seq2seq.inference.translator import tokenizers_of
+from huashi.seq2seq.model.protocol import EncoderDecoder
+from huashi.seq2seq.text.corpus import read_lines
+from huashi.seq2seq.text.tokenizer import UNKNOWN, Kind, Tokenizer, train_tokenizer
 from huashi.seq2seq.training import Objective, Order, Store, Training, fit, steps, write_store
 from huashi.seq2seq.training.data import CHUNK, Step, windows
 from huashi.seq2seq.training.store import check_unchanged, fingerprints
 from huashi.seq2seq.training.validation import likelihood
-from huashi.seq2seq.translator import tokenizers_of
 
 TRAIN, VALIDATION = 0.9, 0.95  # where of the text these end; the rest is for the test
 VALIDATED = 2000

@@ -19,7 +19,7 @@ from huashi.recipes import _translation
 from huashi.recipes._models import MODELS, Model
 from huashi.recipes._translation import Corpus, Part, tables, write_report
 from huashi.run import Run
-from huashi.seq2seq.corpus import Pair, read_lines
+from huashi.seq2seq.text.corpus import Pair, read_lines
 from huashi.seq2seq.training import Training
 from huashi.seq2seq.training.corpora import held_out
 

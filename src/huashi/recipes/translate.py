@@ -24,8 +24,8 @@ from huashi.recipes import _translation
 from huashi.recipes._models import MODELS, Model
 from huashi.recipes._translation import METRICS, Corpus, Part, tables, write_report
 from huashi.run import Run
-from huashi.seq2seq.corpus import Pair, read_lines
-from huashi.seq2seq.tokenizer import Kind
+from huashi.seq2seq.text.corpus import Pair, read_lines
+from huashi.seq2seq.text.tokenizer import Kind
 from huashi.seq2seq.training import Training
 from huashi.seq2seq.training.corpora import Files, files_of, held_out, pairs_of
 

@@ -1,21 +1,11 @@
 """Penalties on groups of weights, with exact proximal steps."""
 
 from huashi.regularization import prox
-from huashi.regularization.certificate import (
-    Certificate,
-    certify,
-    exact_zeros,
-    kkt_gap,
-    lambda_max,
-)
-from huashi.regularization.compaction import Compaction, compact
-from huashi.regularization.compaction_file import export_program, load_compact, save_compact
-from huashi.regularization.compaction_report import Report
-from huashi.regularization.concave import GroupHalf, GroupMCP, GroupSCAD
-from huashi.regularization.constraints import AtMost, NOfM
+from huashi.regularization.compaction.compacting import Compaction, compact
+from huashi.regularization.compaction.file import export_program, load_compact, save_compact
+from huashi.regularization.compaction.report import Report
 from huashi.regularization.coupling import channels
-from huashi.regularization.groups import Groups, Slices
-from huashi.regularization.module_groups import (
+from huashi.regularization.groups.of_modules import (
     blocks,
     columns,
     embedding_rows,
@@ -27,9 +17,20 @@ from huashi.regularization.module_groups import (
     norm_scales,
     projected_heads,
 )
-from huashi.regularization.norms import Exclusive, GroupMax, Nuclear, TreeGroupLasso
-from huashi.regularization.overlapping import duplicate_weights
-from huashi.regularization.penalties import (
+from huashi.regularization.groups.overlapping import duplicate_weights
+from huashi.regularization.groups.slices import Groups, Slices
+from huashi.regularization.optimizer.certificate import (
+    Certificate,
+    certify,
+    exact_zeros,
+    kkt_gap,
+    lambda_max,
+)
+from huashi.regularization.optimizer.proximal import Proximal
+from huashi.regularization.optimizer.schedules import CubicRamp, LinearWarmUp
+from huashi.regularization.penalties.concave import GroupHalf, GroupMCP, GroupSCAD
+from huashi.regularization.penalties.constraints import AtMost, NOfM
+from huashi.regularization.penalties.lasso import (
     L1,
     ElasticNet,
     GroupLasso,
@@ -37,8 +38,7 @@ from huashi.regularization.penalties import (
     Penalty,
     SparseGroupLasso,
 )
-from huashi.regularization.proximal import Proximal
-from huashi.regularization.schedules import CubicRamp, LinearWarmUp
+from huashi.regularization.penalties.norms import Exclusive, GroupMax, Nuclear, TreeGroupLasso
 
 __all__ = [
     "L1",

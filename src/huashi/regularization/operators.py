@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from huashi._operator import declare
+from huashi._kernel.operator import declare
 
 
 def _on_cpu(v: Tensor, t: Tensor, h: Tensor, l1: float) -> Tensor:
-    from huashi.regularization import cpu  # imported by the first call, not with huashi
+    from huashi.regularization.cpu import metric_threshold as cpu
 
     return cpu.metric_block_soft_threshold(v, t, h, l1)
 

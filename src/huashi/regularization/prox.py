@@ -14,7 +14,7 @@ import math
 import torch
 from torch import Tensor
 
-from huashi._operator import kernel_serves
+from huashi._kernel.operator import kernel_serves
 from huashi.regularization.operators import metric_threshold_kernel
 
 _STEPS = 30  # of Newton's iteration, which takes two to ten

@@ -1,16 +1,14 @@
 """Sequence to sequence: text in, text out, and every part between."""
 
-from huashi.seq2seq.architecture import Architecture, FusedArchitecture
-from huashi.seq2seq.attention import Attention, AttentionShape, MultiHeadAttention
-from huashi.seq2seq.conv_decoder import ConvDecoder
-from huashi.seq2seq.conv_encoder import ConvEncoder
-from huashi.seq2seq.conv_self_attention import ConvSelfAttentionDecoder
-from huashi.seq2seq.corpus import Pair, read_pairs, token_batches
-from huashi.seq2seq.ctranslate2 import import_ctranslate2
-from huashi.seq2seq.decoding import Decoding
-from huashi.seq2seq.depthwise import depthwise_conv1d
-from huashi.seq2seq.encoder_decoder import EncoderDecoder, Memory
-from huashi.seq2seq.entmax import (  # the function entmax stays there: its name is the package's
+from huashi.convolution.depthwise import depthwise_conv1d
+from huashi.convolution.light import (
+    DynamicConv1d,
+    LightweightConv1d,
+    dynamic_conv1d,
+    lightweight_conv1d,
+)
+from huashi.convolution.separable import SubSeparableConv1d
+from huashi.entmax import (  # the function entmax stays there: its name is the package's
     Entmax,
     Entmax15,
     Entmax15Loss,
@@ -23,22 +21,24 @@ from huashi.seq2seq.entmax import (  # the function entmax stays there: its name
     sparsemax,
     sparsemax_loss,
 )
-from huashi.seq2seq.language_model import LanguageModel
-from huashi.seq2seq.light_convolution import (
-    DynamicConv1d,
-    LightweightConv1d,
-    dynamic_conv1d,
-    lightweight_conv1d,
-)
-from huashi.seq2seq.lightconv import LightConvDecoder, LightConvEncoder
-from huashi.seq2seq.model_fusion import fuse
-from huashi.seq2seq.rnn import RNNDecoder, RNNEncoder
+from huashi.seq2seq.architecture import Architecture, FusedArchitecture
+from huashi.seq2seq.attention import Attention, AttentionShape, MultiHeadAttention
+from huashi.seq2seq.ctranslate2 import import_ctranslate2
+from huashi.seq2seq.fusion.pretrained import fuse
+from huashi.seq2seq.inference.decoding import Decoding
+from huashi.seq2seq.inference.language_model import LanguageModel
+from huashi.seq2seq.inference.translator import Translation, Translator
+from huashi.seq2seq.model.protocol import EncoderDecoder, Memory
+from huashi.seq2seq.models.convs2s.decoder import ConvDecoder
+from huashi.seq2seq.models.convs2s.encoder import ConvEncoder
+from huashi.seq2seq.models.convs2s.self_attention import ConvSelfAttentionDecoder
+from huashi.seq2seq.models.lightconv import LightConvDecoder, LightConvEncoder
+from huashi.seq2seq.models.rnn import RNNDecoder, RNNEncoder
+from huashi.seq2seq.models.slicenet.coders import SliceNetDecoder, SliceNetEncoder
+from huashi.seq2seq.models.transformer import TransformerDecoder, TransformerEncoder
 from huashi.seq2seq.search import Hypothesis, beam_search, greedy_search
-from huashi.seq2seq.separable_convolution import SubSeparableConv1d
-from huashi.seq2seq.slicenet import SliceNetDecoder, SliceNetEncoder
-from huashi.seq2seq.tokenizer import Tokenizer, train_tokenizer
-from huashi.seq2seq.transformer import TransformerDecoder, TransformerEncoder
-from huashi.seq2seq.translator import Translation, Translator
+from huashi.seq2seq.text.corpus import Pair, read_pairs, token_batches
+from huashi.seq2seq.text.tokenizer import Tokenizer, train_tokenizer
 
 __all__ = [
     "Architecture",

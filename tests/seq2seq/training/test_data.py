@@ -5,8 +5,8 @@ import itertools
 import pytest
 import torch
 
-from huashi.seq2seq.corpus import Pair
-from huashi.seq2seq.tokenizer import BOS, EOS, PAD, train_tokenizer
+from huashi.seq2seq.text.corpus import Pair
+from huashi.seq2seq.text.tokenizer import BOS, EOS, PAD, train_tokenizer
 from huashi.seq2seq.training import Order, steps, tokenized, write_store
 from huashi.seq2seq.training.data import examples_of
 

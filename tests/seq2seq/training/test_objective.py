@@ -14,8 +14,13 @@ from huashi.seq2seq import (
     TransformerDecoder,
     TransformerEncoder,
 )
-from huashi.seq2seq.losses import alignment_loss, consistency_loss, coverage_loss, smoothed_nll
-from huashi.seq2seq.tokenizer import BOS, EOS, PAD
+from huashi.seq2seq.operations.losses import (
+    alignment_loss,
+    consistency_loss,
+    coverage_loss,
+    smoothed_nll,
+)
+from huashi.seq2seq.text.tokenizer import BOS, EOS, PAD
 from huashi.seq2seq.training import Examples, Objective, Training
 from huashi.seq2seq.training.data import examples_of
 

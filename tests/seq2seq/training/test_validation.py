@@ -7,7 +7,7 @@ import torch
 from torch.testing import assert_close
 
 from huashi.seq2seq import Architecture, RNNDecoder, RNNEncoder
-from huashi.seq2seq.tokenizer import BOS, EOS
+from huashi.seq2seq.text.tokenizer import BOS, EOS
 from huashi.seq2seq.training.validation import likelihood
 
 PAIRS = [([4, 5, 6], [6, 5]), ([7], [7, 4, 4, 5]), ([5, 5], [])]

@@ -22,7 +22,7 @@ from huashi.seq2seq.attention.monotonic import MONOTONIC, Monotonic, MonotonicMa
 from huashi.seq2seq.attention.multi_head import MultiHeadAttention
 from huashi.seq2seq.attention.scores import SCORES, Score, score_of
 from huashi.seq2seq.attention.windows import WINDOWS, Window, window_of
-from huashi.seq2seq.encoder_decoder import Memory
+from huashi.seq2seq.model.protocol import Memory
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from huashi._checks import check_positive
+from huashi._dropout import Dropout
 from huashi.seq2seq.attention.mappings import AttentionMapping, Mapping
-from huashi.seq2seq.dropout import Dropout
-from huashi.seq2seq.short_attention import short_attention
+from huashi.seq2seq.operations.short_attention import short_attention
 
 SHORT = 64 * 64
 """Scores of a head up to which :func:`_is_short` holds."""

@@ -16,9 +16,9 @@ from huashi.seq2seq.ctranslate2.weights import (
     shape_of,
     weights_of,
 )
-from huashi.seq2seq.encoder_decoder import EncoderDecoder
-from huashi.seq2seq.tokenizer import tokenizer_of
-from huashi.seq2seq.transformer import TransformerDecoder, TransformerEncoder
+from huashi.seq2seq.model.protocol import EncoderDecoder
+from huashi.seq2seq.models.transformer import TransformerDecoder, TransformerEncoder
+from huashi.seq2seq.text.tokenizer import tokenizer_of
 
 _CONFIG = {
     "unk_token": "<unk>",

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from huashi.seq2seq.tokenizer import BOS, SPECIAL_TOKENS
+from huashi.seq2seq.text.tokenizer import BOS, SPECIAL_TOKENS
 
 _NEVER = -1e9  # the logit of a token that they do not have
 

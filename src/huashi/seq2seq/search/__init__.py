@@ -6,29 +6,37 @@ nest of tensors with the row as the first dimension. A model's own ``step`` is o
 function, such as a table of transition probabilities in a test.
 """
 
-from huashi.seq2seq.search.beam import beam_search
-from huashi.seq2seq.search.candidates import DiverseGroups, DiverseSiblings
-from huashi.seq2seq.search.context import Context
-from huashi.seq2seq.search.ensembles import Ensemble, ShallowFusion
-from huashi.seq2seq.search.filters import Epsilon, Eta, MinP, Temperature, TopK, TopP, Typical
-from huashi.seq2seq.search.greedy import greedy_search
-from huashi.seq2seq.search.hypothesis import BeamStep, Hypothesis
-from huashi.seq2seq.search.phrases import Phrases
-from huashi.seq2seq.search.prefixes import BiasedPrefix, ForcedPrefix
-from huashi.seq2seq.search.repetition import NoRepeatNgram, RepetitionPenalty
-from huashi.seq2seq.search.rules import PRESETS, Rules, rules_of
-from huashi.seq2seq.search.sampling import sample
-from huashi.seq2seq.search.state import select
-from huashi.seq2seq.search.stochastic import importance_weights, stochastic_beam_search
-from huashi.seq2seq.search.tries import InTrie
-from huashi.seq2seq.search.unknown import replace_unknown
-from huashi.seq2seq.search.vocabulary import (
+from huashi.seq2seq.search.adjustments.context import Context
+from huashi.seq2seq.search.adjustments.filters import (
+    Epsilon,
+    Eta,
+    MinP,
+    Temperature,
+    TopK,
+    TopP,
+    Typical,
+)
+from huashi.seq2seq.search.adjustments.phrases import Phrases
+from huashi.seq2seq.search.adjustments.prefixes import BiasedPrefix, ForcedPrefix
+from huashi.seq2seq.search.adjustments.repetition import NoRepeatNgram, RepetitionPenalty
+from huashi.seq2seq.search.adjustments.tries import InTrie
+from huashi.seq2seq.search.adjustments.vocabulary import (
     AllowedTokens,
     MinLength,
     Suppress,
     SuppressAtBegin,
     UnknownPenalty,
 )
+from huashi.seq2seq.search.beam import beam_search
+from huashi.seq2seq.search.candidates import DiverseGroups, DiverseSiblings
+from huashi.seq2seq.search.ensembles import Ensemble, ShallowFusion
+from huashi.seq2seq.search.greedy import greedy_search
+from huashi.seq2seq.search.hypothesis import BeamStep, Hypothesis
+from huashi.seq2seq.search.rules import PRESETS, Rules, rules_of
+from huashi.seq2seq.search.sampling import sample
+from huashi.seq2seq.search.state import select
+from huashi.seq2seq.search.stochastic import importance_weights, stochastic_beam_search
+from huashi.seq2seq.search.unknown import replace_unknown
 
 __all__ = [
     "PRESETS",

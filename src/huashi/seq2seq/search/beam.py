@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from huashi.seq2seq.search.adjustments.context import Adjustment
 from huashi.seq2seq.search.beam_step import Beams, Search, advance, is_done, start
 from huashi.seq2seq.search.candidates import (
     Choose,
@@ -26,7 +27,6 @@ from huashi.seq2seq.search.candidates import (
     best_candidates,
     in_groups,
 )
-from huashi.seq2seq.search.context import Adjustment
 from huashi.seq2seq.search.hypothesis import BeamStep, Found, Hypothesis, Trace
 from huashi.seq2seq.search.rules import Rules, Semantics, rules_of
 from huashi.seq2seq.search.scores import (

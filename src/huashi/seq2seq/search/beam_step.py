@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from huashi.seq2seq.search.adjustments.context import Adjustment, Context, adjusted
 from huashi.seq2seq.search.candidates import Candidates, Choose
-from huashi.seq2seq.search.context import Adjustment, Context, adjusted
 from huashi.seq2seq.search.hypothesis import BeamStep, Trace
 from huashi.seq2seq.search.rules import Rules
 from huashi.seq2seq.search.scores import (

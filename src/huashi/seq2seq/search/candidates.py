@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from huashi._checks import check_not_negative, check_positive
-from huashi.seq2seq.search.context import Context
+from huashi.seq2seq.search.adjustments.context import Context
 
 
 class Candidates(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from huashi.seq2seq.search.context import Adjustment, Context, adjusted
+from huashi.seq2seq.search.adjustments.context import Adjustment, Context, adjusted
 from huashi.seq2seq.search.hypothesis import Found, Hypothesis, Trace
 from huashi.seq2seq.search.state import count_rows, device_of, select
 from huashi.seq2seq.search.step import Step, length_limit, only_eos_at_limit

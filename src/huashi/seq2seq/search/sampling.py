@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from huashi._checks import check_positive
-from huashi.seq2seq.search.context import Adjustment, Context, adjusted
-from huashi.seq2seq.search.filters import MinP, Temperature, TopK, TopP, Typical
+from huashi.seq2seq.search.adjustments.context import Adjustment, Context, adjusted
+from huashi.seq2seq.search.adjustments.filters import MinP, Temperature, TopK, TopP, Typical
 from huashi.seq2seq.search.hypothesis import Found, Hypothesis, Trace
 from huashi.seq2seq.search.noise import gumbel, gumbels, number, sentence_streams
 from huashi.seq2seq.search.state import count_rows, device_of, select

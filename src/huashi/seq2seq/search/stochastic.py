@@ -23,8 +23,8 @@ import torch
 from torch import Tensor
 
 from huashi._checks import check_positive
-from huashi.seq2seq.search.context import Adjustment, Context, adjusted
-from huashi.seq2seq.search.filters import Temperature
+from huashi.seq2seq.search.adjustments.context import Adjustment, Context, adjusted
+from huashi.seq2seq.search.adjustments.filters import Temperature
 from huashi.seq2seq.search.hypothesis import Found, Hypothesis, Trace
 from huashi.seq2seq.search.noise import gumbels, number, sentence_streams
 from huashi.seq2seq.search.state import count_rows, device_of, select

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from huashi.seq2seq.corpus import Pair, read_pairs
-from huashi.seq2seq.tokenizer import Kind, Tokenizer, train_tokenizer
+from huashi.seq2seq.text.corpus import Pair, read_pairs
+from huashi.seq2seq.text.tokenizer import Kind, Tokenizer, train_tokenizer
 from huashi.seq2seq.training.store import Store
 
 HOLD_OUT_EVERY, HOLD_OUT_AT_MOST = 50, 1000

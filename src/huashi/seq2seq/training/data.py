@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from huashi.seq2seq.corpus import Pair, collate
-from huashi.seq2seq.tokenizer import Tokenizer
+from huashi.seq2seq.text.corpus import Pair, collate
+from huashi.seq2seq.text.tokenizer import Tokenizer
 from huashi.seq2seq.training.batches import Order, epochs
 from huashi.seq2seq.training.objective import Examples
 from huashi.seq2seq.training.store import Store

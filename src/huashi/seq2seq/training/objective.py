@@ -11,9 +11,9 @@ from typing import Any, NamedTuple, TypeGuard
 import torch
 from torch import Tensor, nn
 
-from huashi.seq2seq.encoder_decoder import EncoderDecoder
-from huashi.seq2seq.linear_cross_entropy import linear_cross_entropy
-from huashi.seq2seq.losses import (
+from huashi.seq2seq.model.protocol import EncoderDecoder
+from huashi.seq2seq.operations.linear_cross_entropy import linear_cross_entropy
+from huashi.seq2seq.operations.losses import (
     alignment_loss,
     consistency_loss,
     coverage_loss,
@@ -21,8 +21,8 @@ from huashi.seq2seq.losses import (
     smoothed_nll,
 )
 from huashi.seq2seq.search import Suppress, sample, select
-from huashi.seq2seq.tokenizer import BOS, EOS, PAD
-from huashi.seq2seq.training.settings import Training
+from huashi.seq2seq.text.tokenizer import BOS, EOS, PAD
+from huashi.training.settings import Training
 
 Cost = Callable[[Sequence[int], Sequence[int]], float]
 

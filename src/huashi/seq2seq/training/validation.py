@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from huashi.seq2seq.corpus import Pair, collate, token_batches
-from huashi.seq2seq.encoder_decoder import EncoderDecoder
-from huashi.seq2seq.metrics import text_scores
-from huashi.seq2seq.tokenizer import PAD
-from huashi.seq2seq.translator import Translator
+from huashi.seq2seq.inference.translator import Translator
+from huashi.seq2seq.model.protocol import EncoderDecoder
+from huashi.seq2seq.text.corpus import Pair, collate, token_batches
+from huashi.seq2seq.text.metrics import text_scores
+from huashi.seq2seq.text.tokenizer import PAD
 
 
 @torch.inference_mode()

@@ -1,0 +1,1 @@
+"""How an operation gets its kernels: declared to torch, compiled by Numba or Triton."""

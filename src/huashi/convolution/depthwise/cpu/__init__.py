@@ -1,0 +1,1 @@
+"""Depthwise convolution over time, by Numba."""

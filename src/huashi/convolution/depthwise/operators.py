@@ -1,0 +1,58 @@
+"""The convolution as an operator with a gradient."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from huashi._kernel.operator import backward_of, declare
+from huashi.convolution.depthwise import reference
+
+
+def _forward_cpu(x: Tensor, weight: Tensor, dilation: int, left: int, time: int) -> Tensor:
+    from huashi.convolution.depthwise.cpu import over_time as cpu
+
+    return cpu.convolve(x, weight, dilation, left, time)
+
+
+def _backward_cpu(
+    grad: Tensor, x: Tensor, weight: Tensor, dilation: int, left: int
+) -> tuple[Tensor, Tensor]:
+    from huashi.convolution.depthwise.cpu import over_time as cpu
+
+    taps = len(weight)
+    of_x = cpu.convolve(grad, weight.flip(0), dilation, (taps - 1) * dilation - left, x.shape[1])
+    return of_x, cpu.of_weight(grad, x, taps, dilation, left)
+
+
+def _keep(ctx: Any, inputs: tuple, output: Tensor) -> None:
+    x, weight, *ctx.options = inputs
+    ctx.save_for_backward(x, weight)
+
+
+def _backward(ctx: Any, grad: Tensor) -> tuple:
+    x, weight = ctx.saved_tensors
+    if torch.is_grad_enabled():
+        gradients = backward_of(reference.convolve, (x, weight), grad, *ctx.options)
+    else:
+        gradients = _convolution_backward(grad, x, weight, *ctx.options[:2])
+    return *gradients, None, None, None
+
+
+depthwise = declare(
+    "depthwise(Tensor x, Tensor weight, SymInt dilation, SymInt left, SymInt time) -> Tensor",
+    fake=lambda x, weight, dilation, left, time: x.new_empty(x.shape[0], time, x.shape[2]),
+    cpu_dtypes=(torch.float32, torch.float64),
+    cpu=_forward_cpu,
+    keep=_keep,
+    backward=_backward,
+)
+_convolution_backward = declare(
+    "depthwise_backward(Tensor grad, Tensor x, Tensor weight, SymInt dilation, SymInt left)"
+    " -> (Tensor, Tensor)",
+    fake=lambda grad, x, weight, dilation, left: (
+        x.new_empty(x.shape),
+        weight.new_empty(weight.shape),
+    ),
+    cpu=_backward_cpu,
+)

@@ -1,0 +1,1 @@
+"""The entmax family by Numba."""

@@ -1,0 +1,1 @@
+"""Penalties in training: the optimiser, strengths over time, certificates."""

@@ -1,5 +1,0 @@
-"""A filter for each feature over time: the first half of a separable convolution."""
-
-from huashi.seq2seq.depthwise.functional import depthwise_conv1d
-
-__all__ = ["depthwise_conv1d"]

@@ -1,0 +1,1 @@
+"""A model fused with one that was trained before."""

@@ -1,0 +1,169 @@
+"""Texts from a language model: samples after a prompt, and how many bits a text costs it.
+
+The model has learned running text in windows of ``context`` tokens. A recurrent one reads on for
+ever; any other forgets: whenever it holds a whole window, it reads the second half of it again and
+goes on from there, so that what it says next rests on half a window to a whole one.
+"""
+
+import math
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from huashi._checks import check_positive
+from huashi.run import Run
+from huashi.seq2seq.architecture import build
+from huashi.seq2seq.model.protocol import EncoderDecoder
+from huashi.seq2seq.models.rnn import RNNDecoder
+from huashi.seq2seq.search import Suppress, sample, select
+from huashi.seq2seq.text.tokenizer import BOS, EOS, PAD, UNKNOWN, Tokenizer
+
+
+class _State(NamedTuple):
+    """What the model knows between two tokens, one row a text."""
+
+    inner: Any
+    """Of the decoder."""
+    tokens: Tensor
+    """What of the text it has read, (rows, tokens)."""
+
+
+class LanguageModel:
+    """A trained language model of running text, put in evaluation mode.
+
+    Args:
+        model: without an encoder.
+        tokenizer: of its texts.
+        context: tokens of a window, as it was trained.
+
+    :meth:`load` makes one from a run folder.
+    """
+
+    def __init__(self, model: EncoderDecoder, tokenizer: Tokenizer, context: int) -> None:
+        check_positive("context", context)
+        self.model = model.eval()
+        self.tokenizer = tokenizer
+        self.context = context
+        self._forgets = not isinstance(getattr(model.decoder, "shape", None), RNNDecoder)
+
+    @classmethod
+    def load(cls, run: str | Path | Run, *, device: str | torch.device = "cpu") -> "LanguageModel":
+        """Open the best model of a run of the recipe ``lm``. Nothing in the folder is executed.
+
+        Args:
+            run: the folder.
+            device: where to compute.
+
+        Raises:
+            FileNotFoundError: the folder, or the model in it, is not there.
+            ValueError: a file in it is damaged, or it is not the run of a language model.
+        """
+        run = run if isinstance(run, Run) else Run(run)
+        if run.model.get("encoder", 0) is not None or "context" not in run.config:
+            raise ValueError(f"{run.folder} must be the run of a language model")
+        tokenizer = Tokenizer.load(run.path("tokenizer.json"))
+        model = build(run.model, len(tokenizer))
+        run.load_model(model)
+        return cls(model.to(device), tokenizer, run.config["context"])
+
+    def sample(
+        self, prompt: str = "\n", *, tokens: int = 300, samples: int = 1, **options: Any
+    ) -> list[str]:
+        """Texts that go on after a prompt, which is not part of them.
+
+        Args:
+            prompt: what was said before, of at least one token.
+            tokens: how many to draw.
+            samples: how many texts.
+            options: of :func:`huashi.seq2seq.search.sample`: ``temperature``, ``top_k``, ``top_p``,
+                ``min_p``, ``typical``, ``generator``.
+
+        Raises:
+            ValueError: the prompt has no token, or a number is out of its range.
+        """
+        check_positive("tokens", tokens)
+        ids = self.tokenizer.encode(prompt)
+        if not ids:
+            raise ValueError(
+                f"prompt must have at least one token (a line break is none in a model of words), "
+                f"got {prompt!r}"
+            )
+        with torch.inference_mode():
+            state = self._start()
+            known = torch.tensor([ids], device=self._device)[:, :-1]
+            for part in known.split(max(self.context // 2, 1), dim=1) if len(ids) > 1 else ():
+                _, state = self._read(part, state)
+        [drawn] = sample(
+            self._step,
+            state,
+            bos=ids[-1],
+            eos=EOS,
+            max_length=tokens + 1,
+            samples=samples,
+            adjustments=[Suppress([PAD, UNKNOWN, BOS, EOS])],
+            **options,
+        )
+        texts = [self.tokenizer.decode([*ids, *one.tokens[:tokens]], special=True) for one in drawn]
+        before = self.tokenizer.decode(ids, special=True)  # the space after it is the sample's
+        return [text[len(before) :] for text in texts]
+
+    @torch.inference_mode()
+    def bits_per_character(self, text: str, *, batch: int = 32) -> float:
+        """The mean cost of a character of ``text`` in bits, whatever the tokens are.
+
+        Every token but those of the first half window is told after half a window at least. A word
+        out of the vocabulary costs what an unknown one does, whichever it is: where there are many,
+        this is too little.
+
+        Args:
+            text: of at least two tokens.
+            batch: windows that are read together.
+
+        Raises:
+            ValueError: the text is too short.
+        """
+        ids = torch.tensor(self.tokenizer.encode(text))
+        if len(ids) < 2:
+            raise ValueError(f"text must have at least two tokens, got {len(ids)}")
+        stride = max(self.context // 2, 1)
+        total = 0.0
+        starts = range(0, max(len(ids) - 1 - (self.context - stride), 1), stride)
+        windows = [ids[start : start + self.context + 1] for start in starts]
+        for first in range(0, len(windows), batch):
+            some = windows[first : first + batch]
+            padded = torch.nn.utils.rnn.pad_sequence(some, batch_first=True, padding_value=PAD)
+            padded = padded.to(self._device)
+            none = torch.zeros(len(some), 1, dtype=torch.long, device=self._device)
+            logits = self.model(none, none[:, 0] + 1, padded[:, :-1])
+            log_probs = self.model.output.log_probabilities(logits)
+            told = -log_probs.gather(-1, padded[:, 1:, None])[..., 0].double()
+            for row, window in enumerate(some):
+                known = 0 if first + row == 0 else self.context - stride
+                total += told[row, known : len(window) - 1].sum().item()
+        characters = len(text) - len(self.tokenizer.decode(ids[:1].tolist()))
+        return total / math.log(2) / characters
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    def _start(self) -> _State:
+        none = torch.zeros(1, 1, dtype=torch.long, device=self._device)
+        return _State(self.model.encode(none, none[:, 0] + 1), none[:, :0])
+
+    def _read(self, tokens: Tensor, state: _State) -> tuple[Tensor, _State]:
+        """Read (rows, tokens); return the features of the last of them, (rows, size)."""
+        if self._forgets and state.tokens.shape[1] + tokens.shape[1] > self.context:
+            kept = state.tokens[:, -(self.context // 2) :]
+            fresh = select(self._start(), torch.zeros_like(tokens[:, 0]))
+            state = _State(self.model.decoder(kept, fresh.inner)[1], kept)
+        features, inner = self.model.decoder(tokens, state.inner)
+        return features[:, -1], _State(
+            inner, torch.cat([state.tokens, tokens], 1)[:, -self.context :]
+        )
+
+    def _step(self, tokens: Tensor, state: _State) -> tuple[Tensor, _State]:
+        features, state = self._read(tokens[:, None], state)
+        return self.model.output.log_probabilities(self.model.output(features)), state

@@ -1,0 +1,1 @@
+"""The models: encoders and decoders, a family a file or folder."""

@@ -1,0 +1,1 @@
+"""Operations of training: losses, dropout, the attention of sentences."""

@@ -1,0 +1,1 @@
+"""The attention of sentences by Numba."""

@@ -1,0 +1,194 @@
+r"""Truncated distributions to sample from, and their temperature.
+
+Each filter forbids tokens by the distribution :math:`p` that the scores stand for, which is
+normalised for the comparison alone; what is left keeps its scores. The rules and their details are
+those of transformers' "logits warpers".
+
+=================  ===============================================================================
+:class:`TopK`      the k likeliest (Fan 2018, arXiv 1805.04833)
+:class:`TopP`      the likeliest that have a mass of p together (Holtzman 2020, arXiv 1904.09751)
+:class:`MinP`      those at least min_p times as likely as the likeliest (Nguyen 2024, arXiv
+                   2407.01082)
+:class:`Typical`   those whose surprise is nearest to its mean, the entropy H, with a mass of
+                   ``mass`` together (Meister 2023, arXiv 2202.00666)
+:class:`Epsilon`   those with at least :math:`\epsilon` (Hewitt 2022, arXiv 2210.15191)
+:class:`Eta`       those with at least :math:`\min(\epsilon, \sqrt\epsilon\, e^{-H})` (ibid.)
+=================  ===============================================================================
+
+The likeliest tokens, ``keep`` of them, always stay.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from huashi._checks import check_positive
+from huashi.seq2seq.search.adjustments.context import Context
+
+
+@dataclass(frozen=True)
+class Temperature:
+    """Divide all scores by ``temperature``: below 1 the likely becomes likelier."""
+
+    temperature: float
+
+    def __post_init__(self) -> None:
+        check_positive("temperature", self.temperature)
+
+    def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
+        """As :data:`~huashi.seq2seq.search.adjustments.context.Adjustment`."""
+        return log_probs / self.temperature
+
+
+@dataclass(frozen=True)
+class TopK:
+    """Only the ``k`` likeliest tokens, and what is as likely as the last of them."""
+
+    k: int
+
+    def __post_init__(self) -> None:
+        check_positive("k", self.k)
+
+    def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
+        """As :data:`~huashi.seq2seq.search.adjustments.context.Adjustment`."""
+        return log_probs.masked_fill(log_probs < _kth_best(log_probs, self.k), -torch.inf)
+
+
+@dataclass(frozen=True)
+class TopP:
+    """Only the fewest tokens that have a mass of ``p`` together, among equals the first.
+
+    >>> begin = Context(torch.zeros(1, 1, 0), 1, torch.tensor([0]), torch.tensor([9]), bos=0, eos=1)
+    >>> TopP(0.8)(torch.tensor([[[0.3, 0.1, 0.1, 0.5]]]).log(), begin).exp()
+    tensor([[[0.3000, 0.0000, 0.0000, 0.5000]]])
+    """
+
+    p: float
+    """From 0, the likeliest alone, to 1, all."""
+    keep: int = 1
+
+    def __post_init__(self) -> None:
+        _check_probability("p", self.p)
+        check_positive("keep", self.keep)
+
+    def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
+        """As :data:`~huashi.seq2seq.search.adjustments.context.Adjustment`."""
+        p = _wide(log_probs).softmax(-1)
+        falling, order = torch.sort(p, stable=True, dim=-1, descending=True)
+        rest = falling.flip(-1).cumsum(-1).flip(-1)  # the mass of a token and all behind it
+        forbidden = rest <= 1 - self.p
+        forbidden[..., : self.keep] = False
+        return log_probs.masked_fill(forbidden.scatter(-1, order, forbidden), -torch.inf)
+
+
+@dataclass(frozen=True)
+class MinP:
+    """Only tokens at least ``min_p`` times as likely as the likeliest."""
+
+    min_p: float
+    keep: int = 1
+
+    def __post_init__(self) -> None:
+        _check_probability("min_p", self.min_p)
+        check_positive("keep", self.keep)
+
+    def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
+        """As :data:`~huashi.seq2seq.search.adjustments.context.Adjustment`."""
+        p = _wide(log_probs).softmax(-1)
+        return _at_least(log_probs, p, self.min_p * p.amax(-1, keepdim=True), self.keep)
+
+
+@dataclass(frozen=True)
+class Typical:
+    """Only tokens about as surprising as expected: the nearest that have a mass of ``mass``.
+
+    Here ``keep`` of the most typical tokens stay.
+
+    >>> begin = Context(torch.zeros(1, 1, 0), 1, torch.tensor([0]), torch.tensor([9]), bos=0, eos=1)
+    >>> Typical(0.5)(torch.tensor([[[0.4, 0.2, 0.2, 0.2]]]).log(), begin).exp()
+    tensor([[[0.0000, 0.2000, 0.2000, 0.2000]]])
+    """
+
+    mass: float
+    keep: int = 1
+
+    def __post_init__(self) -> None:
+        _check_probability("mass", self.mass)
+        check_positive("keep", self.keep)
+
+    def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
+        """As :data:`~huashi.seq2seq.search.adjustments.context.Adjustment`."""
+        surprise = -_wide(log_probs).log_softmax(-1)
+        p = (-surprise).exp()
+        distance = (surprise - _entropy(p)).abs()
+        rising, order = torch.sort(distance, stable=True, dim=-1)
+        needed = (p.gather(-1, order).cumsum(-1) < self.mass).sum(-1, keepdim=True)
+        farthest = rising.gather(-1, needed.clamp(max=rising.shape[-1] - 1))
+        forbidden = rising > farthest
+        forbidden[..., : self.keep] = False
+        return log_probs.masked_fill(forbidden.scatter(-1, order, forbidden), -torch.inf)
+
+
+@dataclass(frozen=True)
+class Epsilon:
+    """Only tokens with a probability of at least ``epsilon``."""
+
+    epsilon: float
+    keep: int = 1
+
+    def __post_init__(self) -> None:
+        _check_probability("epsilon", self.epsilon)
+        check_positive("keep", self.keep)
+
+    def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
+        """As :data:`~huashi.seq2seq.search.adjustments.context.Adjustment`."""
+        return _at_least(log_probs, _wide(log_probs).softmax(-1), self.epsilon, self.keep)
+
+
+@dataclass(frozen=True)
+class Eta:
+    r"""Only tokens with at least :math:`\min(\epsilon, \sqrt\epsilon\, e^{-H})`.
+
+    Where the model is unsure, less is asked of a token than by :class:`Epsilon`.
+    """
+
+    epsilon: float
+    keep: int = 1
+
+    def __post_init__(self) -> None:
+        _check_probability("epsilon", self.epsilon)
+        check_positive("keep", self.keep)
+
+    def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
+        """As :data:`~huashi.seq2seq.search.adjustments.context.Adjustment`."""
+        p = _wide(log_probs).softmax(-1)
+        eta = (math.sqrt(self.epsilon) * (-_entropy(p)).exp()).clamp(max=self.epsilon)
+        return _at_least(log_probs, p, eta, self.keep)
+
+
+def _at_least(log_probs: Tensor, p: Tensor, least: Tensor | float, keep: int) -> Tensor:
+    """Forbid what has less than ``least``, but for the ``keep`` best."""
+    forbidden = (p < least) & (log_probs < _kth_best(log_probs, keep))
+    return log_probs.masked_fill(forbidden, -torch.inf)
+
+
+def _kth_best(log_probs: Tensor, k: int) -> Tensor:
+    """(..., 1); the worst of all where there are not so many."""
+    return log_probs.topk(min(k, log_probs.shape[-1])).values[..., -1:]
+
+
+def _entropy(p: Tensor) -> Tensor:
+    """(..., 1), in nats."""
+    return -p.xlogy(p).sum(-1, keepdim=True)
+
+
+def _wide(x: Tensor) -> Tensor:
+    """In float32 at least: a sum of many small numbers follows."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def _check_probability(name: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name} must be from 0 to 1, got {value}")

@@ -1,0 +1,126 @@
+"""Which tokens may come at a step at all, and what an unknown one costs."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from huashi._checks import check_not_negative
+from huashi.seq2seq.search.adjustments.context import Context
+
+
+@dataclass(frozen=True)
+class Suppress:
+    """Never ``tokens``.
+
+    >>> begin = Context(torch.zeros(1, 1, 0), 1, torch.tensor([0]), torch.tensor([9]), bos=0, eos=1)
+    >>> Suppress([0, 3])(torch.zeros(1, 1, 4), begin)
+    tensor([[[-inf, 0., 0., -inf]]])
+    """
+
+    tokens: Sequence[int]
+    """Ids, such as those of padding and of BOS."""
+
+    def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
+        """As :data:`~huashi.seq2seq.search.adjustments.context.Adjustment`."""
+        check_ids("tokens", self.tokens, log_probs)
+        suppressed = torch.zeros(log_probs.shape[-1], dtype=torch.bool)
+        suppressed[list(self.tokens)] = True
+        return log_probs.masked_fill(suppressed.to(log_probs.device), -torch.inf)
+
+
+@dataclass(frozen=True)
+class SuppressAtBegin:
+    """No sequence begins with one of ``tokens``; with EOS among them, none is empty."""
+
+    tokens: Sequence[int]
+    """Ids."""
+
+    def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
+        """As :data:`~huashi.seq2seq.search.adjustments.context.Adjustment`."""
+        return Suppress(self.tokens)(log_probs, context) if context.length == 1 else log_probs
+
+
+@dataclass(frozen=True, eq=False)
+class MinLength:
+    """No EOS in a sequence that is still shorter than this.
+
+    The greatest length wins: what has reached it may end.
+
+    >>> begin = Context(torch.zeros(1, 1, 0), 1, torch.tensor([0]), torch.tensor([9]), bos=0, eos=1)
+    >>> MinLength(2)(torch.zeros(1, 1, 3), begin)  # EOS, 1, would be a sequence of one token
+    tensor([[[0., -inf, 0.]]])
+    """
+
+    min_length: int | Tensor
+    """The fewest tokens, for all or for each sentence (sentences,)."""
+    count_eos: bool = True
+    """EOS is one of them, as it is one of ``max_length``. fairseq, CTranslate2 and transformers do
+    not count it."""
+
+    def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
+        """As :data:`~huashi.seq2seq.search.adjustments.context.Adjustment`."""
+        shortest = torch.as_tensor(self.min_length, device=log_probs.device)
+        if shortest.ndim:
+            shortest = context.of_each(shortest)
+        shortest = torch.minimum(shortest + int(not self.count_eos), context.limit[:, None])
+        adjusted = log_probs.clone()
+        adjusted[..., context.eos].masked_fill_(context.length < shortest, -torch.inf)
+        return adjusted
+
+
+@dataclass(frozen=True)
+class AllowedTokens:
+    """Only the tokens that a function allows after what a hypothesis holds.
+
+    The function is called for each hypothesis at each step. Where it allows nothing, the hypothesis
+    cannot go on. For a fixed set of sequences :class:`~huashi.seq2seq.search.InTrie` is faster.
+
+    >>> evens_first = AllowedTokens(lambda sentence, tokens: [0, 1] if tokens else [0, 2])
+    >>> begin = Context(torch.zeros(1, 1, 0), 1, torch.tensor([0]), torch.tensor([9]), bos=0, eos=1)
+    >>> evens_first(torch.zeros(1, 1, 4), begin)
+    tensor([[[0., -inf, 0., -inf]]])
+    """
+
+    allowed: Callable[[int, list[int]], Iterable[int]]
+    """(number of the sentence, tokens so far without BOS) -> ids that may follow."""
+
+    def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
+        """As :data:`~huashi.seq2seq.search.adjustments.context.Adjustment`."""
+        forbidden = torch.ones(log_probs.shape, dtype=torch.bool)
+        histories = context.tokens.tolist()
+        for i, sentence in enumerate(context.sentences.tolist()):
+            for k, tokens in enumerate(histories[i]):
+                ids = list(self.allowed(sentence, tokens))
+                check_ids("allowed", ids, log_probs)
+                forbidden[i, k, ids] = False
+        return log_probs.masked_fill(forbidden.to(log_probs.device), -torch.inf)
+
+
+@dataclass(frozen=True)
+class UnknownPenalty:
+    """Take ``penalty`` from the log-probability of the unknown token (fairseq's ``unkpen``)."""
+
+    token: int
+    """Id of the unknown token."""
+    penalty: float
+    """:data:`math.inf` forbids it."""
+
+    def __post_init__(self) -> None:
+        check_not_negative("penalty", self.penalty)
+
+    def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
+        """As :data:`~huashi.seq2seq.search.adjustments.context.Adjustment`."""
+        check_ids("token", [self.token], log_probs)
+        adjusted = log_probs.clone()
+        adjusted[..., self.token] -= self.penalty
+        return adjusted
+
+
+def check_ids(name: str, ids: Iterable[int], log_probs: Tensor) -> None:
+    """Raise ValueError unless all are ids of the vocabulary, (..., vocabulary)."""
+    vocabulary = log_probs.shape[-1]
+    for i in ids:
+        if not 0 <= i < vocabulary:
+            raise ValueError(f"{name} must be ids from 0 to {vocabulary - 1}, got {i}")

@@ -1,5 +1,0 @@
-"""Scaled dot-product attention of sentences, a head at a time."""
-
-from huashi.seq2seq.short_attention.functional import short_attention
-
-__all__ = ["short_attention"]

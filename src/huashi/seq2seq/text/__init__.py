@@ -1,0 +1,1 @@
+"""Text: tokenizers, files of pairs, scores."""

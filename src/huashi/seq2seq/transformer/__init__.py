@@ -1,6 +1,0 @@
-"""The Transformer: attention and feed-forward layers, positions told apart by what is added."""
-
-from huashi.seq2seq.transformer.decoder import TransformerDecoder
-from huashi.seq2seq.transformer.encoder import TransformerEncoder
-
-__all__ = ["TransformerDecoder", "TransformerEncoder"]

@@ -1,0 +1,1 @@
+"""Training of any model: the loop, the settings, the learning rate and the best weights."""

@@ -1,0 +1,93 @@
+"""What the validations of a training have shown, and what it keeps of its weights for that."""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from huashi._checkpoint import load_weights, save_weights
+from huashi.run import Run
+from huashi.training.settings import Training
+
+LOWER_IS_BETTER = ("loss", "perplexity", "bits per character")
+
+
+class Kept:
+    """The history of a run's validations, read from its metrics where it goes on.
+
+    Args:
+        run: the run folder.
+        metric: which score tells what is best; of :data:`LOWER_IS_BETTER` the lowest.
+        settings: of the training.
+    """
+
+    def __init__(self, run: Run, metric: str, settings: Training) -> None:
+        self.run = run
+        self.metric = metric
+        self.settings = settings
+        self.best = -torch.inf
+        """The best score, negative where lower is better."""
+        self.worse = 0
+        """Validations since the best one."""
+        self.decay = 1.0
+        """What plateaus have made of the learning rate."""
+        for row in run.metrics():
+            if row["split"] == "validation":
+                self._add(self._score(row))
+
+    @property
+    def is_stale(self) -> bool:
+        """Validation has got no better for as long as the settings allow."""
+        return 0 < self.settings.patience <= self.worse
+
+    def is_better(self, scores: dict[str, float]) -> bool:
+        """These scores are better than the best so far."""
+        return self._score(scores) > self.best
+
+    def validated(self, model: nn.Module, scores: dict[str, float], step: int) -> bool:
+        """Keep a model that was validated; True if it is the best."""
+        better = self._add(self._score(scores))
+        if better:
+            self.run.save_model(model)
+        if self.settings.average > 1:
+            save_weights(self._folder / f"{step:09d}.safetensors", model)
+            for old in sorted(self._folder.iterdir())[: -self.settings.average]:
+                old.unlink()
+        return better
+
+    def averaged(self, model: nn.Module) -> bool:
+        """Fill ``model`` with the mean of the weights that were kept; False if it is one or none.
+
+        The mean of weights (Vaswani 2017; Izmailov 2018, arXiv 1803.05407) is in float64.
+        """
+        paths = sorted(self._folder.iterdir()) if self._folder.is_dir() else []
+        if len(paths) < 2:
+            return False
+        sums = [torch.zeros_like(p, dtype=torch.float64) for p in model.parameters()]
+        with torch.no_grad():
+            for path in paths:
+                load_weights(path, model)
+                for total, parameter in zip(sums, model.parameters(), strict=True):
+                    total += parameter
+            for total, parameter in zip(sums, model.parameters(), strict=True):
+                parameter.copy_(total / len(paths))
+        return True
+
+    @property
+    def _folder(self) -> Path:
+        return self.run.path("weights")
+
+    def _score(self, scores: dict[str, float]) -> float:
+        if self.metric not in scores:
+            raise ValueError(
+                f"metric must be one of {', '.join(map(repr, scores))}, got {self.metric!r}"
+            )
+        return -scores[self.metric] if self.metric in LOWER_IS_BETTER else scores[self.metric]
+
+    def _add(self, score: float) -> bool:
+        better = score > self.best
+        self.best = max(self.best, score)
+        self.worse = 0 if better else self.worse + 1
+        if not better and self.settings.schedule == "plateau":
+            self.decay *= self.settings.decay
+        return better

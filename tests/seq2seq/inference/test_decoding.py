@@ -1,0 +1,177 @@
+"""Every choice of a search, through the translator, as a user makes it."""
+
+import pytest
+import torch
+
+from huashi.run import Run
+from huashi.seq2seq import (
+    Architecture,
+    ConvDecoder,
+    ConvEncoder,
+    RNNDecoder,
+    RNNEncoder,
+    Tokenizer,
+    train_tokenizer,
+)
+from huashi.seq2seq.architecture import describe
+from huashi.seq2seq.inference.decoding import Decoding
+from huashi.seq2seq.inference.translator import Translator
+
+SOURCES = ["3. Mai 1979", "June 12, 1999", "3 de mayo de 2011"]
+
+
+@pytest.fixture(scope="module")
+def translator(dates_run):
+    return Translator.load(dates_run.folder)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"semantics": "gnmt"},
+        {"semantics": "hf", "length_penalty": 0.5},
+        {"semantics": "fairseq", "patience": 2.0},
+        {"semantics": "opennmt", "coverage_penalty": 0.2},
+        {"semantics": "ctranslate2", "brevity_penalty": 0.3},
+        {"groups": 2, "beam": 4, "diversity_discount": 0.5},
+        {"sibling_rate": 0.1},
+        {"min_length": 3, "max_length": 20},
+        {"repetition_penalty": 1.01, "unknown_penalty": 5.0},
+        {"method": "stochastic_beam", "temperature": 0.1},
+        {"method": "sample", "temperature": 0.1, "top_k": 3},
+        {"beam": 1},
+    ],
+    ids=str,
+)
+def test_a_sure_model_gives_its_answer_by_any_search(translator, options):
+    best = translator.translate(SOURCES, **options)
+    assert best == ["1979-05-03", "1999-06-12", "2011-05-03"]
+
+
+@pytest.mark.parametrize("positions", [6, 70])
+def test_outputs_are_no_longer_than_the_decoder_has_positions(positions):
+    """Beyond them is an error, for a source or where it was asked for, and never by default."""
+    size = {"embedding_size": 8, "dropout": 0.0}
+    architecture = Architecture(
+        encoder=ConvEncoder(layers=((8, 3),), attention_layers=1, positions=9, **size),
+        decoder=ConvDecoder(layers=((8, 3),), positions=positions, **size),
+    )
+    tokenizer = train_tokenizer(["abcdefgh"], "character", 12)
+    model = architecture.build(len(tokenizer))
+    torch.nn.init.constant_(model.output.layer.bias[3:4], -99.0)  # it never ends by itself
+    assert model.longest_target == positions
+    translator = Translator(model, tokenizer)
+    for method in ("beam", "sample"):
+        [[found]] = translator.search(["abcde"], method=method)
+        assert len(found.tokens) == min(positions, 2 * 6 + 50)
+    with pytest.raises(ValueError, match=f"at most the {positions} positions"):
+        translator.search(["abcde"], max_length=positions + 1)
+    with pytest.raises(ValueError, match="source must have at most the 9 positions"):
+        translator.search(["abcdefghabc"])
+
+
+def test_what_is_suppressed_or_repeated_does_not_occur(translator):
+    assert "9" not in translator.translate(SOURCES[:1], suppress=("9",))[0]
+    text = translator.translate(SOURCES[:1], no_repeat_ngram=1)[0]
+    assert len(set(text)) == len(text)
+
+
+def test_prefixes_phrases_and_choices(translator):
+    prefixes = ["20", "", "19"]
+    begun = translator.translate(SOURCES, prefixes=prefixes)
+    assert all(text.startswith(p) for text, p in zip(begun, prefixes, strict=True))
+    assert begun[1] == "1999-06-12"
+    assert translator.translate(SOURCES, prefixes=prefixes, prefix_bias=0.0)[0] == "1979-05-03"
+    holding = translator.translate(SOURCES, phrases=[["77"], [], ["5", "88"]])
+    assert "77" in holding[0]
+    assert holding[1] == "1999-06-12"
+    assert "88" in holding[2]
+    choices = ["1979-05-04", "2011-05-03", "2011"]
+    assert translator.translate(SOURCES[:1], choices=choices) == ["1979-05-04"]
+
+
+def test_samples_of_a_source_are_its_own(translator):
+    options = {"method": "sample", "nbest": 3, "temperature": 3.0, "keys": [7, 8, 9]}
+    together = translator.search(SOURCES, **options)
+    [alone] = translator.search(SOURCES[2:], **{**options, "keys": [9]})
+    assert [t.text for t in together[2]] == [t.text for t in alone]
+    assert len({t.text for best in together for t in best}) > 3
+    other = translator.search(SOURCES, **options, seed=1)
+    assert [t.text for t in other[0]] != [t.text for t in together[0]]
+
+
+def test_a_search_can_be_looked_at(translator):
+    considered, found = translator.explain(SOURCES[0], beam=3, nbest=2)
+    by_number = {one.number: one for one in considered}
+    ends = [one for one in considered if one.finished]
+    assert found[0].score == max(one.score for one in ends)
+    [best] = [one for one in ends if one.score == found[0].score]
+    way = []
+    while best is not None:
+        way.append(best.token)
+        best = by_number.get(best.parent)
+    assert way[::-1] == found[0].tokens
+    for one in considered:
+        parent = by_number.get(one.parent)
+        assert one.length == (1 if parent is None else parent.length + 1)
+        assert parent is None or parent.kept
+    assert sum(one.kept for one in considered if one.length == 2) == 3
+
+
+def test_an_ensemble_of_a_model_with_itself_is_the_model(translator, dates_run):
+    for mean in ("probabilities", "log_probabilities"):
+        both = Translator.load(dates_run.folder, dates_run.folder, mean=mean)
+        found, wanted = (t.search(SOURCES, nbest=3) for t in (both, translator))
+        for some, others in zip(found, wanted, strict=True):
+            assert [t.text for t in some] == [t.text for t in others]
+            scores = torch.tensor([[t.score for t in best] for best in (some, others)])
+            torch.testing.assert_close(scores[0], scores[1], rtol=0, atol=1e-5)
+
+
+def test_a_language_model_has_a_say(dates_run, tmp_path):
+    tokenizer = Tokenizer.load(dates_run.path("tokenizer.json"))
+    decoder = RNNDecoder(embedding_size=8, hidden_size=8, attention=None)
+    architecture = Architecture(encoder=None, decoder=decoder)
+    model = architecture.build(len(tokenizer))
+    torch.nn.init.zeros_(model.output.layer.weight)
+    [wished] = tokenizer.ids("8")
+    model.output.layer.bias.data.zero_()[wished] = 9.0  # it knows one word
+    run = Run.start(tmp_path / "lm", "dates", Decoding(), describe(architecture))
+    run.keep("tokenizer.json", tokenizer.to_json())
+    run.save_model(model)
+    options = {"language_model": run.folder, "language_model_weight": 9.0}
+    fused = Translator.load(dates_run.folder, **options)
+    assert "8888" in fused.translate(SOURCES[:1], max_length=12)[0]
+    options["language_model_weight"] = 0.0
+    assert Translator.load(dates_run.folder, **options).translate(SOURCES[:1]) == ["1979-05-03"]
+
+
+def test_runs_with_other_tokenizers_do_not_go_together(dates_run, tmp_path):
+    tokenizer = train_tokenizer(["abc"], "character")
+    parts = {"encoder": RNNEncoder(), "decoder": RNNDecoder()}
+    run = Run.start(tmp_path / "other", "dates", Decoding(), describe(Architecture(**parts)))
+    run.keep("tokenizer.json", tokenizer.to_json())
+    with pytest.raises(ValueError, match="other must have the tokenizer of"):
+        Translator.load(dates_run.folder, run.folder)
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"method": "bean"}, "method must be one of .*; did you mean 'beam'"),
+        ({"nbest": 9}, r"nbest must be from 1 to beam \(5\), got 9"),
+        ({"groups": 2}, "groups must divide the beam of 5, got 2"),
+        ({"length_ratio": 0}, "length_ratio must be > 0, got 0"),
+        ({"prefixes": ["a"]}, "prefixes must be 3, one a source, got 1"),
+        ({"suppress": ("nosuch",)}, "token must be one of the vocabulary, got 'nosuch'"),
+        ({"method": "sample", "phrases": [[], [], []]}, "method must be 'beam' for phrases"),
+    ],
+)
+def test_a_wrong_choice_is_refused(translator, options, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        translator.search(SOURCES, **options)
+
+
+def test_unknown_options_are_refused(translator):
+    with pytest.raises(TypeError, match="beem"):
+        translator.search(SOURCES, beem=3)
