@@ -77,24 +77,28 @@ def _fake_loss(x: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
 
 _entmax = declare(
     "entmax(Tensor x, float alpha) -> Tensor",
+    example="huashi.entmax.entmax15",
     fake=lambda x, alpha: x.new_empty(x.shape),
     cpu=_forward_cpu,
     cuda=_forward_gpu,
 )
 _entmax_backward = declare(
     "entmax_backward(Tensor grad, Tensor y, float alpha) -> Tensor",
+    example="huashi.entmax.entmax15",
     fake=lambda grad, y, alpha: y.new_empty(y.shape),
     cpu=_backward_cpu,
     cuda=_backward_gpu,
 )
 _entmax_rows = declare(
     "entmax_rows(Tensor x, Tensor alpha) -> Tensor",
+    example="huashi.entmax.entmax",
     fake=lambda x, alpha: x.new_empty(x.shape),
     cpu=_forward_cpu,
     cuda=_forward_gpu,
 )
 _entmax_rows_backward = declare(
     "entmax_rows_backward(Tensor grad, Tensor y, Tensor alpha) -> (Tensor, Tensor)",
+    example="huashi.entmax.entmax",
     fake=lambda grad, y, alpha: (
         y.new_empty(y.shape),
         alpha.new_empty(alpha.shape, dtype=torch.float64),
@@ -105,6 +109,7 @@ _entmax_rows_backward = declare(
 _entmax_loss = declare(
     "entmax_loss(Tensor x, Tensor target, float alpha, int ignore, float smoothing)"
     " -> (Tensor loss, Tensor edges)",
+    example="huashi.entmax.entmax_loss",
     fake=_fake_loss,
     cpu=_loss_cpu,
     cuda=_loss_gpu,
@@ -112,6 +117,7 @@ _entmax_loss = declare(
 _entmax_loss_backward = declare(
     "entmax_loss_backward(Tensor grad, Tensor x, Tensor target, Tensor edges, float alpha,"
     " int ignore, float smoothing) -> Tensor",
+    example="huashi.entmax.entmax_loss",
     fake=lambda grad, x, *rest: x.new_empty(x.shape),
     cpu=_loss_backward_cpu,
     cuda=_loss_backward_gpu,

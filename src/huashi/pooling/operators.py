@@ -195,6 +195,7 @@ def _taken_gradient(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
 
 _extremum = declare(
     "pool_extremum(Tensor x, SymInt[] axes, int sign) -> Tensor",
+    example="huashi.pooling.max_pool2d",
     fake=lambda x, axes, sign: _pooled(x, axes),
     cpu_dtypes=_ORDERED,
     cpu=_cpu("extremum"),
@@ -202,6 +203,7 @@ _extremum = declare(
 )
 _extremum_offsets = declare(
     "pool_extremum_offsets(Tensor x, SymInt[] axes, int sign) -> (Tensor, Tensor)",
+    example="huashi.pooling.max_pool2d",
     fake=lambda x, axes, sign: (_pooled(x, axes), _pooled(x, axes, offset_dtype(_axes(axes)))),
     cpu_dtypes=_ORDERED,
     cpu=_cpu("extremum_offsets"),
@@ -211,6 +213,7 @@ _extremum_offsets = declare(
 )
 _pick_backward = declare(
     "pool_pick_backward(Tensor grad, Tensor offsets, SymInt[] axes) -> Tensor",
+    example="huashi.pooling.max_pool2d",
     fake=lambda grad, offsets, axes: _unpooled(grad, offsets, axes),
     cpu=_cpu("pick_backward"),
     cuda=_gpu("pick_backward"),
@@ -219,6 +222,7 @@ _pick_backward = declare(
 )
 _draw = declare(
     "pool_draw(Tensor x, SymInt[] axes, str weights, Tensor point) -> (Tensor, Tensor)",
+    example="huashi.pooling.stochastic_pool2d",
     fake=lambda x, axes, weights, point: (
         _pooled(x, axes),
         _pooled(x, axes, offset_dtype(_axes(axes))),
@@ -230,6 +234,7 @@ _draw = declare(
 )
 _average = declare(
     "pool_average(Tensor x, SymInt[] axes, bool count_include_pad, int? divisor) -> Tensor",
+    example="huashi.pooling.avg_pool2d",
     fake=lambda x, axes, count_include_pad, divisor: _pooled(x, axes),
     cpu=_cpu("average"),
     cuda=_gpu("average"),
@@ -239,6 +244,7 @@ _average = declare(
 _average_backward = declare(
     "pool_average_backward(Tensor grad, SymInt[] axes, bool count_include_pad, int? divisor)"
     " -> Tensor",
+    example="huashi.pooling.avg_pool2d",
     fake=lambda grad, axes, count_include_pad, divisor: _unpooled(grad, grad, axes),
     cpu=_cpu("average_backward"),
     cuda=_gpu("average_backward"),
@@ -247,6 +253,7 @@ _average_backward = declare(
 )
 _norm = declare(
     "pool_norm(Tensor x, SymInt[] axes, int p, bool mean) -> Tensor",
+    example="huashi.pooling.lp_pool2d",
     fake=lambda x, axes, p, mean: _pooled(x, axes),
     cpu=_cpu("norm"),
     keep=_keep_norm,
@@ -255,11 +262,13 @@ _norm = declare(
 _norm_backward = declare(
     "pool_norm_backward(Tensor grad, Tensor x, Tensor y, SymInt[] axes, int p, bool mean)"
     " -> Tensor",
+    example="huashi.pooling.lp_pool2d",
     fake=lambda grad, x, y, axes, p, mean: _unpooled(grad, x, axes),
     cpu=_cpu("norm_backward"),
 )
 _formula = declare(
     "pool_formula(Tensor x, SymInt[] axes, str kind, Tensor param, float eps) -> Tensor",
+    example="huashi.pooling.gem_pool2d",
     fake=lambda x, axes, kind, param, eps: _pooled(x, axes),
     cpu=_cpu("formula"),
     cuda=_gpu("formula"),
@@ -268,6 +277,7 @@ _formula = declare(
 )
 _formula_slope = declare(
     "pool_formula_slope(Tensor x, SymInt[] axes, str kind, Tensor param, float eps) -> Tensor",
+    example="huashi.pooling.gem_pool2d",
     fake=lambda x, axes, kind, param, eps: _pooled(
         x, axes, torch.promote_types(x.dtype, torch.float32)
     ),
@@ -277,17 +287,20 @@ _formula_slope = declare(
 _formula_backward = declare(
     "pool_formula_backward(Tensor grad, Tensor x, SymInt[] axes, str kind, Tensor param, float eps)"
     " -> Tensor",
+    example="huashi.pooling.gem_pool2d",
     fake=lambda grad, x, axes, kind, param, eps: _unpooled(grad, x, axes),
     cpu=_cpu("formula_backward"),
     cuda=_gpu("formula_backward"),
 )
 _order = declare(
     "pool_order(Tensor x, SymInt[] axes, str kind, Tensor param) -> Tensor",
+    example="huashi.pooling.sort_pool2d",
     fake=lambda x, axes, kind, param: _pooled(x, axes),
     cpu=_cpu("order"),
 )
 _order_offsets = declare(
     "pool_order_offsets(Tensor x, SymInt[] axes, str kind, Tensor param) -> (Tensor, Tensor)",
+    example="huashi.pooling.sort_pool2d",
     fake=lambda x, axes, kind, param: (
         _pooled(x, axes),
         _of_ranks(x, axes, 2 if kind == "quantile" else param.shape[-1]),
@@ -299,12 +312,14 @@ _order_offsets = declare(
 _order_backward = declare(
     "pool_order_backward(Tensor grad, Tensor offsets, SymInt[] axes, str kind, Tensor param)"
     " -> Tensor",
+    example="huashi.pooling.sort_pool2d",
     fake=lambda grad, offsets, axes, kind, param: _unpooled(grad, offsets[0], axes),
     cpu=_cpu("order_backward"),
 )
 _order_slope = declare(
     "pool_order_slope(Tensor grad, Tensor x, Tensor offsets, SymInt[] axes, str kind, Tensor param)"
     " -> Tensor",
+    example="huashi.pooling.sort_pool2d",
     fake=lambda grad, x, offsets, axes, kind, param: torch.empty_like(
         param, memory_format=torch.contiguous_format
     ),
@@ -312,17 +327,20 @@ _order_slope = declare(
 )
 k_largest = declare(
     "pool_k_largest(Tensor x, int k) -> Tensor",
+    example="huashi.pooling.k_max_pool1d",
     fake=lambda x, k: x.new_empty((*x.shape[:-1], k), dtype=torch.int64),
     cpu_dtypes=_ORDERED,
     cpu=_cpu("k_largest"),
 )
 chunk_largest = declare(
     "pool_chunk_largest(Tensor x, Tensor starts, Tensor stops) -> Tensor",
+    example="huashi.pooling.chunk_max_pool1d",
     fake=lambda x, starts, stops: x.new_empty((*x.shape[:-1], starts.shape[-1]), dtype=torch.int64),
     cpu=_cpu("chunk_largest"),
 )
 taken = declare(
     "pool_taken(Tensor x, Tensor indices) -> Tensor",
+    example="huashi.pooling.k_max_pool1d",
     fake=lambda x, indices: x.new_empty(indices.shape),
     cpu=_cpu("taken"),
     keep=_keep_indices,
@@ -330,6 +348,7 @@ taken = declare(
 )
 _put_back = declare(
     "pool_put_back(Tensor grad, Tensor indices, SymInt length) -> Tensor",
+    example="huashi.pooling.k_max_pool1d",
     fake=lambda grad, indices, length: grad.new_empty((*grad.shape[:-1], length)),
     cpu=_cpu("put_back"),
     keep=_keep_indices,

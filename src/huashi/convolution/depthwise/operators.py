@@ -41,6 +41,7 @@ def _backward(ctx: Any, grad: Tensor) -> tuple:
 
 depthwise = declare(
     "depthwise(Tensor x, Tensor weight, SymInt dilation, SymInt left, SymInt time) -> Tensor",
+    example="huashi.convolution.depthwise_conv1d",
     fake=lambda x, weight, dilation, left, time: x.new_empty(x.shape[0], time, x.shape[2]),
     cpu_dtypes=(torch.float32, torch.float64),
     cpu=_forward_cpu,
@@ -50,6 +51,7 @@ depthwise = declare(
 _convolution_backward = declare(
     "depthwise_backward(Tensor grad, Tensor x, Tensor weight, SymInt dilation, SymInt left)"
     " -> (Tensor, Tensor)",
+    example="huashi.convolution.depthwise_conv1d",
     fake=lambda grad, x, weight, dilation, left: (
         x.new_empty(x.shape),
         weight.new_empty(weight.shape),

@@ -53,6 +53,7 @@ def _backward(ctx: Any, grad: Tensor, _: Any) -> tuple:
 
 attention = declare(
     "attention(Tensor q, Tensor k, Tensor v, Tensor? mask) -> (Tensor, Tensor)",
+    example="huashi.seq2seq.operations.short_attention.short_attention",
     fake=lambda q, k, v, mask: _outputs(q, k),
     cpu_dtypes=(torch.float32, torch.bfloat16),
     cpu=_forward_cpu,
@@ -62,6 +63,7 @@ attention = declare(
 _attention_backward = declare(
     "attention_backward(Tensor grad, Tensor q, Tensor k, Tensor v, Tensor weights)"
     " -> (Tensor, Tensor, Tensor)",
+    example="huashi.seq2seq.operations.short_attention.short_attention",
     fake=lambda grad, q, k, v, weights: (_like(q), _like(k), _like(v)),
     cpu=_backward_cpu,
 )
