@@ -49,6 +49,10 @@ class Declaration:
     """The public function whose example call runs it, such as ``huashi.pooling.max_pool2d``."""
 
 
+class NoKernelError(RuntimeError):
+    """Under ``implementation("kernel")``, where no kernel serves; the message says why."""
+
+
 DECLARED: dict[str, Declaration] = {}
 """Every operator of ``torch.ops.huashi``, by its name."""
 
@@ -161,21 +165,21 @@ def kernel_serves(
             ``unless=mask is not None and "mask"``.
 
     Raises:
-        RuntimeError: under ``implementation("kernel")``, if no kernel can serve.
+        NoKernelError: under ``implementation("kernel")``, if no kernel can serve.
     """
     mode = _current_mode()
     if mode == "reference":
         return False
     obstacle = DECLARED[name].uncovered[unless] if unless else _obstacle(name, x, *others)
     if obstacle and mode == "kernel":
-        raise RuntimeError(f'implementation("kernel"): no kernel serves {name}: {obstacle}')
+        raise NoKernelError(f'implementation("kernel"): no kernel serves {name}: {obstacle}')
     return obstacle is None
 
 
 def without_kernel(why: str) -> Callable[[F], F]:
     """Mark a function that torch's own operators compute, since no kernel would be faster.
 
-    Under ``implementation("kernel")`` it raises RuntimeError, which says ``why``.
+    Under ``implementation("kernel")`` it raises :class:`NoKernelError`, which says ``why``.
     """
 
     def mark(function: F) -> F:
@@ -183,7 +187,7 @@ def without_kernel(why: str) -> Callable[[F], F]:
         def checked(*args: Any, **kwargs: Any) -> Any:
             if _current_mode() == "kernel":
                 name = function.__name__.lstrip("_")
-                raise RuntimeError(f'implementation("kernel"): no kernel serves {name}: {why}')
+                raise NoKernelError(f'implementation("kernel"): no kernel serves {name}: {why}')
             return function(*args, **kwargs)
 
         return checked  # pyright: ignore[reportReturnType]
