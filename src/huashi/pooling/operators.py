@@ -189,7 +189,7 @@ _extremum = declare(
     example="huashi.pooling.max_pool2d",
     fake=lambda x, axes, sign: _pooled(x, axes),
     cpu_dtypes=_ORDERED,
-    cpu=_on_axes("huashi.pooling.cpu.launch:extremum"),
+    cpu=_on_axes("huashi.pooling.cpu.extrema:extremum"),
     cuda=_on_axes("huashi.pooling.gpu.extrema:extremum"),
 )
 _extremum_offsets = declare(
@@ -197,7 +197,7 @@ _extremum_offsets = declare(
     example="huashi.pooling.max_pool2d",
     fake=lambda x, axes, sign: (_pooled(x, axes), _pooled(x, axes, offset_dtype(_axes(axes)))),
     cpu_dtypes=_ORDERED,
-    cpu=_on_axes("huashi.pooling.cpu.launch:extremum_offsets"),
+    cpu=_on_axes("huashi.pooling.cpu.extrema:extremum_offsets"),
     cuda=_on_axes("huashi.pooling.gpu.extrema:extremum_offsets"),
     keep=_keep_offsets,
     backward=_pick_gradient,
@@ -206,7 +206,7 @@ _pick_backward = declare(
     "pool_pick_backward(Tensor grad, Tensor offsets, SymInt[] axes) -> Tensor",
     example="huashi.pooling.max_pool2d",
     fake=lambda grad, offsets, axes: _unpooled(grad, offsets, axes),
-    cpu=_on_axes("huashi.pooling.cpu.launch:pick_backward"),
+    cpu=_on_axes("huashi.pooling.cpu.extrema:pick_backward"),
     cuda=_on_axes("huashi.pooling.gpu.extrema:pick_backward"),
     keep=_keep_picks,
     backward=_put_gradient,
@@ -218,8 +218,8 @@ _draw = declare(
         _pooled(x, axes),
         _pooled(x, axes, offset_dtype(_axes(axes))),
     ),
-    cpu=_on_axes("huashi.pooling.cpu.launch:draw"),
-    cuda=_on_axes("huashi.pooling.gpu.extrema:draw"),
+    cpu=_on_axes("huashi.pooling.cpu.draw:draw"),
+    cuda=_on_axes("huashi.pooling.gpu.draw:draw"),
     keep=_keep_offsets,
     backward=_pick_gradient,
 )
@@ -227,8 +227,8 @@ _average = declare(
     "pool_average(Tensor x, SymInt[] axes, bool count_include_pad, int? divisor) -> Tensor",
     example="huashi.pooling.avg_pool2d",
     fake=lambda x, axes, count_include_pad, divisor: _pooled(x, axes),
-    cpu=_on_axes("huashi.pooling.cpu.launch:average"),
-    cuda=_on_axes("huashi.pooling.gpu.extrema:average"),
+    cpu=_on_axes("huashi.pooling.cpu.averages:average"),
+    cuda=_on_axes("huashi.pooling.gpu.averages:average"),
     keep=_keep_options,
     backward=_average_gradient,
 )
@@ -237,8 +237,8 @@ _average_backward = declare(
     " -> Tensor",
     example="huashi.pooling.avg_pool2d",
     fake=lambda grad, axes, count_include_pad, divisor: _unpooled(grad, grad, axes),
-    cpu=_on_axes("huashi.pooling.cpu.launch:average_backward"),
-    cuda=_on_axes("huashi.pooling.gpu.extrema:average_backward"),
+    cpu=_on_axes("huashi.pooling.cpu.averages:average_backward"),
+    cuda=_on_axes("huashi.pooling.gpu.averages:average_backward"),
     keep=_keep_options,
     backward=_average_transposed,
 )
@@ -246,7 +246,7 @@ _norm = declare(
     "pool_norm(Tensor x, SymInt[] axes, int p, bool mean) -> Tensor",
     example="huashi.pooling.lp_pool2d",
     fake=lambda x, axes, p, mean: _pooled(x, axes),
-    cpu=_on_axes("huashi.pooling.cpu.launch:norm"),
+    cpu=_on_axes("huashi.pooling.cpu.norms:norm"),
     keep=_keep_norm,
     backward=_norm_gradient,
 )
@@ -255,13 +255,13 @@ _norm_backward = declare(
     " -> Tensor",
     example="huashi.pooling.lp_pool2d",
     fake=lambda grad, x, y, axes, p, mean: _unpooled(grad, x, axes),
-    cpu=_on_axes("huashi.pooling.cpu.launch:norm_backward"),
+    cpu=_on_axes("huashi.pooling.cpu.norms:norm_backward"),
 )
 _formula = declare(
     "pool_formula(Tensor x, SymInt[] axes, str kind, Tensor param, float eps) -> Tensor",
     example="huashi.pooling.gem_pool2d",
     fake=lambda x, axes, kind, param, eps: _pooled(x, axes),
-    cpu=_on_axes("huashi.pooling.cpu.launch:formula"),
+    cpu=_on_axes("huashi.pooling.cpu.means:formula"),
     cuda=_on_axes("huashi.pooling.gpu.means:formula"),
     keep=_keep_formula,
     backward=_formula_gradient,
@@ -272,7 +272,7 @@ _formula_slope = declare(
     fake=lambda x, axes, kind, param, eps: _pooled(
         x, axes, torch.promote_types(x.dtype, torch.float32)
     ),
-    cpu=_on_axes("huashi.pooling.cpu.launch:formula_slope"),
+    cpu=_on_axes("huashi.pooling.cpu.means:formula_slope"),
     cuda=_on_axes("huashi.pooling.gpu.means:formula_slope"),
 )
 _formula_backward = declare(
@@ -280,14 +280,14 @@ _formula_backward = declare(
     " -> Tensor",
     example="huashi.pooling.gem_pool2d",
     fake=lambda grad, x, axes, kind, param, eps: _unpooled(grad, x, axes),
-    cpu=_on_axes("huashi.pooling.cpu.launch:formula_backward"),
+    cpu=_on_axes("huashi.pooling.cpu.means:formula_backward"),
     cuda=_on_axes("huashi.pooling.gpu.means:formula_backward"),
 )
 _order = declare(
     "pool_order(Tensor x, SymInt[] axes, str kind, Tensor param) -> Tensor",
     example="huashi.pooling.sort_pool2d",
     fake=lambda x, axes, kind, param: _pooled(x, axes),
-    cpu=_on_axes("huashi.pooling.cpu.launch:order"),
+    cpu=_on_axes("huashi.pooling.cpu.order:order"),
 )
 _order_offsets = declare(
     "pool_order_offsets(Tensor x, SymInt[] axes, str kind, Tensor param) -> (Tensor, Tensor)",
@@ -296,7 +296,7 @@ _order_offsets = declare(
         _pooled(x, axes),
         _of_ranks(x, axes, 2 if kind == "quantile" else param.shape[-1]),
     ),
-    cpu=_on_axes("huashi.pooling.cpu.launch:order_offsets"),
+    cpu=_on_axes("huashi.pooling.cpu.order:order_offsets"),
     keep=_keep_order,
     backward=_order_gradient,
 )
@@ -305,7 +305,7 @@ _order_backward = declare(
     " -> Tensor",
     example="huashi.pooling.sort_pool2d",
     fake=lambda grad, offsets, axes, kind, param: _unpooled(grad, offsets[0], axes),
-    cpu=_on_axes("huashi.pooling.cpu.launch:order_backward"),
+    cpu=_on_axes("huashi.pooling.cpu.order:order_backward"),
 )
 _order_slope = declare(
     "pool_order_slope(Tensor grad, Tensor x, Tensor offsets, SymInt[] axes, str kind, Tensor param)"
@@ -314,26 +314,26 @@ _order_slope = declare(
     fake=lambda grad, x, offsets, axes, kind, param: torch.empty_like(
         param, memory_format=torch.contiguous_format
     ),
-    cpu=_on_axes("huashi.pooling.cpu.launch:order_slope"),
+    cpu=_on_axes("huashi.pooling.cpu.order:order_slope"),
 )
 k_largest = declare(
     "pool_k_largest(Tensor x, int k) -> Tensor",
     example="huashi.pooling.k_max_pool1d",
     fake=lambda x, k: x.new_empty((*x.shape[:-1], k), dtype=torch.int64),
     cpu_dtypes=_ORDERED,
-    cpu="huashi.pooling.cpu.launch:k_largest",
+    cpu="huashi.pooling.cpu.sequence:k_largest",
 )
 chunk_largest = declare(
     "pool_chunk_largest(Tensor x, Tensor starts, Tensor stops) -> Tensor",
     example="huashi.pooling.chunk_max_pool1d",
     fake=lambda x, starts, stops: x.new_empty((*x.shape[:-1], starts.shape[-1]), dtype=torch.int64),
-    cpu="huashi.pooling.cpu.launch:chunk_largest",
+    cpu="huashi.pooling.cpu.sequence:chunk_largest",
 )
 taken = declare(
     "pool_taken(Tensor x, Tensor indices) -> Tensor",
     example="huashi.pooling.k_max_pool1d",
     fake=lambda x, indices: x.new_empty(indices.shape),
-    cpu="huashi.pooling.cpu.launch:taken",
+    cpu="huashi.pooling.cpu.sequence:taken",
     keep=_keep_indices,
     backward=_taken_gradient,
 )
@@ -341,7 +341,7 @@ _put_back = declare(
     "pool_put_back(Tensor grad, Tensor indices, SymInt length) -> Tensor",
     example="huashi.pooling.k_max_pool1d",
     fake=lambda grad, indices, length: grad.new_empty((*grad.shape[:-1], length)),
-    cpu="huashi.pooling.cpu.launch:put_back",
+    cpu="huashi.pooling.cpu.sequence:put_back",
     keep=_keep_indices,
     backward=lambda ctx, grad: (taken(grad, *ctx.saved_tensors), None, None),
 )
