@@ -6,13 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from huashi._kernel.bfloat16 import narrow
 from huashi._kernel.mathematics import exponential
-from huashi._kernel.numba import (
-    compiled,
-    narrow,
-    part_of,
-    threaded,
-)
+from huashi._kernel.numba import compiled, part_of, threaded
 from huashi.pooling.cpu.planning import _array, _empty, _readable, _table
 from huashi.pooling.cpu.window_means import _gather
 from huashi.pooling.cpu.windows import (

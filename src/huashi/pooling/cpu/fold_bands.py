@@ -10,13 +10,8 @@ memory this reads each element once, whatever the window, and writes the results
 
 import numpy as np
 
-from huashi._kernel.numba import (
-    compiled,
-    inlined,
-    part_of,
-    threaded,
-    wide,
-)
+from huashi._kernel.bfloat16 import wide
+from huashi._kernel.numba import compiled, inlined, part_of, threaded
 from huashi.pooling.cpu.fold_elements import (
     MAX,
     MIN,

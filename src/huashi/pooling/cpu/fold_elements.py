@@ -4,7 +4,8 @@
 
 import numpy as np
 
-from huashi._kernel.numba import inlined, narrow, wide
+from huashi._kernel.bfloat16 import narrow, wide
+from huashi._kernel.numba import inlined
 
 MAX, MIN, SUM = 1, -1, 0  # what a fold does
 AS_IS, ABS, SQUARE = 0, 1, 2  # what is done to an element first

@@ -14,7 +14,9 @@ NaN the larger one, as row-major order has it, whatever the order of the folds.
 
 import numpy as np
 
-from huashi._kernel.numba import inlined, maximum, minimum, narrow, part_of, threaded, wide
+from huashi._kernel.bfloat16 import narrow, wide
+from huashi._kernel.numba import inlined, part_of, threaded
+from huashi._kernel.select import maximum, minimum
 from huashi.pooling.cpu.fold_elements import (
     ABS,
     AS_IS,

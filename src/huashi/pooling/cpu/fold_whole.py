@@ -4,16 +4,9 @@
 
 import numpy as np
 
-from huashi._kernel.numba import (
-    compiled,
-    inlined,
-    larger,
-    narrow,
-    part_of,
-    smaller,
-    threaded,
-    wide,
-)
+from huashi._kernel.bfloat16 import narrow, wide
+from huashi._kernel.numba import compiled, inlined, part_of, threaded
+from huashi._kernel.select import larger, smaller
 from huashi.pooling.cpu.fold_elements import (
     ABS,
     DIVIDE,

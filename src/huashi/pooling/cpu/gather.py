@@ -10,14 +10,8 @@ a loop in vector lanes, in a fixed order. Where windows are large, or a row has 
 
 import numpy as np
 
-from huashi._kernel.numba import (
-    compiled,
-    inlined,
-    narrow,
-    part_of,
-    threaded,
-    wide,
-)
+from huashi._kernel.bfloat16 import narrow, wide
+from huashi._kernel.numba import compiled, inlined, part_of, threaded
 from huashi.pooling.cpu.windows import (
     BEFORE,
     DILATION,

@@ -12,18 +12,9 @@ import numpy as np
 from numba.core import types
 from numba.extending import overload
 
-from huashi._kernel.numba import (
-    bits_of_float,
-    compiled,
-    float_of_bits,
-    inlined,
-    larger,
-    narrow,
-    part_of,
-    smaller,
-    threaded,
-    wide,
-)
+from huashi._kernel.bfloat16 import bits_of_float, float_of_bits, narrow, wide
+from huashi._kernel.numba import compiled, inlined, part_of, threaded
+from huashi._kernel.select import larger, smaller
 from huashi.pooling.cpu.top_k import first_equal
 from huashi.pooling.cpu.windows import (
     BEFORE,

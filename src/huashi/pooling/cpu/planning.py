@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from huashi._kernel.bfloat16 import array_of
 from huashi._kernel.memory import in_huge_pages
-from huashi._kernel.numba import array_of
 from huashi.pooling.cpu.fold_elements import (
     MAX,
     MIN,

@@ -4,7 +4,8 @@
 
 import numpy as np
 
-from huashi._kernel.numba import inlined, narrow, part_of, threaded, wide
+from huashi._kernel.bfloat16 import narrow, wide
+from huashi._kernel.numba import inlined, part_of, threaded
 from huashi.pooling.cpu.windows import BEFORE, DILATION, KERNEL, STRIDE
 
 

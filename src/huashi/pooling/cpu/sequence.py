@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
+from huashi._kernel.bfloat16 import array_of
 from huashi._kernel.memory import in_huge_pages
-from huashi._kernel.numba import array_of
 from huashi.pooling.cpu import top_k
 from huashi.pooling.cpu.planning import _readable
 

@@ -15,7 +15,9 @@ import functools
 
 import numpy as np
 
-from huashi._kernel.numba import compiled, inlined, larger, narrow, part_of, smaller, threaded, wide
+from huashi._kernel.bfloat16 import narrow, wide
+from huashi._kernel.numba import compiled, inlined, part_of, threaded
+from huashi._kernel.select import larger, smaller
 from huashi.pooling.cpu.windows import (
     BEFORE,
     DILATION,

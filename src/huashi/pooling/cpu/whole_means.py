@@ -4,16 +4,10 @@
 
 import numpy as np
 
+from huashi._kernel.bfloat16 import narrow, wide
 from huashi._kernel.mathematics import raised
-from huashi._kernel.numba import (
-    compiled,
-    inlined,
-    larger,
-    narrow,
-    part_of,
-    threaded,
-    wide,
-)
+from huashi._kernel.numba import compiled, inlined, part_of, threaded
+from huashi._kernel.select import larger
 from huashi.pooling.cpu.window_means import (
     LP,
     POWER,

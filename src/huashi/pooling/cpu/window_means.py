@@ -10,15 +10,9 @@ the memory where they do not.
 
 import numpy as np
 
+from huashi._kernel.bfloat16 import narrow, wide
 from huashi._kernel.mathematics import exponential, logarithm, raised
-from huashi._kernel.numba import (
-    compiled,
-    inlined,
-    narrow,
-    part_of,
-    threaded,
-    wide,
-)
+from huashi._kernel.numba import compiled, inlined, part_of, threaded
 from huashi.pooling.cpu.windows import (
     BEFORE,
     DILATION,

@@ -2,7 +2,8 @@
 
 # ruff: noqa: ANN001, ANN201  (Numba infers the types of a kernel)
 
-from huashi._kernel.numba import compiled, inlined, narrow, wide
+from huashi._kernel.bfloat16 import narrow, wide
+from huashi._kernel.numba import compiled, inlined
 
 LENGTH, KERNEL, STRIDE, BEFORE, AFTER, DILATION, WINDOWS = range(7)  # the fields of an Axis
 
