@@ -13,16 +13,28 @@ from collections.abc import Sequence
 from types import ModuleType
 
 MOVED = {  # below huashi: a path of earlier versions, and the modules that have its names today
-    "pooling.formulas": ("pooling.cpu.window_means",),
+    "pooling.formulas": (
+        "pooling.cpu.whole_means",
+        "pooling.cpu.window_means",
+    ),
     "pooling.gpu_formula": ("pooling.gpu.means",),
     "pooling.gpu_windows": ("pooling.gpu.windows",),
     "pooling.lines": ("pooling.cpu.fold_rows",),
     "pooling.order_statistics": ("pooling.cpu.sorting_network",),
-    "pooling.picks": ("pooling.cpu.packed_extrema",),
+    "pooling.picks": (
+        "pooling.cpu.gather",
+        "pooling.cpu.packed_extrema",
+        "pooling.cpu.scatter",
+    ),
     "pooling.places": ("pooling.offsets",),
     "pooling.regions": ("pooling.random_regions",),
     "pooling.selections": ("pooling.cpu.top_k",),
-    "pooling.sweeps": ("pooling.cpu.fold_bands",),
+    "pooling.sweeps": (
+        "pooling.cpu.fold_bands",
+        "pooling.cpu.fold_elements",
+        "pooling.cpu.fold_whole",
+        "pooling.cpu.windows",
+    ),
     "regularization.certificate": ("regularization.optimizer.certificate",),
     "regularization.compaction_file": ("regularization.compaction.file",),
     "regularization.compaction_report": ("regularization.compaction.report",),

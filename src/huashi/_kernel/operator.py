@@ -138,7 +138,7 @@ def declare(
     if cpu_dtypes:
         dtypes["cpu"] = cpu_dtypes
     for device, kernel in kernels.items():
-        function = _imported(kernel) if isinstance(kernel, str) else kernel
+        function = imported(kernel) if isinstance(kernel, str) else kernel
         launch = _on_device_of_first(function) if device == "cuda" else function
         torch.library.impl(f"huashi::{name}", device, launch)
     if backward:
@@ -231,7 +231,7 @@ def backward_of(reference: Callable, inputs: tuple, grad: Tensor, *constants: An
     return tuple(next(grads) if t.requires_grad else None for t in inputs)
 
 
-def _imported(path: str) -> Callable:
+def imported(path: str) -> Callable:
     """The function at ``module:function``, imported by its first call."""
     module, _, name = path.partition(":")
 

@@ -22,7 +22,8 @@ from torch import Tensor
 
 from huashi._kernel.mathematics import exponential, logarithm
 from huashi._kernel.memory import in_huge_pages
-from huashi._kernel.numba import compiled, larger, part_of, smaller, threaded
+from huashi._kernel.numba import compiled, part_of, threaded
+from huashi._kernel.select import larger, smaller
 
 CHUNK = 64  # entries that are looked at together, whether one of them is not 0
 

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from huashi._kernel.numba import array_of, part_of, threaded
+from huashi._kernel.bfloat16 import array_of
+from huashi._kernel.numba import part_of, threaded
 
 
 def convolve(x: Tensor, weight: Tensor, dilation: int, left: int, time: int) -> Tensor:

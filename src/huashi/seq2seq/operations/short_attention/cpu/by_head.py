@@ -13,9 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from huashi._kernel.bfloat16 import array_of
 from huashi._kernel.lanes import WIDTH, add, load, multiply_add, spread, store, total
 from huashi._kernel.mathematics import exponential
-from huashi._kernel.numba import array_of, inlined, larger, part_of, threaded
+from huashi._kernel.numba import inlined, part_of, threaded
+from huashi._kernel.select import larger
 
 
 def attend(
