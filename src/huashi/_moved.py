@@ -13,15 +13,33 @@ from collections.abc import Sequence
 from types import ModuleType
 
 MOVED = {  # below huashi: a path of earlier versions, and the modules that have its names today
+    "pooling.adaptive": (
+        *("pooling.adaptive_windows", "pooling.adaptive_extrema", "pooling.adaptive_means"),
+        "pooling.spatial_pyramid",
+    ),
     "pooling.formulas": ("pooling.cpu.window_means",),
+    "pooling.functional": (
+        *("pooling.arguments", "pooling.extrema", "pooling.average", "pooling.powers"),
+        *("pooling.exponentials", "pooling.order", "pooling.stochastic"),
+    ),
+    "pooling.geometry": ("_windows", "pooling.bins"),
+    "pooling.global_pooling": (
+        *("pooling.global_module", "pooling.global_windows", "pooling.global_positions"),
+        "pooling.classifier_heads",
+    ),
     "pooling.gpu_formula": ("pooling.gpu.means",),
     "pooling.gpu_windows": ("pooling.gpu.windows",),
+    "pooling.layers": (
+        *("pooling.window_module", "pooling.extrema", "pooling.average", "pooling.powers"),
+        *("pooling.exponentials", "pooling.order", "pooling.stochastic"),
+    ),
     "pooling.lines": ("pooling.cpu.fold_rows",),
     "pooling.order_statistics": ("pooling.cpu.sorting_network",),
     "pooling.picks": ("pooling.cpu.packed_extrema",),
     "pooling.places": ("pooling.offsets",),
-    "pooling.regions": ("pooling.random_regions",),
+    "pooling.regions": ("pooling.fractional", "pooling.s3"),
     "pooling.selections": ("pooling.cpu.top_k",),
+    "pooling.sequence": ("pooling.k_max", "pooling.chunk_max"),
     "pooling.sweeps": ("pooling.cpu.fold_bands",),
     "regularization.certificate": ("regularization.optimizer.certificate",),
     "regularization.compaction_file": ("regularization.compaction.file",),

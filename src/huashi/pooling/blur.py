@@ -18,10 +18,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from huashi._windows import Padding, Size, each_axis
+from huashi.pooling.arguments import check_input, checked
 from huashi.pooling.dimensions import each_dimension, each_dimension_module
-from huashi.pooling.functional import check_input, checked, max_pool
-from huashi.pooling.geometry import Padding, Size, each_axis
-from huashi.pooling.layers import WindowPool
+from huashi.pooling.extrema import max_pool
+from huashi.pooling.window_module import WindowPool
 
 CONVOLUTION = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 

@@ -18,10 +18,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from huashi._checks import check_floating
+from huashi._windows import Axis, Padding, Size, each_axis
+from huashi.pooling.arguments import checked
+from huashi.pooling.average import avg_pool
 from huashi.pooling.dimensions import each_dimension, each_dimension_module
-from huashi.pooling.functional import avg_pool, checked, mask_pool, max_pool
-from huashi.pooling.geometry import Axis, Padding, Size, each_axis
-from huashi.pooling.layers import WindowPool
+from huashi.pooling.extrema import mask_pool, max_pool
+from huashi.pooling.window_module import WindowPool
 
 CONVOLUTION = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 

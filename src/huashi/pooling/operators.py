@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from huashi._kernel.operator import backward_of, declare
+from huashi._windows import Axis
 from huashi.pooling import reference
 from huashi.pooling.dimensions import memory_format_of
-from huashi.pooling.geometry import Axis
 from huashi.pooling.offsets import indices_of, offset_dtype
 
 _FIELDS = len(Axis._fields)

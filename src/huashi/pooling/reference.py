@@ -12,7 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from huashi.pooling.geometry import AnyAxis, Axis, Bins
+from huashi._windows import Axis
+from huashi.pooling.bins import AnyAxis, Bins
 
 
 class Windows(NamedTuple):

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from huashi._kernel.memory import in_huge_pages
 from huashi._kernel.numba import array_of
+from huashi._windows import Axis, is_whole
 from huashi.pooling import reference
 from huashi.pooling.cpu import fold_bands as sweeps
 from huashi.pooling.cpu import fold_rows as lines
@@ -24,7 +25,6 @@ from huashi.pooling.cpu import top_k as selections
 from huashi.pooling.cpu import window_means as formulas
 from huashi.pooling.cpu.fold_bands import ABS, AS_IS, DIVIDE, MAX, MIN, ROOT, SQUARE, SUM
 from huashi.pooling.dimensions import memory_format_of
-from huashi.pooling.geometry import Axis, is_whole
 from huashi.pooling.offsets import nowhere, offset_dtype
 
 BAND = 2**14  # bytes of a scratch: it and its twin fit into the L1 cache
