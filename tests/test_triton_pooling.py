@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from huashi.pooling.geometry import axes_of
+from huashi._windows import axes_of
 from tests.conftest import INTERPRET
 
 triton = pytest.importorskip("triton")

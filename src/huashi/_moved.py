@@ -13,12 +13,46 @@ from collections.abc import Sequence
 from types import ModuleType
 
 MOVED = {  # below huashi: a path of earlier versions, and the modules that have its names today
+    "pooling.adaptive": (
+        "pooling.adaptive_windows",
+        "pooling.adaptive_extrema",
+        "pooling.adaptive_means",
+        "pooling.spatial_pyramid",
+    ),
     "pooling.formulas": (
         "pooling.cpu.whole_means",
         "pooling.cpu.window_means",
     ),
+    "pooling.functional": (
+        "pooling.arguments",
+        "pooling.extrema",
+        "pooling.average",
+        "pooling.powers",
+        "pooling.exponentials",
+        "pooling.order",
+        "pooling.stochastic",
+    ),
+    "pooling.geometry": (
+        "_windows",
+        "pooling.bins",
+    ),
+    "pooling.global_pooling": (
+        "pooling.global_module",
+        "pooling.global_windows",
+        "pooling.global_positions",
+        "pooling.classifier_heads",
+    ),
     "pooling.gpu_formula": ("pooling.gpu.means",),
     "pooling.gpu_windows": ("pooling.gpu.windows",),
+    "pooling.layers": (
+        "pooling.window_module",
+        "pooling.extrema",
+        "pooling.average",
+        "pooling.powers",
+        "pooling.exponentials",
+        "pooling.order",
+        "pooling.stochastic",
+    ),
     "pooling.lines": ("pooling.cpu.fold_rows",),
     "pooling.order_statistics": ("pooling.cpu.sorting_network",),
     "pooling.picks": (
@@ -27,8 +61,15 @@ MOVED = {  # below huashi: a path of earlier versions, and the modules that have
         "pooling.cpu.scatter",
     ),
     "pooling.places": ("pooling.offsets",),
-    "pooling.regions": ("pooling.random_regions",),
+    "pooling.regions": (
+        "pooling.fractional",
+        "pooling.s3",
+    ),
     "pooling.selections": ("pooling.cpu.top_k",),
+    "pooling.sequence": (
+        "pooling.k_max",
+        "pooling.chunk_max",
+    ),
     "pooling.sweeps": (
         "pooling.cpu.fold_bands",
         "pooling.cpu.fold_elements",

@@ -5,9 +5,9 @@ import torch
 from torch.autograd import grad
 from torch.testing import assert_close
 
+from huashi._windows import axes_of
 from huashi.pooling import reference
 from huashi.pooling.dimensions import memory_format_of
-from huashi.pooling.geometry import axes_of
 from huashi.pooling.offsets import indices_of, nowhere, offset_dtype, offsets_of
 from tests.conftest import GRADIENT_TOLERANCE, INTERPRET, TOLERANCE
 

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from huashi._checks import check_choice, check_ndim, check_positive
-from huashi.pooling import blur, layers
+from huashi.pooling import average, blur, extrema
 
 CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
-MAX_POOLS = {1: layers.MaxPool1d, 2: layers.MaxPool2d, 3: layers.MaxPool3d}
-AVG_POOLS = {1: layers.AvgPool1d, 2: layers.AvgPool2d, 3: layers.AvgPool3d}
+MAX_POOLS = {1: extrema.MaxPool1d, 2: extrema.MaxPool2d, 3: extrema.MaxPool3d}
+AVG_POOLS = {1: average.AvgPool1d, 2: average.AvgPool2d, 3: average.AvgPool3d}
 BLUR_POOLS = {1: blur.BlurPool1d, 2: blur.BlurPool2d, 3: blur.BlurPool3d}
 MAX_BLUR_POOLS = {1: blur.MaxBlurPool1d, 2: blur.MaxBlurPool2d, 3: blur.MaxBlurPool3d}
 KINDS = "strided", "all_convolutional", "max", "avg", "blur", "max_blur"

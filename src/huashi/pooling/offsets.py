@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from huashi.pooling.geometry import Axis
+from huashi._windows import Axis
 
 
 class Places(NamedTuple):
@@ -24,7 +24,7 @@ class Places(NamedTuple):
     def indices(self) -> Tensor:
         """The same as torch has it: int64, in the flattened dimensions of the input, -1 if none.
 
-        >>> from huashi.pooling.geometry import axes_of
+        >>> from huashi._windows import axes_of
         >>> Places(torch.tensor([1, 0, 255], dtype=torch.uint8), axes_of([6], 2)).indices()
         tensor([ 1,  2, -1])
         """

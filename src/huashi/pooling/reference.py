@@ -12,7 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from huashi.pooling.geometry import AnyAxis, Axis, Bins
+from huashi._windows import Axis
+from huashi.pooling.bins import AnyAxis, Bins
 
 
 class Windows(NamedTuple):
@@ -31,7 +32,7 @@ def windows(x: Tensor, axes: tuple[AnyAxis, ...], mask: Tensor | None = None) ->
 
     Args:
         x: (..., the lengths of ``axes``).
-        axes: from :func:`huashi.pooling.geometry.axes_of`; of windows that differ in size, the
+        axes: from :func:`huashi._windows.axes_of`; of windows that differ in size, the
             smaller lack the last elements.
         mask: True where an element is real, bool, broadcastable to ``x``.
     """

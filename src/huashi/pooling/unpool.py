@@ -23,10 +23,10 @@ from torch.nn import functional as F
 
 from huashi._checks import check_choice
 from huashi._kernel.operator import kernel_serves
+from huashi._windows import Axis, Padding, Size, axes_of
 from huashi.pooling import operators, reference
+from huashi.pooling.arguments import check_input
 from huashi.pooling.dimensions import each_dimension, each_dimension_module
-from huashi.pooling.functional import check_input
-from huashi.pooling.geometry import Axis, Padding, Size, axes_of
 from huashi.pooling.offsets import Places, nowhere
 
 POLICIES = "last", "max", "sum"
@@ -74,7 +74,7 @@ def max_unpool(
             see: it leaves them out); sizes that do not fit; an argument is out of its range.
         TypeError: an argument is of the wrong kind.
 
-    >>> from huashi.pooling.functional import max_pool1d
+    >>> from huashi.pooling.extrema import max_pool1d
     >>> x = torch.tensor([[3.0, 1.0, 2.0, 4.0, 5.0]])
     >>> max_unpool1d(*max_pool1d(x, 2, return_indices="compact"))
     tensor([[3., 0., 0., 4., 0.]])
@@ -87,12 +87,13 @@ def max_unpool(
     if isinstance(indices, Places):
         lengths = _lengths_of_places(dims, x, indices, windows, output_size)
         index, apart = _indices_of(indices), _apart(indices.axes)
+        uncovered = not apart and "overlapping windows"
     else:
         lengths = _lengths_of_indices(dims, x, indices, windows, output_size)
-        index, apart = indices, False
+        index, apart, uncovered = indices, False, "indices"
     if readable(index) and index.numel():
         _check_inside(index, lengths)
-    if apart and kernel_serves("pool_pick_backward", x, index):
+    if kernel_serves("pool_pick_backward", x, index, unless=uncovered):
         return operators.put(x, indices.offsets, indices.axes)  # pyright: ignore[reportAttributeAccessIssue]
     places = index.flatten(-dims)
     flat = _put(x.flatten(-dims), places, math.prod(lengths), duplicates, apart=apart)

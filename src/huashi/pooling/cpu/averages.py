@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from huashi._windows import Axis, is_whole
 from huashi.pooling.cpu import gather
 from huashi.pooling.cpu.fold import _counts, _folded
 from huashi.pooling.cpu.fold_elements import DIVIDE, SUM
@@ -20,7 +21,6 @@ from huashi.pooling.cpu.planning import (
     _transposed,
 )
 from huashi.pooling.dimensions import memory_format_of
-from huashi.pooling.geometry import Axis, is_whole
 
 
 def average(

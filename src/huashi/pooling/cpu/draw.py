@@ -9,13 +9,13 @@ from torch import Tensor
 from huashi._kernel.bfloat16 import narrow
 from huashi._kernel.mathematics import exponential
 from huashi._kernel.numba import compiled, part_of, threaded
+from huashi._windows import Axis
 from huashi.pooling.cpu.planning import _array, _empty, _readable, _table
 from huashi.pooling.cpu.window_means import _gather
 from huashi.pooling.cpu.windows import (
     KERNEL,
 )
 from huashi.pooling.dimensions import memory_format_of
-from huashi.pooling.geometry import Axis
 from huashi.pooling.offsets import nowhere, offset_dtype
 
 

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from huashi._windows import Axis, is_whole
 from huashi.pooling.cpu import fold_rows, gather, packed_extrema, scatter
 from huashi.pooling.cpu.fold import _folded
 from huashi.pooling.cpu.fold_elements import SUM
@@ -21,7 +22,6 @@ from huashi.pooling.cpu.planning import (
     _table,
 )
 from huashi.pooling.dimensions import memory_format_of
-from huashi.pooling.geometry import Axis, is_whole
 from huashi.pooling.offsets import nowhere, offset_dtype
 
 PACKED = (torch.float32, torch.bfloat16, torch.float16)  # what an offset can be packed beside

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from huashi._windows import Axis, is_whole
 from huashi.pooling.cpu import (
     fold_bands,
     fold_rows,
@@ -28,7 +29,6 @@ from huashi.pooling.cpu.planning import (
     _table,
     _three,
 )
-from huashi.pooling.geometry import Axis, is_whole
 
 _ALONE = np.ones(1), np.ones(1), np.ones(1)
 _NO_FACTORS = {

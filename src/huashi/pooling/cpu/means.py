@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from huashi._windows import Axis, is_whole
 from huashi.pooling.cpu import whole_means, window_means
 from huashi.pooling.cpu.fold import _factors
 from huashi.pooling.cpu.planning import (
@@ -19,7 +20,6 @@ from huashi.pooling.cpu.planning import (
     _table,
     _three,
 )
-from huashi.pooling.geometry import Axis, is_whole
 
 _KINDS = {
     "lp": window_means.LP,

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from huashi._windows import Axis
 from huashi.pooling.cpu.averages import _gathered, average_backward
 from huashi.pooling.cpu.extrema import extremum
 from huashi.pooling.cpu.fold import _ALONE, _counts, _folded
@@ -10,7 +11,6 @@ from huashi.pooling.cpu.fold_elements import ABS, DIVIDE, ROOT, SQUARE, SUM
 from huashi.pooling.cpu.means import formula, formula_backward
 from huashi.pooling.cpu.planning import _can_gather
 from huashi.pooling.dimensions import memory_format_of
-from huashi.pooling.geometry import Axis
 
 
 def norm(x: Tensor, axes: tuple[Axis, ...], p: int, mean: bool) -> Tensor:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from huashi._windows import Axis
 from huashi.pooling import reference
 from huashi.pooling.cpu import (
     sorting_network,
@@ -30,7 +31,6 @@ from huashi.pooling.cpu.planning import (
     _three,
 )
 from huashi.pooling.dimensions import memory_format_of
-from huashi.pooling.geometry import Axis
 
 
 def order(x: Tensor, axes: tuple[Axis, ...], kind: str, param: Tensor) -> Tensor:

@@ -14,13 +14,13 @@ from torch import Tensor
 
 from huashi._kernel.bfloat16 import array_of
 from huashi._kernel.memory import in_huge_pages
+from huashi._windows import Axis
 from huashi.pooling.cpu.fold_elements import (
     MAX,
     MIN,
     SUM,
 )
 from huashi.pooling.dimensions import memory_format_of
-from huashi.pooling.geometry import Axis
 
 BAND = 2**14  # bytes of a scratch: it and its twin fit into the L1 cache
 LANES = 16  # numbers side by side that are worth a loop of their own

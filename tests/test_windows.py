@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from huashi.pooling.geometry import axes_of
+from huashi._windows import axes_of
 
 
 def test_numbers_stand_for_all_axes():

@@ -17,6 +17,8 @@ from huashi._checks import check_choice
 
 Size = int | Sequence[int]
 """One number for all axes, or one for each."""
+
+
 Padding = int | Sequence[int] | Sequence[tuple[int, int]] | Literal["same", "same_lower"]
 """One number for all sides, one for each axis, or (before, after) for each axis. ``same`` gives
 ceil(L / stride) windows, an odd element of padding after; ``same_lower`` has it before."""
@@ -34,49 +36,6 @@ class Axis(NamedTuple):
     dilation: int
     windows: int
     """How many windows there are."""
-
-
-class Bins(NamedTuple):
-    """The windows along one axis where they differ in size; none of them is empty."""
-
-    length: int
-    """Elements of the input."""
-    starts: tuple[int, ...]
-    """The first element of each."""
-    stops: tuple[int, ...]
-    """The element after its last."""
-
-    @property
-    def windows(self) -> int:
-        """How many windows there are."""
-        return len(self.starts)
-
-    @property
-    def kernel(self) -> int:
-        """Elements of the largest."""
-        return max(stop - start for start, stop in zip(self.starts, self.stops, strict=True))
-
-
-AnyAxis = Axis | Bins
-"""The windows along one axis, of one size or of several."""
-
-
-def bins_of(length: int, output: int) -> AnyAxis:
-    """``output`` adaptive bins: bin i reaches from floor(i length / output) to ceil of the next.
-
-    Where ``output`` divides ``length`` they are windows like any others; else neighbours overlap.
-
-    >>> bins_of(5, 2)
-    Bins(length=5, starts=(0, 2), stops=(3, 5))
-    >>> bins_of(6, 2)
-    Axis(length=6, kernel=3, stride=3, before=0, after=0, dilation=1, windows=2)
-    """
-    if length % output == 0:
-        size = length // output
-        return Axis(length, size, size, 0, 0, 1, output)
-    starts = tuple(i * length // output for i in range(output))
-    stops = tuple(-(-(i + 1) * length // output) for i in range(output))
-    return Bins(length, starts, stops)
 
 
 def axes_of(
@@ -136,6 +95,19 @@ def is_whole(axes: Sequence[Axis]) -> bool:
     )
 
 
+def each_axis(name: str, value: Size, n: int, *, least: int) -> tuple[int, ...]:
+    """``value`` for each of ``n`` axes, every one an int of at least ``least``."""
+    values = tuple(value) if isinstance(value, Sequence) else (value,) * n
+    if len(values) != n:
+        raise ValueError(f"{name} must be an int or have {n} of them, got {value}")
+    for each in values:
+        if isinstance(each, bool) or not isinstance(each, int):
+            raise TypeError(f"{name} must be made of ints, got {value!r}")
+        if each < least:
+            raise ValueError(f"{name} must be >= {least}, got {value}")
+    return values
+
+
 def _axis(
     length: int, k: int, stride: int, sides: tuple[int, int], dilation: int, ceil_mode: bool
 ) -> Axis:
@@ -170,16 +142,3 @@ def _sides(
         pairs = [each_axis("padding", side, 2, least=0) for side in padding]
         return [(before, after) for before, after in pairs]
     return [(p, p) for p in each_axis("padding", padding, n, least=0)]  # pyright: ignore[reportArgumentType]
-
-
-def each_axis(name: str, value: Size, n: int, *, least: int) -> tuple[int, ...]:
-    """``value`` for each of ``n`` axes, every one an int of at least ``least``."""
-    values = tuple(value) if isinstance(value, Sequence) else (value,) * n
-    if len(values) != n:
-        raise ValueError(f"{name} must be an int or have {n} of them, got {value}")
-    for each in values:
-        if isinstance(each, bool) or not isinstance(each, int):
-            raise TypeError(f"{name} must be made of ints, got {value!r}")
-        if each < least:
-            raise ValueError(f"{name} must be >= {least}, got {value}")
-    return values

@@ -1,4 +1,4 @@
-r"""Pooling over a sequence: its k largest elements as they stood, or the largest of each chunk.
+r"""The k largest elements of a sequence, in the order in which they stand.
 
 k-max pooling keeps what a maximum throws away, how often and in which order a feature is strong,
 
@@ -6,9 +6,7 @@ k-max pooling keeps what a maximum throws away, how often and in which order a f
 
 and dynamic k-max pooling lets k shrink from layer to layer with the length of each sample:
 Kalchbrenner, Grefenstette, Blunsom: A Convolutional Neural Network for Modelling Sentences (2014),
-https://arxiv.org/abs/1404.2188. Chunk-max pooling keeps where it is strong: Chen, Xu, Liu, Zeng,
-Zhao: Event Extraction via Dynamic Multi-Pooling Convolutional Neural Networks (2015),
-https://aclanthology.org/P15-1017.
+https://arxiv.org/abs/1404.2188.
 
 ``x.topk(k)`` gives the elements in the order of their size, and any of several equals.
 """
@@ -20,10 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from huashi._kernel.operator import kernel_serves
-from huashi.pooling import operators, reference
-from huashi.pooling.adaptive import adaptive_max_pool1d
-from huashi.pooling.functional import check_input, real_elements
-from huashi.pooling.geometry import bins_of
+from huashi.pooling import operators
+from huashi.pooling.arguments import check_count, check_input, count_real, real_elements
 from huashi.pooling.unpool import readable
 
 
@@ -73,7 +69,7 @@ def k_max_pool1d(
     tensor([[ 0,  1, -1]])
     """
     check_input(1, x, integers=True)
-    _check_count("k", k)
+    check_count("k", k)
     if k > x.shape[-1]:
         raise ValueError(f"k must be in [1, {x.shape[-1]}], the length of x, got {k}")
     found = k_max(x, k, real_elements(1, x, mask, lengths))
@@ -117,54 +113,10 @@ def dynamic_k_max_pool1d(
     k = min(widest, length)
     keep = None
     if real is not None:
-        share = (layers - layer) * _count(real, length)
+        share = (layers - layer) * count_real(real, length)
         keep = ((share + layers - 1) // layers).clamp(min(k_top, k), k)
     found = k_max(x, k, real, keep)
     return F.pad(found.values, (0, widest - k)), F.pad(found.mask, (0, widest - k))
-
-
-def chunk_max_pool1d(
-    x: Tensor,
-    chunks: int,
-    *,
-    lengths: Tensor | None = None,
-    positions: Tensor | None = None,
-    mask: Tensor | None = None,
-) -> Tensor:
-    """The largest element of each chunk of a row.
-
-    The s real elements of a row, be they side by side or not, are cut into equal chunks: chunk i
-    has the elements from ``floor(i * s / chunks)`` to before ``ceil((i + 1) * s / chunks)``, as in
-    adaptive pooling. Or they are cut at given positions, as at the trigger and the argument of an
-    event (Chen et al. 2015, DMCNN). The first of equals wins, and it alone gets the gradient; NaN
-    wins over all else. A chunk without a real element gives -inf (the least integer of an integer
-    dtype). Takes what :func:`k_max_pool1d` takes, and:
-
-    Args:
-        chunks: how many.
-        positions: where in ``x`` each chunk but the first begins, ascending, (batch, chunks - 1) or
-            (chunks - 1,), integers; with p and q, the chunks are [0, p), [p, q) and [q, length). To
-            have a word end its chunk, as in the paper, give the position after it.
-
-    Returns:
-        (channel, chunks) or (batch, channel, chunks), in the dtype of ``x``.
-
-    >>> x = torch.tensor([[3.0, 9.0, 1.0, 5.0, 4.0, 7.0]])
-    >>> chunk_max_pool1d(x, 3)
-    tensor([[9., 5., 7.]])
-    >>> chunk_max_pool1d(x, 3, positions=torch.tensor([1, 5]))
-    tensor([[3., 9., 7.]])
-    """
-    check_input(1, x, integers=True)
-    _check_count("chunks", chunks)
-    if positions is not None:
-        _check_positions(x, chunks, positions)
-    real = real_elements(1, x, mask, lengths)
-    if mask is None and kernel_serves("pool_chunk_largest", x):
-        return _chunks_by_kernel(x, chunks, lengths, positions)
-    if real is None and positions is None and x.is_floating_point():
-        return adaptive_max_pool1d(x, chunks)  # pyright: ignore[reportReturnType]
-    return chunk_max(x, chunks, real, positions)
 
 
 class KMaxPool1d(nn.Module):
@@ -172,7 +124,7 @@ class KMaxPool1d(nn.Module):
 
     def __init__(self, k: int, *, return_indices: bool = False) -> None:
         super().__init__()
-        _check_count("k", k)
+        check_count("k", k)
         self.k = k
         self.return_indices = return_indices
 
@@ -206,29 +158,6 @@ class DynamicKMaxPool1d(nn.Module):
         return f"layer={self.layer}, layers={self.layers}, k_top={self.k_top}"
 
 
-class ChunkMaxPool1d(nn.Module):
-    """:func:`chunk_max_pool1d` as a module."""
-
-    def __init__(self, chunks: int) -> None:
-        super().__init__()
-        _check_count("chunks", chunks)
-        self.chunks = chunks
-
-    def forward(
-        self,
-        x: Tensor,
-        *,
-        lengths: Tensor | None = None,
-        positions: Tensor | None = None,
-        mask: Tensor | None = None,
-    ) -> Tensor:
-        options = {"lengths": lengths, "positions": positions, "mask": mask}
-        return chunk_max_pool1d(x, self.chunks, **options)
-
-    def extra_repr(self) -> str:
-        return f"chunks={self.chunks}"
-
-
 def k_max(x: Tensor, k: int, real: Tensor | None = None, keep: Tensor | None = None) -> KMax:
     """The k largest real elements along the last dimension, in order; the first of equals.
 
@@ -239,7 +168,8 @@ def k_max(x: Tensor, k: int, real: Tensor | None = None, keep: Tensor | None = N
         keep: how many to have in each row where that is fewer than k, (..., 1).
     """
     length = x.shape[-1]
-    if real is None and keep is None and kernel_serves("pool_k_largest", x):
+    masked = real is not None or keep is not None
+    if kernel_serves("pool_k_largest", x, unless=masked and "mask"):
         order = operators.k_largest(x.detach(), k)
         values = operators.taken(x, order) if x.is_floating_point() else x.gather(-1, order)
         return KMax(values, torch.ones_like(order, dtype=torch.bool), order)
@@ -291,83 +221,12 @@ def _first_of_equals(known: Tensor, k: int, least: Tensor, real: Tensor | None) 
     return torch.where(above, first + length, torch.where(equal, first, 0)).topk(k, -1).indices
 
 
-def chunk_max(
-    x: Tensor, chunks: int, real: Tensor | None = None, positions: Tensor | None = None
-) -> Tensor:
-    """The largest real element of each chunk of the last dimension, the first of equals.
-
-    ``real`` is broadcastable to ``x``; ``positions``, where chunks after the first begin, are
-    (..., chunks - 1). Chunks are equal without them.
-    """
-    length = x.shape[-1]
-    if real is None and positions is None:
-        return reference.extremum(x, (bins_of(length, chunks),))[0]
-    place = order = torch.arange(length, device=x.device)
-    if real is not None:
-        real = real.expand(*real.shape[:-1], length)
-    if positions is not None:
-        cuts = positions.long()[..., None, :]
-        first, end = F.pad(cuts, (1, 0)), F.pad(cuts, (0, 1), value=length)
-    else:  # in places among the real elements
-        count = length if real is None else _count(real, length)
-        place = order if real is None else real.cumsum(-1) - 1
-        i = torch.arange(chunks, device=x.device)
-        first, end = i * count // chunks, ((i + 1) * count + chunks - 1) // chunks
-    inside = (place[..., None, :] >= first[..., None]) & (place[..., None, :] < end[..., None])
-    if real is not None:
-        inside = inside & real[..., None, :]
-    # chunks that share an element add their gradients up in one order on every device
-    each = x[..., None, :].expand(*x.shape[:-1], chunks, length)
-    return reference.extremum_of(reference.Windows(each, inside, order))[0]
-
-
-def _chunks_by_kernel(
-    x: Tensor, chunks: int, lengths: Tensor | None, positions: Tensor | None
-) -> Tensor:
-    """As :func:`chunk_max`, with lengths in place of a mask."""
-    length = x.shape[-1]
-    count = torch.full((1,), length) if lengths is None else lengths.long().reshape(-1, 1)
-    if positions is None:
-        i = torch.arange(chunks)
-        starts, stops = i * count // chunks, ((i + 1) * count + chunks - 1) // chunks
-    else:
-        cuts = positions.long().reshape(-1, chunks - 1).clamp(0, length)
-        starts = F.pad(cuts, (1, 0))
-        stops = torch.minimum(F.pad(cuts, (0, 1), value=length), count)
-    starts, stops = torch.broadcast_tensors(starts, stops)
-    index = operators.chunk_largest(x.detach(), starts, stops)
-    return torch.where(index < 0, -torch.inf, operators.taken(x, index.clamp(min=0)))
-
-
-def _count(real: Tensor, length: int) -> Tensor:
-    """How many elements of a row are real, (..., 1)."""
-    return real.expand(*real.shape[:-1], length).sum(-1, keepdim=True)
-
-
 def _least(dtype: torch.dtype) -> float | int:
     return -torch.inf if dtype.is_floating_point else torch.iinfo(dtype).min
 
 
-def _check_count(name: str, value: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an int, got {value!r}")
-    if value < 1:
-        raise ValueError(f"{name} must be >= 1, got {value}")
-
-
 def _check_layer(layer: int, layers: int, k_top: int) -> None:
     for name, value in {"layer": layer, "layers": layers, "k_top": k_top}.items():
-        _check_count(name, value)
+        check_count(name, value)
     if layer > layers:
         raise ValueError(f"layer must be in [1, {layers}], the layers there are, got {layer}")
-
-
-def _check_positions(x: Tensor, chunks: int, positions: Tensor) -> None:
-    shape = tuple(positions.shape)
-    if shape not in ((chunks - 1,), (*x.shape[:-2], chunks - 1)):
-        raise ValueError(
-            f"positions must have shape {(*x.shape[:-2], chunks - 1)}, where each chunk but the "
-            f"first begins, got {shape}"
-        )
-    if positions.is_floating_point() or positions.dtype == torch.bool:
-        raise TypeError(f"positions must be an integer tensor, got {positions.dtype}")

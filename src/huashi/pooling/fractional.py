@@ -1,22 +1,21 @@
-r"""Pools of which the regions follow from chance.
-
-- Fractional: regions whose edges are a pseudo-random sequence (Graham, 2014).
-- S3: a maximum everywhere, of which random rows and columns are kept (Zhai et al., 2017).
-"""
+"""Pools over regions whose edges are a pseudo-random sequence (Graham, 2014)."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
 from huashi._checks import check_choice
-from huashi.pooling import functional, reference
+from huashi._kernel.operator import without_kernel
+from huashi._windows import Size, each_axis
+from huashi.pooling import reference
+from huashi.pooling.arguments import check_input, real_elements
 from huashi.pooling.dimensions import each_dimension, each_dimension_module
-from huashi.pooling.geometry import Size, each_axis
 
 Regions = Size | Literal["disjoint", "overlapping"]
 """Elements of a region, or Graham's regions, which touch or share their edges."""
+
 
 _ANY_LENGTH = 2**40
 
@@ -71,8 +70,8 @@ def fractional_max_pool(
     >>> fractional_max_pool1d(x, "disjoint", 3, training=False)  # 1 2 | 3 4 | 5
     tensor([[2., 4., 5.]])
     """
-    functional.check_input(dims, x, integers=True)
-    real = functional.real_elements(dims, x, mask, lengths)
+    check_input(dims, x, integers=True)
+    real = real_elements(dims, x, mask, lengths)
     full, lead = x.shape[-dims:], x.shape[:-dims]
     kernels = _region_kernels(dims, kernel_size)
     outputs = _fractional_sizes(full, kernels, output_size, output_ratio)
@@ -80,6 +79,29 @@ def fractional_max_pool(
         u = reference.uniform((*lead, dims), x, generator)
     else:
         u = torch.full((*lead, dims), 0.5, device=x.device)
+    y, index = _fractional_maxima(x, kernels, outputs, u, real)
+    return (y, index) if return_indices else y
+
+
+@without_kernel("each channel of each sample has regions of its own, which torch gathers")
+def _fractional_maxima(
+    x: Tensor,
+    kernels: tuple[int | str, ...],
+    outputs: tuple[int, ...],
+    u: Tensor,
+    real: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """The maximum of each region, and its index in the flattened dimensions.
+
+    Args:
+        x: (..., channel, L...).
+        kernels: of the regions along each dimension.
+        outputs: how many regions there are along each dimension.
+        u: where the first edges lie, (..., channel, dimensions).
+        real: which elements are there, broadcastable to ``x``.
+    """
+    dims = len(outputs)
+    full, lead = x.shape[-dims:], x.shape[:-dims]
     with torch.no_grad():  # only the elements that won are read once more, for the gradient
         places, inside = torch.zeros((), dtype=torch.long, device=x.device), u.new_ones(()).bool()
         for dim, (length, kernel) in enumerate(zip(full, kernels, strict=True)):
@@ -97,72 +119,7 @@ def fractional_max_pool(
         found, index = reference.extremum_of(reference.Windows(values, inside, places))
         sample = torch.arange(lead.numel(), device=x.device).view(*lead, *[1] * dims)
         at = sample * full.numel() + index.clamp(min=0)
-    y = torch.where(index < 0, found, x.flatten()[at])
-    return (y, index) if return_indices else y
-
-
-def s3_pool(
-    dims: int,
-    x: Tensor,
-    kernel_size: Size,
-    stride: Size | None = None,
-    grid_size: Size | None = None,
-    *,
-    training: bool = True,
-    generator: torch.Generator | None = None,
-    mask: Tensor | None = None,
-    lengths: Tensor | None = None,
-) -> Tensor:
-    """The maximum around every element, of which random rows and columns are kept.
-
-    First a maximum with stride 1, padded as ``"same"``. Then each dimension is cut into cells of
-    g = ``grid_size`` elements, and of each cell g / stride are kept, at random and in their order;
-    a last cell of only r elements keeps r // stride. The channels of a sample keep the same ones.
-    When not training, each ``stride`` elements are averaged instead.
-
-    Source: Zhai, Wu, Zhang, Li, Cai, Tu: S3Pool: Pooling with Stochastic Spatial Sampling, 2017.
-
-    Args:
-        x: (channel, L...) or (batch, channel, L...), floating-point.
-        kernel_size: elements of the window of the maximum, one number or one for each dimension.
-        stride: one of so many elements is kept; ``kernel_size`` by default.
-        grid_size: elements of a cell, a multiple of ``stride``, which is the default; the larger,
-            the more the picture is distorted.
-        training: draw; False gives the average.
-        generator: where the random numbers come from, on the device of ``x``.
-        mask: True where an element is real, bool, broadcastable to ``x``.
-        lengths: in one dimension, how many elements of each sample are real, (batch,), integers.
-
-    Returns:
-        (..., channel, L // stride...); 0 where there is no real element.
-
-    Raises:
-        ValueError: an argument is out of its range, or ``grid_size`` is no multiple of ``stride``.
-        TypeError: an argument is of the wrong kind.
-
-    >>> s3_pool1d(torch.tensor([[1.0, 5.0, 2.0, 4.0]]), 2, training=False)  # of 5, 5, 4, 4
-    tensor([[5., 4.]])
-    """
-    functional.check_input(dims, x)
-    full, lead = x.shape[-dims:], x.shape[: -dims - 1]
-    strides, grids = _strides_and_grids(dims, kernel_size, stride, grid_size)
-    if any(length < s for length, s in zip(full, strides, strict=True)):
-        raise ValueError(f"stride must be at most the size of x {tuple(full)}, got {strides}")
-    real = functional.real_elements(dims, x, mask, lengths)
-    y: Any = functional.max_pool(dims, x, kernel_size, 1, "same", mask=mask, lengths=lengths)
-    if real is not None:
-        real = functional.mask_pool(dims, real.expand_as(x), kernel_size, 1, "same")
-    if not training:
-        return functional.avg_pool(dims, y, strides, count_include_pad=False, mask=real)
-    if real is not None:
-        y = torch.where(real, y, 0)
-    for dim in range(dims):
-        draws = reference.uniform((*lead, full[dim]), x, generator)
-        kept = _kept(draws, grids[dim], strides[dim])
-        shape = [1] * (dims + 1)
-        shape[dim + 1] = kept.shape[-1]
-        y = torch.take_along_dim(y, kept.view(*lead, *shape), dim - dims)
-    return y
+    return torch.where(index < 0, found, x.flatten()[at]), index
 
 
 def _region_kernels(dims: int, kernel_size: Regions) -> tuple[int | str, ...]:
@@ -230,31 +187,6 @@ def _fractional_regions(
     return index.clamp(max=length - 1), (element < ends).expand(index.shape)
 
 
-def _strides_and_grids(
-    dims: int, kernel_size: Size, stride: Size | None, grid_size: Size | None
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The strides and the sizes of the cells."""
-    strides = each_axis("stride", kernel_size if stride is None else stride, dims, least=1)
-    grids = strides if grid_size is None else each_axis("grid_size", grid_size, dims, least=1)
-    if any(grid % s for grid, s in zip(grids, strides, strict=True)):
-        raise ValueError(f"grid_size must be a multiple of stride {strides}, got {grids}")
-    return strides, grids
-
-
-def _kept(draws: Tensor, grid: int, stride: int) -> Tensor:
-    """Which elements of a dimension are kept, in order: of each cell those of the largest draws."""
-    length = draws.shape[-1]
-    whole = length - length % grid
-    kept = []
-    for start, stop, size in ((0, whole, grid), (whole, length, length - whole)):
-        if size >= stride and stop > start:
-            cells = draws[..., start:stop].unflatten(-1, (-1, size))
-            inside = cells.topk(size // stride).indices.sort(-1).values
-            first = torch.arange(start, stop, size, device=draws.device)
-            kept.append((inside + first[:, None]).flatten(-2))
-    return torch.cat(kept, -1)
-
-
 class FractionalMaxPool(nn.Module):
     """:func:`~huashi.pooling.fractional_max_pool2d` as a module: it draws in training mode."""
 
@@ -299,53 +231,11 @@ class FractionalMaxPool(nn.Module):
         return ", ".join(f"{name}={getattr(self, name)}" for name in names)
 
 
-class S3Pool(nn.Module):
-    """:func:`~huashi.pooling.s3_pool2d` as a module: it draws in training mode."""
-
-    dims: ClassVar[int]
-
-    def __init__(
-        self,
-        kernel_size: Size,
-        stride: Size | None = None,
-        grid_size: Size | None = None,
-        *,
-        generator: torch.Generator | None = None,
-    ) -> None:
-        super().__init__()
-        each_axis("kernel_size", kernel_size, self.dims, least=1)
-        _strides_and_grids(self.dims, kernel_size, stride, grid_size)
-        self.kernel_size = kernel_size
-        self.stride = kernel_size if stride is None else stride
-        self.grid_size = self.stride if grid_size is None else grid_size
-        self.generator = generator
-
-    def forward(
-        self, x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
-    ) -> Tensor:
-        return s3_pool(
-            self.dims,
-            x,
-            self.kernel_size,
-            self.stride,
-            self.grid_size,
-            training=self.training,
-            generator=self.generator,
-            mask=mask,
-            lengths=lengths,
-        )
-
-    def extra_repr(self) -> str:
-        names = "kernel_size", "stride", "grid_size"
-        return ", ".join(f"{name}={getattr(self, name)}" for name in names)
-
-
 fractional_max_pool1d, fractional_max_pool2d, fractional_max_pool3d = each_dimension(
     fractional_max_pool
 )
-s3_pool1d, s3_pool2d, s3_pool3d = each_dimension(s3_pool)
+
 
 FractionalMaxPool1d, FractionalMaxPool2d, FractionalMaxPool3d = each_dimension_module(
     FractionalMaxPool
 )
-S3Pool1d, S3Pool2d, S3Pool3d = each_dimension_module(S3Pool)

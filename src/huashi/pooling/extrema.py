@@ -1,0 +1,204 @@
+"""The largest and the smallest element of each window, and where they lie."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from huashi._kernel.operator import kernel_serves
+from huashi._windows import Axis, Padding, Size
+from huashi.pooling import operators, reference
+from huashi.pooling.arguments import checked
+from huashi.pooling.dimensions import each_dimension, each_dimension_module
+from huashi.pooling.offsets import Places, offsets_of
+from huashi.pooling.window_module import WindowPool
+
+
+def max_pool(
+    dims: int,
+    x: Tensor,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+    return_indices: bool | Literal["compact"] = False,
+    *,
+    mask: Tensor | None = None,
+    lengths: Tensor | None = None,
+) -> Tensor | tuple[Tensor, Tensor | Places]:
+    """The largest element of each window.
+
+    The first of equals wins, and it alone gets the gradient. NaN wins over all else. An empty
+    window gives -inf (the least integer of an integer dtype) and index -1.
+
+    Args:
+        x: (channel, L...) or (batch, channel, L...), floating-point or integer.
+        kernel_size: elements of a window, one number or one for each dimension.
+        stride: from one window to the next; ``kernel_size`` by default.
+        padding: absent elements around ``x``: a number, one for each dimension, a (before, after)
+            pair for each, ``"same"`` or ``"same_lower"``.
+        dilation: from one element of a window to the next.
+        ceil_mode: also count a last window that is only partly inside.
+        return_indices: also give where each maximum lies; ``"compact"`` in a byte instead of eight,
+            with the shape of ``x``, as :func:`max_unpool2d` likes it best.
+        mask: True where an element is real, bool, broadcastable to ``x``.
+        lengths: in one dimension, how many elements of each sample are real, (batch,), integers.
+
+    Returns:
+        The maxima, and with ``return_indices`` their int64 indices in the flattened dimensions, or
+        :class:`Places`.
+
+    Raises:
+        ValueError: an argument is out of its range, or a window is larger than the padded input.
+        TypeError: an argument is of the wrong kind.
+
+    >>> x = torch.tensor([[1.0, 5.0, 2.0, 4.0]])
+    >>> max_pool1d(x, 3, stride=2, padding="same")
+    tensor([[5., 4.]])
+    >>> max_pool1d(x, 2, return_indices=True)
+    (tensor([[5., 4.]]), tensor([[1, 3]]))
+    """
+    windows = kernel_size, stride, padding, dilation, ceil_mode
+    axes, real = checked(dims, x, *windows, mask, lengths, integers=True)
+    return _extremum(x, axes, real, return_indices, sign=1)
+
+
+def min_pool(
+    dims: int,
+    x: Tensor,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+    return_indices: bool | Literal["compact"] = False,
+    *,
+    mask: Tensor | None = None,
+    lengths: Tensor | None = None,
+) -> Tensor | tuple[Tensor, Tensor | Places]:
+    """The smallest element of each window. Takes what :func:`max_pool2d` takes.
+
+    >>> min_pool1d(torch.tensor([[1.0, 5.0, 2.0, 4.0]]), 2)
+    tensor([[1., 2.]])
+    """
+    windows = kernel_size, stride, padding, dilation, ceil_mode
+    axes, real = checked(dims, x, *windows, mask, lengths, integers=True)
+    return _extremum(x, axes, real, return_indices, sign=-1)
+
+
+def mask_pool(
+    dims: int,
+    mask: Tensor,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """The mask of what a pool gives: True where the window has a real element.
+
+    Args:
+        mask: of the input, bool, (channel, L...) or (batch, channel, L...); 1 for a dimension that
+            is not pooled stands for all.
+        kernel_size: as the pool has it.
+        stride: likewise.
+        padding: likewise.
+        dilation: likewise.
+        ceil_mode: likewise.
+
+    >>> mask_pool1d(torch.tensor([[True, False, False, False]]), 2)
+    tensor([[ True, False]])
+    """
+    if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
+        raise TypeError(f"mask must be a bool tensor, got {getattr(mask, 'dtype', type(mask))}")
+    windows = kernel_size, stride, padding, dilation, ceil_mode
+    y = max_pool(dims, mask.to(torch.uint8), *windows)
+    return y.to(torch.bool)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _extremum(
+    x: Tensor,
+    axes: tuple[Axis, ...],
+    real: Tensor | None,
+    return_indices: bool | Literal["compact"],
+    *,
+    sign: int,
+) -> Tensor | tuple[Tensor, Tensor | Places]:
+    placed = return_indices or (torch.is_grad_enabled() and x.requires_grad)
+    kernel = "pool_extremum_offsets" if placed else "pool_extremum"
+    tensors = (x,) if real is None else (x, real)
+    masked = real is not None and bool(return_indices)
+    if kernel_serves(kernel, *tensors, unless=masked and "indices with a mask"):
+        if real is not None:  # the identity takes no part, just as what is absent
+            x = torch.where(real, x, reference.identity(x.dtype, sign))
+        if not placed:
+            return operators.extremum(x, axes, sign)
+        y, offsets = operators.extremum_offsets(x, axes, sign)
+        places = Places(offsets, axes)
+        if return_indices == "compact":
+            return y, places
+        return (y, places.indices()) if return_indices else y
+    y, indices = reference.extremum(x, axes, real, sign=sign)
+    if return_indices == "compact":
+        return y, Places(offsets_of(indices, axes), axes)
+    return (y, indices) if return_indices else y
+
+
+class MaxPool(WindowPool):
+    """:func:`~huashi.pooling.max_pool2d` as a module."""
+
+    def __init__(
+        self,
+        kernel_size: Size,
+        stride: Size | None = None,
+        padding: Padding = 0,
+        dilation: Size = 1,
+        return_indices: bool | Literal["compact"] = False,
+        ceil_mode: bool = False,
+    ) -> None:
+        super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
+        self.return_indices: bool | Literal["compact"] = return_indices
+
+    def forward(
+        self, x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
+    ) -> Tensor | tuple[Tensor, Tensor | Places]:
+        options = {"mask": mask, "lengths": lengths}
+        return max_pool(self.dims, x, *self.windows, self.return_indices, **options)
+
+
+class MinPool(WindowPool):
+    """:func:`~huashi.pooling.min_pool2d` as a module."""
+
+    def __init__(
+        self,
+        kernel_size: Size,
+        stride: Size | None = None,
+        padding: Padding = 0,
+        dilation: Size = 1,
+        return_indices: bool | Literal["compact"] = False,
+        ceil_mode: bool = False,
+    ) -> None:
+        super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
+        self.return_indices: bool | Literal["compact"] = return_indices
+
+    def forward(
+        self, x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
+    ) -> Tensor | tuple[Tensor, Tensor | Places]:
+        options = {"mask": mask, "lengths": lengths}
+        return min_pool(self.dims, x, *self.windows, self.return_indices, **options)
+
+
+max_pool1d, max_pool2d, max_pool3d = each_dimension(max_pool)
+
+
+min_pool1d, min_pool2d, min_pool3d = each_dimension(min_pool)
+
+
+mask_pool1d, mask_pool2d, mask_pool3d = each_dimension(mask_pool)
+
+
+MaxPool1d, MaxPool2d, MaxPool3d = each_dimension_module(MaxPool)
+
+
+MinPool1d, MinPool2d, MinPool3d = each_dimension_module(MinPool)

@@ -1,0 +1,96 @@
+"""An element drawn from each window, or what a draw is expected to be."""
+
+import torch
+from torch import Tensor
+
+from huashi._checks import check_choice
+from huashi._kernel.operator import kernel_serves
+from huashi._windows import Padding, Size
+from huashi.pooling import operators, reference
+from huashi.pooling.arguments import checked
+from huashi.pooling.dimensions import each_dimension, each_dimension_module
+from huashi.pooling.window_module import WindowPool
+
+
+def stochastic_pool(
+    dims: int,
+    x: Tensor,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+    *,
+    weights: str = "relu",
+    training: bool = True,
+    generator: torch.Generator | None = None,
+    mask: Tensor | None = None,
+    lengths: Tensor | None = None,
+) -> Tensor:
+    """In training an element drawn from each window, else what a draw is expected to be.
+
+    With ``weights="relu"``, ``a = max(x, 0)`` is drawn with probability ``a / sum(a)`` and expected
+    to be ``sum(a^2) / sum(a)``; a window without a positive element gives 0. With ``"softmax"`` it
+    is x itself, with the softmax of the window. Only the drawn element gets a gradient (Zeiler and
+    Fergus: Stochastic Pooling for Regularization, 2013). Takes what :func:`max_pool2d` takes, and:
+
+    Args:
+        weights: ``"relu"`` or ``"softmax"``.
+        training: draw; False gives the expectation.
+        generator: where the random numbers come from, on the device of ``x``.
+
+    >>> x = torch.tensor([[1.0, 3.0, 0.0, 0.0]])
+    >>> stochastic_pool1d(x, 2, training=False)
+    tensor([[2.5000, 0.0000]])
+    """
+    axes, real = checked(dims, x, kernel_size, stride, padding, dilation, ceil_mode, mask, lengths)
+    check_choice("weights", weights, ("relu", "softmax"))
+    kernel = "pool_draw" if training else "pool_formula"
+    if kernel_serves(kernel, x, unless=real is not None and "mask"):
+        if training:
+            shape = *x.shape[:-dims], *(axis.windows for axis in axes)
+            return operators.draw(x, axes, weights, reference.uniform(shape, x, generator))
+        kind = "stochastic" if weights == "relu" else "soft"
+        return operators.formula(x, axes, kind, x.new_ones(()))
+    options = {"weights": weights, "training": training, "generator": generator}
+    return reference.stochastic(x, axes, real, **options)
+
+
+class StochasticPool(WindowPool):
+    """:func:`~huashi.pooling.stochastic_pool2d` as a module: it draws in training mode."""
+
+    def __init__(
+        self,
+        kernel_size: Size,
+        stride: Size | None = None,
+        padding: Padding = 0,
+        dilation: Size = 1,
+        ceil_mode: bool = False,
+        *,
+        weights: str = "relu",
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
+        check_choice("weights", weights, ("relu", "softmax"))
+        self.weights = weights
+        self.generator = generator
+
+    def forward(
+        self, x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
+    ) -> Tensor:
+        return stochastic_pool(
+            self.dims,
+            x,
+            *self.windows,
+            weights=self.weights,
+            training=self.training,
+            generator=self.generator,
+            mask=mask,
+            lengths=lengths,
+        )
+
+
+stochastic_pool1d, stochastic_pool2d, stochastic_pool3d = each_dimension(stochastic_pool)
+
+
+StochasticPool1d, StochasticPool2d, StochasticPool3d = each_dimension_module(StochasticPool)
