@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from huashi.regularization.groups.slices import Groups
-from huashi.regularization.optimizer.pairs import Pair, flat_pairs
+from huashi.regularization.optimizer.penalty_pairs import Pair, flat_pairs
 from huashi.regularization.penalties.lasso import Penalty
 
 Loss = Callable[[], Tensor]

@@ -10,7 +10,12 @@ from huashi.regularization.penalties.lasso import (
     Penalty,
     SparseGroupLasso,
 )
-from huashi.regularization.penalties.norms import Exclusive, GroupMax, Nuclear, TreeGroupLasso
+from huashi.regularization.penalties.structured_norms import (
+    Exclusive,
+    GroupMax,
+    Nuclear,
+    TreeGroupLasso,
+)
 
 __all__ = [
     "L1",
