@@ -35,9 +35,9 @@ from huashi.regularization.penalties.lasso import (
     ElasticNet,
     GroupLasso,
     GroupSquaredL2,
-    Penalty,
     SparseGroupLasso,
 )
+from huashi.regularization.penalties.penalty import Penalty
 from huashi.regularization.penalties.structured_norms import (
     Exclusive,
     GroupMax,
