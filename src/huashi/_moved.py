@@ -59,7 +59,7 @@ MOVED = {  # below huashi: a path of earlier versions, and the modules that have
     "seq2seq.depthwise.reference": ("convolution.depthwise.reference",),
     "seq2seq.dropout": ("_dropout",),
     "seq2seq.encoder_decoder": ("seq2seq.model.protocol",),
-    "seq2seq.entmax.cpu": ("entmax.cpu.mappings",),
+    "seq2seq.entmax.cpu": ("entmax.cpu.mappings", "entmax.cpu.threshold"),
     "seq2seq.entmax.cpu_losses": ("entmax.cpu.losses",),
     "seq2seq.entmax.functional": ("entmax.mappings",),
     "seq2seq.entmax.gpu": ("entmax.gpu.mappings",),
