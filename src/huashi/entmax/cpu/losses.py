@@ -14,7 +14,8 @@ from torch import Tensor
 
 from huashi._kernel.memory import in_huge_pages
 from huashi._kernel.numba import compiled, part_of, threaded
-from huashi.entmax.cpu.mappings import peak_of, reach, rows_of, threshold, write
+from huashi.entmax.cpu.mappings import rows_of, write
+from huashi.entmax.cpu.threshold import peak_of, reach, threshold
 
 
 @compiled

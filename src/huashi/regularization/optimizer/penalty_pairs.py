@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from huashi.regularization.groups.slices import Groups
-from huashi.regularization.penalties.lasso import Penalty
+from huashi.regularization.penalties.penalty import Penalty
 
 Pair = tuple[Groups | Sequence[Groups], Penalty]
 """Groups, or a list of them, and what each of them is penalised with."""

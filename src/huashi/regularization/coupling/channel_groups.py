@@ -10,9 +10,9 @@ from fnmatch import fnmatchcase
 import torch
 from torch import Tensor, nn
 
-from huashi.regularization.coupling.following import follow
-from huashi.regularization.coupling.labels import Axes, GroupedAxes
-from huashi.regularization.coupling.network import Network
+from huashi.regularization.coupling.channel_facts import Network
+from huashi.regularization.coupling.channel_labels import Axes, GroupedAxes
+from huashi.regularization.coupling.propagation import follow
 from huashi.regularization.coupling.tracing import Example
 from huashi.regularization.groups.slices import Groups, Slices
 

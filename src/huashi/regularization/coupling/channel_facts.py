@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from huashi.regularization.coupling.labels import Axes, Channels, GroupedAxes, Labels
+from huashi.regularization.coupling.channel_labels import Axes, Channels, GroupedAxes, Labels
 
 Fact = Any
 """Of a value in the graph: Channels, Raw, Size, Opaque, a tuple of these, or None."""

@@ -19,11 +19,11 @@ from torch.fx.node import map_arg
 from torch.utils import _pytree as pytree
 
 from huashi.regularization.coupling import layer_rules, sequence_rules
-from huashi.regularization.coupling.labels import Channels
+from huashi.regularization.coupling.channel_facts import Fact, Network, Opaque, Raw, Size
+from huashi.regularization.coupling.channel_labels import Channels
+from huashi.regularization.coupling.channelwise_trial import Trial, name_of, words
 from huashi.regularization.coupling.layer_call import Call
-from huashi.regularization.coupling.network import Fact, Network, Opaque, Raw, Size
 from huashi.regularization.coupling.tracing import WHOLE, Example, hooked, kind_of, trace
-from huashi.regularization.coupling.trial import Trial, name_of, words
 
 _RULES = layer_rules.RULES | sequence_rules.RULES
 _PIECES = {"chunk", "split"}

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from huashi.convolution.light import (
+from huashi.convolution.lightweight import (
     DynamicConv1d,
     LightweightConv1d,
     dynamic_conv1d,

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from huashi.regularization.coupling.labels import Channels, along, constant_along
-from huashi.regularization.coupling.network import Fact, Network, Opaque, Raw, Size
+from huashi.regularization.coupling.channel_facts import Fact, Network, Opaque, Raw, Size
+from huashi.regularization.coupling.channel_labels import Channels, along, constant_along
 
 _PRODUCTS = {"mul", "imul", "mul_", "multiply"}
 

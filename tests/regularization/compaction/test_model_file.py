@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from huashi.regularization import compact, export_program, load_compact, save_compact
-from tests.regularization.compaction.test_compacting import call, difference, sparse
+from tests.regularization.compaction.sparse_networks import call, difference, sparse
 from tests.regularization.topologies import TOPOLOGIES
 
 
