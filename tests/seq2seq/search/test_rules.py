@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from huashi.seq2seq.search import PRESETS, Rules, beam_search, rules_of
-from huashi.seq2seq.search.scores import brevity_score, coverage_score, length_divisor
+from huashi.seq2seq.search.beam.scores import brevity_score, coverage_score, length_divisor
 
 START, END = 0, 1  # of the table models: what the first step reads, and what ends a sequence
 SOURCE = 3  # positions that the tables attend to
