@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from huashi.seq2seq.search.rules import Rules
+from huashi.seq2seq.search.beam.rules import Rules
 
 
 def length_divisor(rules: Rules, length: Tensor | float) -> Any:

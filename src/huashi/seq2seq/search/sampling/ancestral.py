@@ -2,9 +2,9 @@ r"""Sequences drawn from a model, token by token.
 
 A token is drawn by the Gumbel-max trick, :math:`\arg\max_w \ell_w / T + g_w`, from what adjustments
 and filters leave of the log-probabilities :math:`\ell`. The noise :math:`g` is looked up by seed,
-key of the sentence, number of the sample, step and token (:mod:`huashi.seq2seq.search.noise`), so
-what is drawn for a sentence depends neither on its batch nor on the order of sentences, nor on how
-many samples are drawn.
+key of the sentence, number of the sample, step and token
+(:mod:`huashi.seq2seq.search.sampling.noise`), so what is drawn for a sentence depends neither on
+its batch nor on the order of sentences, nor on how many samples are drawn.
 """
 
 import itertools
@@ -17,10 +17,11 @@ from torch import Tensor
 from huashi._checks import check_positive
 from huashi.seq2seq.search.adjustments.context import Adjustment, Context, adjusted
 from huashi.seq2seq.search.adjustments.filters import MinP, Temperature, TopK, TopP, Typical
+from huashi.seq2seq.search.arguments import length_limit
 from huashi.seq2seq.search.hypothesis import Found, Hypothesis, Trace
-from huashi.seq2seq.search.noise import gumbel, gumbels, number, sentence_streams
-from huashi.seq2seq.search.state import count_rows, device_of, select
-from huashi.seq2seq.search.step import Step, length_limit, only_eos_at_limit
+from huashi.seq2seq.search.log_probabilities import only_eos_at_limit
+from huashi.seq2seq.search.protocol import Step, count_rows, device_of, select
+from huashi.seq2seq.search.sampling.noise import gumbel, gumbels, number, sentence_streams
 
 
 @torch.inference_mode()

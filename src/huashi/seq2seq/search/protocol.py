@@ -1,12 +1,15 @@
-"""States of a model under search: any nest of tensors, one row a hypothesis."""
+"""What a search asks of a model: a step function, and a state of tensors, one row a hypothesis."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 S = TypeVar("S")
+
+Step = Callable[[Tensor, Any], tuple[Tensor, Any]]
+"""(tokens (rows,), state) -> (log-probabilities (rows, vocabulary), state)."""
 
 
 def select(state: S, rows: Tensor) -> S:

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from huashi.seq2seq.search import PRESETS, Rules, beam_search, rules_of
-from huashi.seq2seq.search.scores import brevity_score, coverage_score, length_divisor
 
 START, END = 0, 1  # of the table models: what the first step reads, and what ends a sequence
 SOURCE = 3  # positions that the tables attend to
@@ -121,28 +120,6 @@ def test_exact_is_a_proof_under_any_rules(table, max_length, rules, beam):
         assert_close(hypothesis.score, score_of(table, hypothesis.tokens, rules, 4.0))
         if hypothesis.exact:
             assert_close(hypothesis.score, wanted[rank][0])
-
-
-def test_length_penalties_are_those_of_the_projects():
-    # GNMT's paper: ((5 + n) / 6) ** alpha; Sockeye's: ((beta + n) / (beta + 1)) ** alpha
-    assert_close(length_divisor(Rules(length_base=5.0, length_penalty=0.6), 7), 2.0**0.6)
-    assert_close(length_divisor(Rules(length_base=1.0, length_penalty=2.0), 3), 4.0)
-    # OpenNMT's test: 3, 4, 5 at a generated length of 2, 3, 4
-    lengths = torch.tensor([2.0, 3.0, 4.0])
-    assert_close(length_divisor(PRESETS["opennmt"], lengths), lengths + 1)
-
-
-def test_brevity_penalties_are_those_of_sockeye():
-    rules = Rules(brevity_penalty=3.5)
-    for length, reference, want in ((1, 7.0, -21.0), (2, 2.0, 0.0), (3, 91.0, -3.5 * 88 / 3)):
-        assert_close(brevity_score(rules, length, torch.tensor([reference])), torch.tensor([want]))
-
-
-def test_coverage_counts_positions_that_were_seen():
-    seen = torch.tensor([0.5, 2.0, 0.0])
-    assert_close(coverage_score(Rules(coverage_penalty=1.0), seen), torch.tensor(0.5).log())
-    excess = Rules(coverage_penalty=2.0, coverage="excess")
-    assert_close(coverage_score(excess, seen), torch.tensor(-2.0))
 
 
 W1, W2, FILL = 1, 2, 3

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from huashi.seq2seq import Architecture, AttentionShape, RNNDecoder, RNNEncoder
-from huashi.seq2seq.search import Hypothesis, beam_search, greedy_search, select
+from huashi.seq2seq.search import Hypothesis, beam_search, greedy_search
 from huashi.seq2seq.text.tokenizer import BOS, EOS, PAD
 
 TOKEN_0, END = 0, 1  # of the table models: what the first step reads, and what ends a sequence
@@ -113,19 +113,6 @@ def test_scores_are_those_of_the_tokens(table, max_length, alpha):
             assert len(h.tokens) <= max_length
 
 
-@given(tables(), st.integers(1, 6))
-def test_greedy_takes_the_likeliest_token_each_time(table, max_length):
-    step = lambda tokens, state: (table[tokens], state)  # noqa: E731
-    options = {"bos": TOKEN_0, "eos": END, "max_length": max_length}
-    [[hypothesis]] = greedy_search(step, torch.zeros(1), **options)
-    token = TOKEN_0
-    for place, next_token in enumerate(hypothesis.tokens, 1):
-        if place < max_length:
-            assert next_token == table[token].argmax()
-        token = next_token
-    assert hypothesis.finished == (hypothesis.tokens[-1:] == [END])
-
-
 def test_no_way_to_end_gives_the_prefix_unfinished():
     table = torch.tensor([[0.0, -torch.inf], [0.0, -torch.inf]])
     [[found]] = search(table, beam=2, max_length=3)
@@ -226,16 +213,6 @@ def test_beam_scores_are_those_of_the_full_pass(model):
             logits = model(torch.tensor([source]), torch.tensor([4]), prefix)
         scores = logits.log_softmax(-1)[0].gather(1, torch.tensor(h.tokens)[:, None])[:, 0]
         assert_close(torch.tensor(h.token_scores).double(), scores, rtol=0, atol=1e-6)
-
-
-def test_select_takes_rows_out_of_any_nest():
-    state = {"a": torch.arange(3), "b": (torch.arange(6).view(3, 2), [None])}
-    rows = select(state, torch.tensor([2, 2]))
-    assert rows["a"].tolist() == [2, 2]
-    assert rows["b"][0].tolist() == [[4, 5], [4, 5]]
-    assert rows["b"][1] == [None]
-    with pytest.raises(TypeError, match="state must be tensors in tuples, lists and dicts"):
-        select({"a": 3}, torch.tensor([0]))
 
 
 def test_no_sentences_no_hypotheses():

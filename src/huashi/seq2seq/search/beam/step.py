@@ -7,16 +7,16 @@ import torch
 from torch import Tensor
 
 from huashi.seq2seq.search.adjustments.context import Adjustment, Context, adjusted
-from huashi.seq2seq.search.candidates import Candidates, Choose
-from huashi.seq2seq.search.hypothesis import BeamStep, Trace
-from huashi.seq2seq.search.rules import Rules
-from huashi.seq2seq.search.scores import (
+from huashi.seq2seq.search.beam.candidates import Candidates, Choose
+from huashi.seq2seq.search.beam.rules import Rules
+from huashi.seq2seq.search.beam.scores import (
     brevity_score,
     coverage_score,
     highest_score,
     length_divisor,
 )
-from huashi.seq2seq.search.step import only_eos_at_limit, renormalised
+from huashi.seq2seq.search.hypothesis import BeamStep, Trace
+from huashi.seq2seq.search.log_probabilities import only_eos_at_limit, renormalised
 
 
 class Search(NamedTuple):

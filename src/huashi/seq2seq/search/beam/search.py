@@ -19,26 +19,14 @@ import torch
 from torch import Tensor
 
 from huashi.seq2seq.search.adjustments.context import Adjustment
-from huashi.seq2seq.search.beam_step import Beams, Search, advance, is_done, start
-from huashi.seq2seq.search.candidates import (
-    Choose,
-    DiverseGroups,
-    DiverseSiblings,
-    best_candidates,
-    in_groups,
-)
+from huashi.seq2seq.search.arguments import check_beam, for_each_sentence, length_limit
+from huashi.seq2seq.search.beam.candidates import Choose, best_candidates
+from huashi.seq2seq.search.beam.diversity import DiverseGroups, DiverseSiblings, in_groups
+from huashi.seq2seq.search.beam.rules import Rules, Semantics, rules_of
+from huashi.seq2seq.search.beam.scores import length_divisor
+from huashi.seq2seq.search.beam.step import Beams, Search, advance, is_done, start
 from huashi.seq2seq.search.hypothesis import BeamStep, Found, Hypothesis, Trace
-from huashi.seq2seq.search.rules import Rules, Semantics, rules_of
-from huashi.seq2seq.search.scores import (
-    length_divisor,
-)
-from huashi.seq2seq.search.state import count_rows, device_of, select
-from huashi.seq2seq.search.step import (
-    Step,
-    check_beam,
-    for_each_sentence,
-    length_limit,
-)
+from huashi.seq2seq.search.protocol import Step, count_rows, device_of, select
 
 
 @torch.inference_mode()

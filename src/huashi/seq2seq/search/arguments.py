@@ -1,16 +1,11 @@
-"""What every search does at a step."""
+"""What a search is asked for: checks, and one value for all sentences or for each."""
 
 import math
-from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from huashi._checks import check_positive
-
-Step = Callable[[Tensor, Any], tuple[Tensor, Any]]
-"""(tokens (rows,), state) -> (log-probabilities (rows, vocabulary), state)."""
 
 
 def check_beam(beam: int, nbest: int, length_penalty: float) -> None:
@@ -43,20 +38,3 @@ def length_limit(max_length: int | Tensor, sentences: int, device: torch.device)
     if limit.numel() and limit.min() < 1:
         raise ValueError(f"max_length must be >= 1, got {int(limit.min())}")
     return limit.long()
-
-
-def renormalised(log_probs: Tensor) -> Tensor:
-    """Log-probabilities that sum to 1 along the last dimension; -inf where all of them are.
-
-    >>> renormalised(torch.tensor([0.25, 0.25, 0.0]).log()).exp()
-    tensor([0.5000, 0.5000, 0.0000])
-    """
-    total = log_probs.logsumexp(-1, keepdim=True)
-    return torch.where(total.isneginf(), log_probs, log_probs - total)
-
-
-def only_eos_at_limit(log_probs: Tensor, at_limit: Tensor, eos: int) -> Tensor:
-    """Forbid every token but EOS where ``at_limit``, (sentences,), in (sentences, ..., tokens)."""
-    others = torch.arange(log_probs.shape[-1], device=log_probs.device) != eos
-    at_limit = at_limit.view(-1, *[1] * (log_probs.ndim - 1))
-    return log_probs.masked_fill(at_limit & others, -torch.inf)
