@@ -307,11 +307,11 @@ def test_alignments_of_a_whole_target_are_those_of_its_steps(model):
         for t in range(inputs.shape[1]):
             _, state = model.step(inputs[:, t], state)
             _, whole = model.features(BATCH.source, BATCH.lengths, inputs, aligns=True)
-            assert_close(whole[:, t], model.alignment(state))
+            assert_close(whole.alignment[:, t], model.alignment(state))
     _, trained = model.train().features(BATCH.source, BATCH.lengths, inputs, aligns=True)
-    assert trained.shape == whole.shape
-    assert trained.requires_grad
-    assert trained[0].sum() > 0
+    assert trained.alignment.shape == whole.alignment.shape
+    assert trained.alignment.requires_grad
+    assert trained.alignment[0].sum() > 0
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -393,8 +393,9 @@ def learn_to_reverse(architecture, lr):
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr)
     for step in range(1000):
         batch = reversal(generator, 64)
-        logits = model(batch.source, batch.lengths, batch.target[:, :-1])
-        loss = model.output.loss(logits, batch.target[:, 1:], ignore_index=PAD)
+        gold = batch.target[:, 1:]
+        features, state = model.features(batch.source, batch.lengths, batch.target[:, :-1])
+        loss = model.output.loss(features, gold, state).total / (gold != PAD).sum()
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
