@@ -204,6 +204,24 @@ def test_every_part_is_tried():
     assert {type(part) for part in SOME_DECODERS.values()} == set(DECODERS.values())
 
 
+@pytest.mark.parametrize("name", SOME_ENCODERS)
+def test_a_memory_has_the_source_that_was_read(name):
+    shape = SOME_ENCODERS[name]
+    encoder = shape.build(shape.embed(8)).eval()
+    memory = encoder(BATCH.source, BATCH.lengths)
+    assert torch.equal(memory.source, BATCH.source)
+    assert memory.source.shape == memory.mask.shape == memory.keys.shape[:2]
+
+
+def test_a_memory_of_nothing_has_a_source_of_padding():
+    decoder = RNNDecoder(hidden_size=6, attention=None, **SIZE)
+    model = Architecture(encoder=None, decoder=decoder).build(8)
+    memory = model.encoder(BATCH.source, BATCH.lengths)
+    assert memory.source.shape == memory.mask.shape == memory.keys.shape[:2]
+    assert memory.source.dtype == BATCH.source.dtype
+    assert (memory.source == PAD).all()
+
+
 def test_steps_are_the_full_pass(model):
     with torch.inference_mode():
         full = model(BATCH.source, BATCH.lengths, BATCH.target[:, :-1]).log_softmax(-1)

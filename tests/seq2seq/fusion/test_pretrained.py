@@ -73,6 +73,11 @@ def loss_of(model, batch):
     return model.output.loss(features, gold, state).total / (gold != PAD).sum()
 
 
+def test_both_memories_have_the_source_that_was_read():
+    memories = PAIRS["transformer on rnn"].build(8).encoder(BATCH.source, BATCH.lengths)
+    assert all(torch.equal(memory.source, BATCH.source) for memory in memories)
+
+
 def test_the_first_stays_as_it_is(architecture):
     model = architecture.build(8)
     frozen = [model.encoder.first, model.decoder.first]

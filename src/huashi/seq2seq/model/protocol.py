@@ -35,6 +35,9 @@ class Memory(NamedTuple):
     last: tuple[Tensor, ...] = ()
     """The last states of a recurrent encoder, each (batch, layers, features): ``(h,)`` or
     ``(h, c)``; of any other encoder nothing."""
+    source: Tensor | None = None
+    """The token ids that were read, (batch, source), for a decoder that copies them into its state:
+    padded as they were given. All encoders of Huashi set it; None where there are no tokens."""
 
 
 class EncoderDecoder(nn.Module):
