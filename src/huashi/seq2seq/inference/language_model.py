@@ -136,8 +136,8 @@ class LanguageModel:
             padded = torch.nn.utils.rnn.pad_sequence(some, batch_first=True, padding_value=PAD)
             padded = padded.to(self._device)
             none = torch.zeros(len(some), 1, dtype=torch.long, device=self._device)
-            logits = self.model(none, none[:, 0] + 1, padded[:, :-1])
-            log_probs = self.model.output.log_probabilities(logits)
+            features, state = self.model.features(none, none[:, 0] + 1, padded[:, :-1])
+            log_probs = self.model.output.log_probabilities(features, state)
             told = -log_probs.gather(-1, padded[:, 1:, None])[..., 0].double()
             for row, window in enumerate(some):
                 known = 0 if first + row == 0 else self.context - stride
@@ -154,16 +154,15 @@ class LanguageModel:
         return _State(self.model.encode(none, none[:, 0] + 1), none[:, :0])
 
     def _read(self, tokens: Tensor, state: _State) -> tuple[Tensor, _State]:
-        """Read (rows, tokens); return the features of the last of them, (rows, size)."""
+        """Read ``tokens``, (rows, tokens); return features, (rows, tokens, size)."""
         if self._forgets and state.tokens.shape[1] + tokens.shape[1] > self.context:
             kept = state.tokens[:, -(self.context // 2) :]
             fresh = select(self._start(), torch.zeros_like(tokens[:, 0]))
             state = _State(self.model.decoder(kept, fresh.inner)[1], kept)
         features, inner = self.model.decoder(tokens, state.inner)
-        return features[:, -1], _State(
-            inner, torch.cat([state.tokens, tokens], 1)[:, -self.context :]
-        )
+        read = torch.cat([state.tokens, tokens], 1)[:, -self.context :]
+        return features, _State(inner, read)
 
     def _step(self, tokens: Tensor, state: _State) -> tuple[Tensor, _State]:
         features, state = self._read(tokens[:, None], state)
-        return self.model.output.log_probabilities(self.model.output(features)), state
+        return self.model.output.log_probabilities(features, state.inner)[:, 0], state

@@ -155,7 +155,7 @@ class Encoder(nn.Module):
         for layer in self.layers:
             x = layer(x, mask)
         x = self.norm(x).masked_fill(~mask[..., None], 0.0)
-        return Memory(x, x, mask)
+        return Memory(x, x, mask, source=source)
 
 
 class Decoder(nn.Module):
