@@ -21,7 +21,7 @@ from huashi.seq2seq.operations.losses import (
 )
 from huashi.seq2seq.search import Suppress, sample, select
 from huashi.seq2seq.text.tokenizer import BOS, EOS, PAD
-from huashi.training.settings import Training
+from huashi.seq2seq.training.settings import Training
 
 Cost = Callable[[Sequence[int], Sequence[int]], float]
 
