@@ -12,7 +12,6 @@ import copy
 import warnings
 
 import torch
-import torch_pruning
 from torch import nn
 from torch.utils import _pytree as pytree
 
@@ -68,6 +67,8 @@ def theirs(model, example):
 
 def _prune(model, layer, example):
     """The layers of which half of the channels went; none if they are an output of the model."""
+    import torch_pruning
+
     shapes = [y.shape for y in outputs(model, example)]
     graph = torch_pruning.DependencyGraph().build_dependency(model, example_inputs=example)
     pruner = graph.get_pruner_of_module(layer)

@@ -19,9 +19,7 @@ import subprocess
 import sys
 
 import numpy as np
-import onnxruntime
 import torch
-from onnx import TensorProto, helper
 from rich.console import Console
 from rich.table import Table
 from torch._inductor import config as inductor
@@ -61,6 +59,9 @@ def onnx_runner(case, x):
     name = case.pool.removesuffix(f"{dims}d")
     if name not in ONNX:
         return None
+    import onnxruntime
+    from onnx import TensorProto, helper
+
     operator, attributes = ONNX[name]
     if settings:
         attributes = attributes | {

@@ -33,7 +33,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from sklearn.datasets import load_sample_images
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -58,6 +57,8 @@ def images() -> Tensor:
 
 
 def photos() -> list[np.ndarray]:
+    from sklearn.datasets import load_sample_images
+
     height, width = 390, 640
     return [
         np.pad(image[:height, :width], ((0, 0), (3, 3), (0, 0)), mode="reflect")

@@ -27,7 +27,6 @@ import time
 from pathlib import Path
 
 import torch
-import torch_pruning as tp
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
@@ -77,9 +76,11 @@ def huashi(start, data, config, target):
 
 
 def pruner_of(kind, model, data, share):
+    import torch_pruning as tp
+
     importance = tp.importance.GroupMagnitudeImportance(p=2)
     options = {"pruning_ratio": share, "ignored_layers": [model[-1]], "round_to": 8}
-    return kind(model, data.example, importance, **options)
+    return getattr(tp.pruner, kind)(model, data.example, importance, **options)
 
 
 def cut_to(kind, model, data, target):
@@ -96,7 +97,7 @@ def magnitude(start, data, config, target):
     model = copy.deepcopy(start)
     steps = config.steps - config.dense_steps
     _slim.train_steps(model, adamw(model, config, PEER_DECAY), data, config, steps)
-    small = cut_to(tp.pruner.MagnitudePruner, model, data, target)
+    small = cut_to("MagnitudePruner", model, data, target)
     _slim.fine_tune(small, data, config, config.fine_tune_steps)
     return small
 
@@ -116,11 +117,11 @@ class Regularised:
 
 def torch_pruning(start, data, config, target):
     model = copy.deepcopy(start)
-    pruner = pruner_of(tp.pruner.GroupNormPruner, model, data, 0.5)
+    pruner = pruner_of("GroupNormPruner", model, data, 0.5)
     steps = config.steps - config.dense_steps
     optimizer = Regularised(adamw(model, config, config.weight_decay), pruner, model)
     _slim.train_steps(model, optimizer, data, config, steps)
-    small = cut_to(tp.pruner.GroupNormPruner, model, data, target)
+    small = cut_to("GroupNormPruner", model, data, target)
     _slim.fine_tune(small, data, config, config.fine_tune_steps)
     return small
 
