@@ -17,6 +17,7 @@ import json
 import operator
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import groupby
 from typing import NamedTuple
 from unittest import mock
 
@@ -191,6 +192,29 @@ def main() -> None:
         for rows in SETS[name](args):
             if not args.dry_run:
                 keep(f"{name}-{args.device}", rows)
+
+
+def table(rows: list[dict]) -> list[list[str]]:
+    """Microseconds of each contender, and how many times as fast as the peer ours is."""
+    names = list(dict.fromkeys(row["contender"] for row in rows))
+    table = [["case", "shape", "pass", *(f"{n}, µs" for n in names), "times entmax", "GB/s (copy)"]]
+    for _, group in groupby(rows, key=lambda row: (row["case"], row["shape"], row["pass"])):
+        by_name = {row["contender"]: row for row in group}
+        ours = by_name["huashi"]
+        table.append(
+            [
+                ours["case"].replace("_", " "),
+                " × ".join(map(str, ours["shape"])),
+                {"both": "forward + backward"}.get(ours["pass"], "forward"),
+                *(
+                    f"{by_name[name]['median_us']:,.0f}" if name in by_name else "–"
+                    for name in names
+                ),
+                f"**{ours['times_peer']:.1f}**",
+                f"{ours['gb_per_s']:.1f} ({ours['copy_gb_per_s']:.1f})",
+            ]
+        )
+    return table
 
 
 if __name__ == "__main__":

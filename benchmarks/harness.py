@@ -65,6 +65,14 @@ def machine(device: str) -> dict[str, object]:
     return bench.machine(device) | {"commit": _commit(), "date": date}
 
 
+def threads(rows: list[dict]) -> str:
+    return "One thread" if rows[0]["threads"] == 1 else f"{rows[0]['threads']} threads"
+
+
+def times(ratio: float) -> str:
+    return f"{ratio:.1f}" if ratio >= 1 else f"{ratio:.2f}"  # a loss is not rounded away
+
+
 def _commit() -> str | None:
     """What was measured; results that are being written do not make it another."""
 

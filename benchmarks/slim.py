@@ -257,5 +257,60 @@ def main() -> None:
         path()
 
 
+def table(rows: list[dict]) -> list[list[str]]:
+    """By task and contender, means over the seeds ± the standard deviation of a seed."""
+    table = [
+        [
+            "task, contender",
+            "seeds",
+            "test accuracy, %",
+            "points lost",
+            "parameters",
+            "fewer FLOPs, %",
+            "times as fast, batch 1",
+            "times as fast, batch 64",
+        ]
+    ]
+    for name in dict.fromkeys((row["task"], row["contender"]) for row in rows):
+        same = [row for row in rows if (row["task"], row["contender"]) == name]
+
+        def spread(key: str, digits: int = 2, same: list[dict] = same) -> str:
+            values = [row[key] for row in same]
+            shown = f"{statistics.mean(values):,.{digits}f}"
+            if len(values) == 1:
+                return shown
+            return f"{shown} ± {statistics.stdev(values):,.{digits}f}"
+
+        cells = spread("test"), spread("lost"), spread("parameters", 0), spread("fewer_flops", 1)
+        fast = spread("times_dense_1"), spread("times_dense_64")
+        table.append([", ".join(name), str(len(same)), *cells, *fast])
+    return table
+
+
+def note(rows: list[dict]) -> str:
+    return "One thread, all contenders of a seed interleaved; of "
+
+
+def path_table(rows: list[dict]) -> list[list[str]]:
+    """By strength of the penalty: what a small network scores, and how fast it is."""
+    names = [
+        "strength",
+        "test, %",
+        "zero groups",
+        "parameters",
+        "fewer FLOPs, %",
+        "times as fast, batch 1",
+        "times as fast, batch 64",
+    ]
+    cells = [
+        [f"{row[name]:,}" if name == "parameters" else row[name] for name in names] for row in rows
+    ]
+    return [names, *([str(cell) for cell in row] for row in cells)]
+
+
+def path_note(rows: list[dict]) -> str:
+    return "One thread of "
+
+
 if __name__ == "__main__":
     main()

@@ -131,5 +131,19 @@ def by_length(found: list[str], pairs: list[Pair]) -> list[dict]:
     return rows
 
 
+def table(rows: list[dict]) -> list[list[str]]:
+    """By length, what each model scores in each task."""
+    models = list(dict.fromkeys(row["model"] for row in rows))
+    table = [["task, words", *models]]
+    for task in dict.fromkeys(row["task"] for row in rows):
+        same = [row for row in rows if row["task"] == task]
+        measure = "right, %" if task == "copy" else "BLEU"
+        for words in dict.fromkeys(row["words"] for row in same):
+            found = {row["model"]: row[measure] for row in same if row["words"] == words}
+            cells = [f"{found[model]:.1f}" if model in found else "–" for model in models]
+            table.append([f"{task} ({measure}), {words:g}", *cells])
+    return table
+
+
 if __name__ == "__main__":
     main()
