@@ -56,12 +56,12 @@ def main() -> None:
 def table(rows: list[dict]) -> list[list[str]]:
     """Exact match of each seed, a row for each score and start."""
     seeds = sorted({row["seed"] for row in rows})
-    table = [["score", "start", *(f"seed {seed}, %" for seed in seeds)]]
+    lines = [["score", "start", *(f"seed {seed}, %" for seed in seeds)]]
     ways = dict.fromkeys((row["score"], row["start"]) for row in rows)
     for way in ways:
         same = {row["seed"]: row for row in rows if (row["score"], row["start"]) == way}
-        table.append([*way, *(f"{same[seed]['exact match, %']:.1f}" for seed in seeds)])
-    return table
+        lines.append([*way, *(f"{same[seed]['exact match, %']:.1f}" for seed in seeds)])
+    return lines
 
 
 def note(rows: list[dict]) -> str:

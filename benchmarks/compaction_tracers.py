@@ -18,6 +18,7 @@ from torch.utils import _pytree as pytree
 from huashi.regularization import channels, compact
 from tests.regularization.topologies import TOPOLOGIES
 
+NO_TABLE = "what it prints is one line a network, and no time"
 LAYERS = nn.Linear, nn.Embedding, nn.RNNBase, nn.MultiheadAttention, nn.modules.conv._ConvNd
 NORMS = nn.modules.batchnorm._NormBase
 INNER = nn.modules.linear.NonDynamicallyQuantizableLinear

@@ -36,7 +36,7 @@ def main() -> None:
 
 def table(rows: list[dict]) -> list[list[str]]:
     """Exact match, its mean over the seeds and the worst of them."""
-    table = [["dates", "examples", "exact match, %", "worst seed"]]
+    lines = [["dates", "examples", "exact match, %", "worst seed"]]
     by_kind = {}
     for row in rows:
         by_kind.setdefault(row["dates"], []).append(row)
@@ -46,8 +46,8 @@ def table(rows: list[dict]) -> list[list[str]]:
         shown = (
             f"{min(examples)}" if len(set(examples)) == 1 else f"{min(examples)}-{max(examples)}"
         )
-        table.append([kind, shown, f"{statistics.mean(scores):.2f}", f"{min(scores):.2f}"])
-    return table
+        lines.append([kind, shown, f"{statistics.mean(scores):.2f}", f"{min(scores):.2f}"])
+    return lines
 
 
 def note(rows: list[dict]) -> str:

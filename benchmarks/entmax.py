@@ -197,11 +197,11 @@ def main() -> None:
 def table(rows: list[dict]) -> list[list[str]]:
     """Microseconds of each contender, and how many times as fast as the peer ours is."""
     names = list(dict.fromkeys(row["contender"] for row in rows))
-    table = [["case", "shape", "pass", *(f"{n}, µs" for n in names), "times entmax", "GB/s (copy)"]]
+    lines = [["case", "shape", "pass", *(f"{n}, µs" for n in names), "times entmax", "GB/s (copy)"]]
     for _, group in groupby(rows, key=lambda row: (row["case"], row["shape"], row["pass"])):
         by_name = {row["contender"]: row for row in group}
         ours = by_name["huashi"]
-        table.append(
+        lines.append(
             [
                 ours["case"].replace("_", " "),
                 " × ".join(map(str, ours["shape"])),
@@ -214,7 +214,12 @@ def table(rows: list[dict]) -> list[list[str]]:
                 f"{ours['gb_per_s']:.1f} ({ours['copy_gb_per_s']:.1f})",
             ]
         )
-    return table
+    return lines
+
+
+TABLES = {
+    f"{name}-{device}": (f"{name}-{device}", table) for name in SETS for device in ("cpu", "cuda")
+}
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def main() -> None:
 def table(rows: list[dict]) -> list[list[str]]:
     """Nanoseconds an entry and GB/s, by number of threads."""
     threads = sorted({row["threads"] for row in rows})
-    table = [
+    lines = [
         [
             "2048 × 32000, float32",
             *(f"{n} thread{'s' * (n > 1)}, ns an entry (GB/s)" for n in threads),
@@ -65,10 +65,10 @@ def table(rows: list[dict]) -> list[list[str]]:
     ]
     for what in dict.fromkeys(row["what"] for row in rows):
         same = {row["threads"]: row for row in rows if row["what"] == what}
-        table.append(
+        lines.append(
             [what, *(f"{same[n]['ns_per_entry']:.2f} ({same[n]['gb_per_s']:.1f})" for n in threads)]
         )
-    return table
+    return lines
 
 
 def note(rows: list[dict]) -> str:

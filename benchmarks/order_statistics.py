@@ -15,7 +15,7 @@ from itertools import groupby
 import torch
 from torch.nn import functional as F
 
-from benchmarks.harness import compare, save, times
+from benchmarks.harness import compare, ratio, save
 from huashi import implementation, pooling
 
 SCORES = torch.tensor([1.0, 0.5, 0.0, -0.5])
@@ -92,20 +92,20 @@ def main() -> None:
 def table(rows: list[dict]) -> list[list[str]]:
     """Milliseconds of each contender."""
     names = list(dict.fromkeys(row["contender"] for row in rows))
-    table = [["pool", "shape", "pass", *(f"{name}, ms" for name in names), "times unfold"]]
+    lines = [["pool", "shape", "pass", *(f"{name}, ms" for name in names), "times unfold"]]
     for _, group in groupby(rows, key=lambda row: (row["case"], row["pass"])):
         by_name = {row["contender"]: row for row in group}
         ours = by_name["huashi"]
-        table.append(
+        lines.append(
             [
                 ours["case"],
                 " × ".join(map(str, ours["shape"])),
                 ours["pass"].replace("+", " + "),
                 *(f"{by_name[name]['median_us'] / 1e3:,.1f}" for name in names),
-                f"**{times(ours['times_peer'])}**",
+                f"**{ratio(ours['times_peer'])}**",
             ]
         )
-    return table
+    return lines
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from rich.table import Table
 from torch._inductor import config as inductor
 from torch.autograd.graph import saved_tensors_hooks
 
-from benchmarks.harness import compare, machine, save, saved, times
+from benchmarks.harness import compare, machine, ratio, save, saved
 from huashi.bench import CASES, Setting, check_device, example, prepare, settings_of
 
 CONTENDERS = "eager", "compiled", "onnxruntime", "huashi"
@@ -235,28 +235,28 @@ def table(rows: list[dict]) -> list[list[str]]:
     names = list(dict.fromkeys(row["contender"] for row in rows))
     names.sort(key="huashi".__eq__)  # ours last
     head = "case", "pool", "shape", *(f"{name}, ms" for name in names)
-    table = [[*head, "times eager", "forward + backward, times eager"]]
+    lines = [[*head, "times eager", "forward + backward, times eager"]]
     for case in dict.fromkeys(row["case"] for row in rows):
         of_case = [row for row in rows if row["case"] == case]
         runs = {(row["pass"], row["contender"]): row for row in of_case}
         ours, both = (runs.get((passes, "huashi")) for passes in ("inference", "forward+backward"))
         forward = [runs.get(("inference", name)) for name in names]
-        table.append(
+        lines.append(
             [
                 case.replace("-", " "),
                 f"`{of_case[0]['pool']}`",
                 " × ".join(map(str, of_case[0]["shape"])),
                 *(f"{row['median_us'] / 1e3:,.2f}" if row else "–" for row in forward),
-                *(f"**{times(row['times_peer'])}**" if row else "–" for row in (ours, both)),
+                *(f"**{ratio(row['times_peer'])}**" if row else "–" for row in (ours, both)),
             ]
         )
-    return table
+    return lines
 
 
 def summary(rows: list[dict]) -> list[list[str]]:
     """Geometric means over the cases, for each pass, layout and dtype."""
     rows = [row for row in rows if "pass" in row]
-    table = [
+    lines = [
         [
             "pass, layout, dtype",
             "cases",
@@ -288,7 +288,7 @@ def summary(rows: list[dict]) -> list[list[str]]:
             for case in ours
             if ours[case].get("kept_bytes") and eager[case].get("kept_bytes")
         ]
-        table.append(
+        lines.append(
             [
                 f"{kind[0].replace('+', ' + ')}, {kind[1].replace('_', ' ')}, {kind[2]}",
                 str(len(ours)),
@@ -300,7 +300,13 @@ def summary(rows: list[dict]) -> list[list[str]]:
                 f"{statistics.geometric_mean(kept):.1f}" if kept else "–",
             ]
         )
-    return table
+    return lines
+
+
+TABLES = {  # name: results, table
+    "pooling": ("pooling-cpu", table),
+    "pooling-summary": ("pooling-cpu", summary),
+}
 
 
 if __name__ == "__main__":

@@ -170,7 +170,7 @@ def table(rows: list[dict]) -> list[list[str]]:
     windows = 2, 8, 32
     sides = " / ".join(map(str, windows))
     head = f"windows of {sides} pixels", "filters", "mean", "max", "stochastic, expected"
-    table = [[*head, "maps of 16 with mean below max"]]
+    lines = [[*head, "maps of 16 with mean below max"]]
     found = {
         (row["error"], row["measure"], row["filters"], row["pool"], row["window"]): row
         for row in rows
@@ -191,7 +191,7 @@ def table(rows: list[dict]) -> list[list[str]]:
                 pool: [found[error, measure, filters, pool, window] for window in windows]
                 for pool in head[2:]
             }
-            table.append(
+            lines.append(
                 [
                     f"error of {error}: {measure}" if error else f"no error: {measure}",
                     filters,
@@ -199,7 +199,7 @@ def table(rows: list[dict]) -> list[list[str]]:
                     " / ".join(str(row["below max"]) for row in cells["mean"]),
                 ]
             )
-    return table
+    return lines
 
 
 def note(rows: list[dict]) -> str:

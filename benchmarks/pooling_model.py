@@ -151,11 +151,11 @@ def main() -> None:
 
 def table(rows: list[dict]) -> list[list[str]]:
     """Milliseconds of a whole model with torch's pools and with ours."""
-    table = [["model", "layout", "pass", "torch, ms", "accelerated, ms", "times torch"]]
+    lines = [["model", "layout", "pass", "torch, ms", "accelerated, ms", "times torch"]]
     for _, group in groupby(rows, key=lambda row: (row["model"], row["layout"], row["pass"])):
         by_name = {row["contender"]: row for row in group}
         ours = by_name["accelerated"]
-        table.append(
+        lines.append(
             [
                 ours["model"],
                 ours["layout"].replace("_", " "),
@@ -164,7 +164,7 @@ def table(rows: list[dict]) -> list[list[str]]:
                 f"**{ours['times_peer']:.2f}**",
             ]
         )
-    return table
+    return lines
 
 
 if __name__ == "__main__":

@@ -127,7 +127,7 @@ def main() -> None:
 
 def table(rows: list[dict]) -> list[list[str]]:
     """What the proximal step adds to a training step, in milliseconds and as a share."""
-    table = [
+    lines = [
         [
             "groups and penalty",
             "zero groups",
@@ -138,7 +138,7 @@ def table(rows: list[dict]) -> list[list[str]]:
             "copy of its bytes, ms",
         ]
     ]
-    return table + [
+    return lines + [
         [
             row["case"],
             f"{row['zero']:,} of {row['groups']:,}",

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import machine, save, saved, threads
+from benchmarks.harness import machine, save, saved, threads_of
 from huashi.recipes import lm, scan
 from huashi.run import Run
 from huashi.seq2seq import LanguageModel, Translator
@@ -86,7 +86,7 @@ def table(rows: list[dict]) -> list[list[str]]:
 
 
 def note(rows: list[dict]) -> str:
-    return f"{threads(rows)} for each, of "
+    return f"{threads_of(rows)} for each, of "
 
 
 if __name__ == "__main__":

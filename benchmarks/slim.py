@@ -259,7 +259,7 @@ def main() -> None:
 
 def table(rows: list[dict]) -> list[list[str]]:
     """By task and contender, means over the seeds ± the standard deviation of a seed."""
-    table = [
+    lines = [
         [
             "task, contender",
             "seeds",
@@ -283,8 +283,8 @@ def table(rows: list[dict]) -> list[list[str]]:
 
         cells = spread("test"), spread("lost"), spread("parameters", 0), spread("fewer_flops", 1)
         fast = spread("times_dense_1"), spread("times_dense_64")
-        table.append([", ".join(name), str(len(same)), *cells, *fast])
-    return table
+        lines.append([", ".join(name), str(len(same)), *cells, *fast])
+    return lines
 
 
 def note(rows: list[dict]) -> str:
@@ -310,6 +310,9 @@ def path_table(rows: list[dict]) -> list[list[str]]:
 
 def path_note(rows: list[dict]) -> str:
     return "One thread of "
+
+
+TABLES = {"slim": ("slim", table, note), "slim-path": ("slim-path", path_table, path_note)}
 
 
 if __name__ == "__main__":

@@ -2,100 +2,88 @@
 
     python -m benchmarks.tables
 
-A table stands between ``<!-- results: NAME -->`` and ``<!-- end -->``.
+A table stands between ``<!-- results: NAME -->`` and ``<!-- end -->``. It belongs to the script of
+that name, or to the one whose name the table's begins with: ``pooling-summary`` to ``pooling``.
+There ``table(rows)`` gives its lines, the head first, and ``note(rows)``, where there is one, the
+beginning of the sentence below, which goes on with the machine. A script with more than one table,
+or results of another name, says so in ``TABLES = {name: (results, table), ...}``, with the note as
+a third entry where there is one. A script without a table says why in ``NO_TABLE``.
 """
 
+import importlib
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
 
-from benchmarks import (
-    attention_start,
-    corpus_memory,
-    dates,
-    entmax,
-    entmax_limits,
-    order_statistics,
-    pooling,
-    pooling_digits,
-    pooling_error,
-    pooling_model,
-    proximal_cost,
-    sequences,
-    slim,
-    state_vector,
-    training_parts,
-    training_speed,
-    translate,
-)
-from benchmarks.harness import saved, threads
+from benchmarks.harness import saved, threads_of
 from huashi._files import write_atomically
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"(<!-- results: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def filled(text: str) -> str:
-    """``text`` with every table made anew from its results."""
-    return BLOCK.sub(lambda found: found[1] + _table(found[2]) + found[3], text)
+def default_note(rows: list[dict]) -> str:
+    return f"{threads_of(rows)} of "
+
+
+class Table(NamedTuple):
+    """How a table is made."""
+
+    results: str
+    """The name of the file of its rows."""
+    lines: Callable[[list[dict]], list[list[str]]]
+    note: Callable[[list[dict]], str] = default_note
 
 
 def pages() -> list[Path]:
     return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-TABLES: dict[str, Callable[[list[dict]], list[list[str]]]] = {
-    "attention-start": attention_start.table,
-    "corpus-memory": corpus_memory.table,
-    "dates": dates.table,
-    "entmax-cpu": entmax.table,
-    "entmax-cuda": entmax.table,
-    "entmax-family-cpu": entmax.table,
-    "entmax-family-cuda": entmax.table,
-    "entmax-limits": entmax_limits.table,
-    "order-statistics": order_statistics.table,
-    "pooling": pooling.table,
-    "pooling-digits": pooling_digits.table,
-    "pooling-error": pooling_error.table,
-    "pooling-summary": pooling.summary,
-    "pooling-model": pooling_model.table,
-    "proximal-cost": proximal_cost.table,
-    "slim": slim.table,
-    "slim-path": slim.path_table,
-    "sequences": sequences.table,
-    "state-vector": state_vector.table,
-    "training-parts": training_parts.table,
-    "training-speed": training_speed.table,
-    "translate": translate.table,
-}
-SOURCES = {"pooling": "pooling-cpu", "pooling-summary": "pooling-cpu"}  # where names differ
-NOTES = {
-    "dates": dates.note,
-    "pooling-digits": pooling_digits.note,
-    "pooling-error": pooling_error.note,
-    "attention-start": attention_start.note,
-    "slim-path": slim.path_note,
-    "corpus-memory": corpus_memory.note,
-    "sequences": sequences.note,
-    "translate": translate.note,
-    "slim": slim.note,
-    "entmax-limits": entmax_limits.note,
-}
+def filled(text: str) -> str:
+    """``text`` with every table made anew from its results."""
+    return BLOCK.sub(lambda found: found[1] + made(found[2]) + found[3], text)
 
 
-def _table(name: str) -> str:
-    rows = saved(SOURCES.get(name, name))
+def made(name: str) -> str:
+    """A table and the note below it."""
+    table = tables_of(script_of(name))[name]
+    rows = saved(table.results)
     if not rows:
         return "Not measured yet.\n"
-    head, *body = TABLES[name](rows)
+    head, *body = table.lines(rows)
     lines = [head, ["---", *["--:"] * (len(head) - 1)], *body]
     one = rows[0]
-    note = NOTES.get(name, lambda rows: f"{threads(rows)} of ")(rows)
     return (
         "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-        + f"\n\n{note}{one['machine']} with {one['cores']} cores, torch {one['torch']}, "
-        + f"Python {one['python']}, {one['date']}.\n"
+        + f"\n\n{table.note(rows)}{one['machine']} with {one['cores']} cores, "
+        + f"torch {one['torch']}, Python {one['python']}, {one['date']}.\n"
     )
+
+
+def script_of(name: str) -> ModuleType:
+    """The script whose name is the longest beginning of a table's.
+
+    Raises:
+        ValueError: there is none.
+    """
+    words = name.split("-")
+    for count in range(len(words), 0, -1):
+        stem = "_".join(words[:count])
+        if (Path(__file__).parent / f"{stem}.py").exists():
+            return importlib.import_module(f"benchmarks.{stem}")
+    raise ValueError(f"a table must begin with the name of a script in benchmarks, got {name}")
+
+
+def tables_of(script: ModuleType) -> dict[str, Table]:
+    """The tables of a script by name."""
+    if hasattr(script, "TABLES"):
+        return {name: Table(*parts) for name, parts in script.TABLES.items()}
+    if not hasattr(script, "table"):
+        return {}
+    name = script.__name__.rpartition(".")[2].replace("_", "-")
+    return {name: Table(name, script.table, getattr(script, "note", default_note))}
 
 
 def main() -> None:

@@ -181,13 +181,13 @@ def table(rows: list[dict]) -> list[list[str]]:
     names = [name for name in dict.fromkeys(row["contender"] for row in rows) if name != "huashi"]
     names.append("huashi")
     head = ["forward + backward", "shape", *(f"{name}, µs" for name in names)]
-    table = [[*head, "times torch", "GFLOP/s (product)", "GB/s (copy)"]]
+    lines = [[*head, "times torch", "GFLOP/s (product)", "GB/s (copy)"]]
     for _, group in groupby(rows, key=lambda row: row["case"]):
         by_name = {row["contender"]: row for row in group}
         ours = by_name["huashi"]
         times = [by_name.get(name, {"median_us": None})["median_us"] for name in names]
         rate = ours["mflop"] * 1e3 / ours["median_us"]
-        table.append(
+        lines.append(
             [
                 ours["case"],
                 " × ".join(map(str, ours["shape"])),
@@ -197,7 +197,7 @@ def table(rows: list[dict]) -> list[list[str]]:
                 f"{ours['gb_per_s']:.1f} ({ours['copy_gb_per_s']:.1f})",
             ]
         )
-    return table
+    return lines
 
 
 if __name__ == "__main__":

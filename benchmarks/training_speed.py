@@ -228,15 +228,15 @@ def table(rows: list[dict]) -> list[list[str]]:
     names = list(dict.fromkeys(row["contender"] for row in rows))
     peers = [name for name in names if not name.startswith("huashi")]
     head = ["batch, positions", "dropout", *(f"{name}, tokens/s" for name in names)]
-    table = [head + [f"times {peer}" for peer in peers]]
+    lines = [head + [f"times {peer}" for peer in peers]]
     for case in dict.fromkeys((row["batch_tokens"], row["dropout"]) for row in rows):
         same = {
             row["contender"]: row for row in rows if (row["batch_tokens"], row["dropout"]) == case
         }
         rates = [f"{same[name]['tokens_per_s']:,}" for name in names]
         ratios = [f"**{same['huashi'][f'times_{peer}']:.2f}**" for peer in peers]
-        table.append([f"{case[0]:,}", f"{case[1]:g}", *rates, *ratios])
-    return table
+        lines.append([f"{case[0]:,}", f"{case[1]:g}", *rates, *ratios])
+    return lines
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.harness import machine, save, saved, threads
+from benchmarks.harness import machine, save, saved, threads_of
 from huashi.recipes import translate
 from huashi.seq2seq import Translator
 
@@ -85,7 +85,7 @@ def table(rows: list[dict]) -> list[list[str]]:
 
 
 def note(rows: list[dict]) -> str:
-    return f"Signature `{rows[0]['BLEU signature']}`. {threads(rows)} for each, of "
+    return f"Signature `{rows[0]['BLEU signature']}`. {threads_of(rows)} for each, of "
 
 
 if __name__ == "__main__":
