@@ -1,6 +1,6 @@
 """The tables of pooling say what was measured."""
 
-from benchmarks import tables
+from benchmarks import pooling
 from huashi.bench import Setting
 
 
@@ -23,7 +23,7 @@ ROWS = [
 
 
 def test_table_of_cases():
-    assert tables.pooling(ROWS) == [
+    assert pooling.table(ROWS) == [
         [
             *("case", "pool", "shape", "eager, ms", "compiled, ms", "huashi, ms"),
             *("times eager", "forward + backward, times eager"),
@@ -34,7 +34,7 @@ def test_table_of_cases():
 
 
 def test_table_of_geometric_means():
-    _, forward, both = tables.pooling_summary(ROWS)
+    _, forward, both = pooling.summary(ROWS)
     assert forward == [
         *("inference, contiguous, float32", "2", "**1.00**", "1", "0.25", "2.00", "25%", "–")
     ]
