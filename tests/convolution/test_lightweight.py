@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from huashi import implementation
 from huashi.convolution.lightweight import (
     DynamicConv1d,
     LightweightConv1d,
@@ -80,3 +81,12 @@ def test_errors_name_the_argument():
         dynamic_conv1d(torch.ones(1, 5, 2), torch.ones(1, 4, 1, 3))
     with pytest.raises(ValueError, match=r"padding must be one of .*, got 'causal'"):
         DynamicConv1d(4, 2, 3, padding="causal")
+
+
+def test_no_kernel_serves():
+    x, weight = torch.randn(2, 6, 4), torch.randn(2, 3)
+    with implementation("kernel"):
+        with pytest.raises(RuntimeError, match="lightweight_conv1d: torch's own products"):
+            lightweight_conv1d(x, weight)
+        with pytest.raises(RuntimeError, match="dynamic_conv1d: torch's own products"):
+            dynamic_conv1d(x, weight.expand(2, 6, 2, 3))

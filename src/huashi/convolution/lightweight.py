@@ -4,9 +4,9 @@ r"""Lightweight and dynamic convolution over time: few kernels, each normalised 
 
 for d channels in H heads, head :math:`h(c) = \lfloor c H / d \rfloor`, and p frames of zero before
 the first one. Lightweight kernels w are parameters, (H, k); dynamic ones, (batch, time, H, k), are
-what a linear layer says to the frame of their position. The softmax is over all k taps, so where
-taps lie beyond the edges or on padding the weights that count sum to less than one (the authors'
-program, too). DropConnect drops the normalised weights in training.
+made of the frame of their position by a linear layer. The softmax is over all k taps, so where
+taps lie beyond the edges or on padding the weights that count sum to less than one (as in the
+authors' program). DropConnect drops the normalised weights in training.
 
 Both are products with band matrices in blocks of max(k, 32) positions, so that the cost is linear
 in time and nothing holds (batch, time, channels, k): one band over the whole time is quadratic,
@@ -22,11 +22,16 @@ from torch.nn import functional as F
 
 from huashi._checks import check_choice, check_ndim, check_positive
 from huashi._dropout import dropout as dropped
+from huashi._kernel.example import example
+from huashi._kernel.operator import without_kernel
 from huashi.convolution.separable import PADDINGS, Padding, pad_time
 
 BLOCK = 32  # the least positions of a block: small products are slow
+_PRODUCTS = "torch's own products of matrices take most of the time"
 
 
+@example((2, 6, 4), (2, 3))
+@without_kernel(_PRODUCTS)
 def lightweight_conv1d(
     x: Tensor,
     weight: Tensor,
@@ -48,7 +53,11 @@ def lightweight_conv1d(
         training: whether weights are dropped.
 
     Returns:
-        (batch, time, channels); with ``valid`` kernel - 1 frames less.
+        (batch, time, channels), with ``valid`` kernel - 1 frames less, in the dtype of ``x``;
+        computed in its precision.
+
+    Raises:
+        ValueError: the shapes do not fit, or ``padding`` is unknown.
 
     >>> x = torch.tensor([3.0, 6.0, 9.0])[None, :, None]
     >>> lightweight_conv1d(x, torch.zeros(1, 3)).flatten()
@@ -58,6 +67,8 @@ def lightweight_conv1d(
     return _convolve(x, weight[None, None], padding, mask, dropout if training else 0.0)
 
 
+@example((2, 6, 4), (6, 2, 3), call=lambda f, x, w: f(x, w.expand(len(x), 6, 2, 3)))
+@without_kernel(_PRODUCTS)
 def dynamic_conv1d(
     x: Tensor,
     weight: Tensor,
@@ -72,13 +83,18 @@ def dynamic_conv1d(
     Args:
         x: (batch, time, channels).
         weight: kernels before the softmax, (batch, time, heads, kernel) for the time of the result.
-        padding: as of :func:`lightweight_conv1d`.
+        padding: ``same`` is centred (an even kernel sees one more to the right), ``left`` causal;
+            ``valid`` makes no frame of what is not there.
         mask: (batch, time), False at frames that count as zero.
         dropout: probability of dropping a weight (DropConnect).
         training: whether weights are dropped.
 
     Returns:
-        (batch, time, channels); with ``valid`` kernel - 1 frames less.
+        (batch, time, channels), with ``valid`` kernel - 1 frames less, in the dtype of ``x``;
+        computed in its precision.
+
+    Raises:
+        ValueError: the shapes do not fit, or ``padding`` is unknown.
 
     >>> x, weight = torch.tensor([[[2.0], [4.0]]]), torch.tensor([[[[0.0, 0.0]], [[-9e9, 0.0]]]])
     >>> dynamic_conv1d(x, weight, padding="left").flatten()
@@ -89,7 +105,18 @@ def dynamic_conv1d(
 
 
 class LightweightConv1d(nn.Module):
-    """:func:`lightweight_conv1d` with learned kernels, (batch, time, channels) -> the same."""
+    """:func:`lightweight_conv1d` with learned kernels, (batch, time, channels) -> the same.
+
+    Args:
+        channels: features of a frame, a multiple of ``heads``.
+        heads: how many kernels there are; neighbouring channels share one.
+        kernel_size: taps.
+        padding: ``same``, ``left`` or ``valid``, as in the function.
+        dropout: probability of dropping a weight in training (DropConnect).
+
+    Raises:
+        ValueError: ``heads`` does not divide ``channels``, or another argument is out of its range.
+    """
 
     def __init__(
         self,
@@ -120,7 +147,18 @@ class LightweightConv1d(nn.Module):
 class DynamicConv1d(nn.Module):
     """:func:`dynamic_conv1d` with kernels that a linear layer makes of each frame.
 
-    With ``valid`` padding it is causal: the kernel of a result is made of its last frame.
+    (batch, time, channels) to the same, or to kernel_size - 1 frames less with ``valid`` padding.
+    That is causal: the kernel of a result is made of the last frame that it sees.
+
+    Args:
+        channels: features of a frame, a multiple of ``heads``.
+        heads: how many kernels a frame has; neighbouring channels share one.
+        kernel_size: taps.
+        padding: ``same``, ``left`` or ``valid``, as in the function.
+        dropout: probability of dropping a weight in training (DropConnect).
+
+    Raises:
+        ValueError: ``heads`` does not divide ``channels``, or another argument is out of its range.
     """
 
     def __init__(

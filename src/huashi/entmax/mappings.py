@@ -20,11 +20,13 @@ import torch
 from torch import Tensor, nn
 
 from huashi._checks import check_dim, check_floating, check_positive
+from huashi._kernel.example import example
 from huashi._kernel.operator import kernel_serves
 from huashi.entmax import reference
 from huashi.entmax.operators import fused_entmax, fused_entmax_rows
 
 
+@example((3, 5))
 def entmax15(x: Tensor, dim: int = -1) -> Tensor:
     """Map scores to probabilities along ``dim``, giving exactly 0 to the low ones.
 
@@ -39,6 +41,10 @@ def entmax15(x: Tensor, dim: int = -1) -> Tensor:
     Returns:
         Probabilities, in the shape and dtype of ``x``; computed in float32 or wider.
 
+    Raises:
+        TypeError: ``x`` is not a floating-point tensor, or ``dim`` is not an int.
+        ValueError: ``x`` has no dimension ``dim``.
+
     Equal scores share alike, and one that leads by 2 takes all:
 
     >>> import torch
@@ -50,6 +56,7 @@ def entmax15(x: Tensor, dim: int = -1) -> Tensor:
     return _along(dim, _fixed(x, 1.5), x)
 
 
+@example((3, 5))
 def sparsemax(x: Tensor, dim: int = -1) -> Tensor:
     """Map scores to the nearest probabilities along ``dim``: the scores less a threshold, cut at 0.
 
@@ -63,6 +70,10 @@ def sparsemax(x: Tensor, dim: int = -1) -> Tensor:
     Returns:
         Probabilities, in the shape and dtype of ``x``; computed in float32 or wider.
 
+    Raises:
+        TypeError: ``x`` is not a floating-point tensor, or ``dim`` is not an int.
+        ValueError: ``x`` has no dimension ``dim``.
+
     Half the lead is added and taken away; a lead of 1 takes all:
 
     >>> import torch
@@ -74,6 +85,9 @@ def sparsemax(x: Tensor, dim: int = -1) -> Tensor:
     return _along(dim, _fixed(x, 2.0), x)
 
 
+@example((3, 5), (1, 1), call=lambda f, x, a: f(x, 1 + a.sigmoid()))
+@example((3, 5), call=lambda f, x: f(x, 1.3))
+@example((3, 5), call=lambda f, x: f(x, 2.5))
 def entmax(x: Tensor, alpha: Tensor | float, dim: int = -1) -> Tensor:
     """Map scores to probabilities along ``dim``, the sparser the larger ``alpha`` is.
 
@@ -90,6 +104,11 @@ def entmax(x: Tensor, alpha: Tensor | float, dim: int = -1) -> Tensor:
 
     Returns:
         Probabilities, in the shape and dtype of ``x``; computed in float32 or wider.
+
+    Raises:
+        TypeError: ``x`` or ``alpha`` is not of floating point, or ``dim`` is not an int.
+        ValueError: ``x`` has no dimension ``dim``, ``alpha`` is not > 0, or a tensor ``alpha`` does
+            not broadcast against ``x``.
 
     The more sparse, the more the first of two scores gets:
 
@@ -111,7 +130,13 @@ def entmax(x: Tensor, alpha: Tensor | float, dim: int = -1) -> Tensor:
 
 
 class Entmax15(nn.Module):
-    """:func:`~huashi.entmax.entmax15` along ``dim``, in the place of ``nn.Softmax``."""
+    """:func:`~huashi.entmax.entmax15` along ``dim``, in the place of ``nn.Softmax``.
+
+    Scores of any shape to probabilities of the same shape and dtype.
+
+    Args:
+        dim: the dimension that sums to 1.
+    """
 
     def __init__(self, dim: int = -1) -> None:
         super().__init__()
@@ -125,7 +150,13 @@ class Entmax15(nn.Module):
 
 
 class Sparsemax(nn.Module):
-    """:func:`~huashi.entmax.sparsemax` along ``dim``, in the place of ``nn.Softmax``."""
+    """:func:`~huashi.entmax.sparsemax` along ``dim``, in the place of ``nn.Softmax``.
+
+    Scores of any shape to probabilities of the same shape and dtype.
+
+    Args:
+        dim: the dimension that sums to 1.
+    """
 
     def __init__(self, dim: int = -1) -> None:
         super().__init__()
@@ -141,8 +172,18 @@ class Sparsemax(nn.Module):
 class Entmax(nn.Module):
     """:func:`~huashi.entmax.entmax` along ``dim``, with an ``alpha`` given or learned.
 
-    Learned it is ``1 + sigmoid(a)``, between softmax and sparsemax, from the given one on: a single
-    number, or with ``heads`` one for each head of scores (batch, head, query, key).
+    Scores of any shape to probabilities of the same shape and dtype. A learned ``alpha`` is
+    ``1 + sigmoid(a)``, between softmax and sparsemax, where ``a`` is a parameter.
+
+    Args:
+        alpha: the number > 0, or from where a learned one starts, between 1 and 2.
+        dim: the dimension that sums to 1.
+        learnable: whether ``alpha`` is learned.
+        heads: None for a single learned ``alpha``; else there is one for each head of scores of
+            shape (batch, heads, query, key).
+
+    Raises:
+        ValueError: ``alpha`` is out of its range, or ``heads`` is given without ``learnable``.
     """
 
     def __init__(

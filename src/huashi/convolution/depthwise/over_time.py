@@ -2,18 +2,23 @@ r"""A filter for each feature over time, for the short sequences of sentences.
 
 .. math:: y_{t, c} = \sum_{k} w_{c, k} \, x_{t + k d - l, \, c}
 
-for dilation d and l frames of zero on the left. Frames outside of a sequence are zero, and no time
-goes into them: a filter of 31 taps over a sentence of 16 words costs as much as one of 16.
+for dilation d and l frames of zero on the left. The frames outside of a sequence are zero. The
+kernel skips them: a filter of 31 taps over a sentence of 16 words costs as much as one of 16.
+
+Kaiser, Gomez, Chollet: Depthwise Separable Convolutions for Neural Machine Translation (2017),
+https://arxiv.org/abs/1706.03059
 """
 
 from torch import Tensor
 
 from huashi._checks import check_ndim, check_positive
+from huashi._kernel.example import example
 from huashi._kernel.operator import kernel_serves
 from huashi.convolution.depthwise import reference
 from huashi.convolution.depthwise.operators import depthwise
 
 
+@example((2, 8, 3), (3, 4), call=lambda f, x, w: f(x, w, dilation=2, left=1, right=2))
 def depthwise_conv1d(
     x: Tensor, weight: Tensor, *, dilation: int = 1, left: int = 0, right: int = 0
 ) -> Tensor:
@@ -27,7 +32,8 @@ def depthwise_conv1d(
         right: frames of zero after the last.
 
     Returns:
-        (batch, time + left + right - (taps - 1) * dilation, channels), in the dtype of ``x``.
+        (batch, time + left + right - (taps - 1) * dilation, channels), in the dtype of ``x``;
+        summed in the precision of ``x``.
 
     Raises:
         ValueError: the shapes do not fit, or there are fewer frames than a filter needs.
@@ -50,6 +56,7 @@ def depthwise_conv1d(
         raise ValueError(f"x must have {-time} frames more for such filters, got {x.shape[1]}")
     if not time:
         return x[:, :0]
-    serves = weight.dtype == x.dtype and kernel_serves("depthwise", x, weight)
+    unless = weight.dtype != x.dtype and "dtypes"
+    serves = kernel_serves("depthwise", x, weight, unless=unless)
     convolve = depthwise if serves else reference.convolve
     return convolve(x, weight.t(), dilation, left, time)

@@ -18,7 +18,7 @@ from huashi._kernel.mathematics import exponential, logarithm
 from huashi._kernel.memory import in_huge_pages
 from huashi._kernel.numba import compiled, part_of, threaded
 from huashi._kernel.select import larger, smaller
-from huashi.entmax.cpu.threshold import log_power, peak_of, reach, threshold
+from huashi.entmax.cpu.threshold import gather_near, log_power, peak_of, threshold
 
 CHUNK = 64  # entries that are looked at together, whether one of them is not 0
 
@@ -83,7 +83,7 @@ def _forward(part, parts, x, alpha, y):
     for row in part_of(x.shape[0], part, parts):
         a = alpha[row % alpha.size] - 1.0
         peak = peak_of(x[row])
-        k = reach(x[row], peak, a, y[row])  # y is free until it is written
+        k = gather_near(x[row], peak, a, y[row])  # y is free until it is written
         edge = threshold(y[row][:k], peak, a)
         write(x[row], peak, a, edge, one, y[row])
 
@@ -161,12 +161,6 @@ def rows_of(x: Tensor) -> Tensor:
     return x.detach().to(wide).reshape(-1, x.shape[-1]).contiguous()
 
 
-def _numbers(alpha: Tensor | float) -> np.ndarray:
-    if isinstance(alpha, Tensor):
-        return alpha.detach().to(torch.float64).contiguous().numpy()
-    return np.array([alpha], np.float64)
-
-
 def forward(x: Tensor, alpha: Tensor | float) -> Tensor:
     """(..., n) -> (..., n), along the last dimension; ``alpha`` for all rows or (rows,)."""
     rows = rows_of(x)
@@ -175,12 +169,28 @@ def forward(x: Tensor, alpha: Tensor | float) -> Tensor:
     return y.view(x.shape).to(x.dtype)
 
 
-def backward(grad: Tensor, y: Tensor, alpha: Tensor | float) -> tuple[Tensor, Tensor]:
-    """(..., n), (..., n) -> (..., n), with ``y`` the result of :func:`forward`; and (rows,)."""
+def backward(grad: Tensor, y: Tensor, alpha: float) -> Tensor:
+    """The gradient in x: (..., n), (..., n) -> (..., n), with ``y`` what :func:`forward` gave."""
+    return _gradients(grad, y, alpha, rows_with_alpha=0)[0]
+
+
+def backward_by_row(grad: Tensor, y: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
+    """The gradients in x and alpha: (..., n), (..., n), (rows,) -> (..., n), (rows,) float64."""
+    return _gradients(grad, y, alpha, rows_with_alpha=len(alpha))
+
+
+def _gradients(
+    grad: Tensor, y: Tensor, alpha: Tensor | float, *, rows_with_alpha: int
+) -> tuple[Tensor, Tensor]:
     rows = rows_of(y)
     dx = in_huge_pages(torch.empty_like(rows))
-    size = rows.shape[0] if isinstance(alpha, Tensor) else 0  # else no gradient in alpha
-    dalpha = rows.new_empty(size, dtype=torch.float64)
+    dalpha = rows.new_empty(rows_with_alpha, dtype=torch.float64)
     numbers = _numbers(alpha)
     _backward(rows_of(grad).numpy(), rows.numpy(), numbers, dx.numpy(), dalpha.numpy())
     return dx.view(y.shape).to(y.dtype), dalpha
+
+
+def _numbers(alpha: Tensor | float) -> np.ndarray:
+    if isinstance(alpha, Tensor):
+        return alpha.detach().to(torch.float64).contiguous().numpy()
+    return np.array([alpha], np.float64)

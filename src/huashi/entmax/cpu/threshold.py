@@ -26,7 +26,7 @@ def peak_of(x):
 
 
 @compiled
-def reach(x, peak, a, found):
+def gather_near(x, peak, a, found):
     """Copy what can be in the support, and NaN, to the front of ``found``; return how many."""
     least = x.dtype.type(-1.0 / a if a > 0.0 else -np.inf)
     k = 0
