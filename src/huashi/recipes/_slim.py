@@ -29,6 +29,7 @@ from huashi.regularization import (
     load_compact,
 )
 from huashi.run import Run
+from huashi.run.task import NETWORK
 from huashi.training import StepResult, TrainingSettings, fit
 
 RAMP = 20  # steps in which the penalty rises
@@ -146,7 +147,7 @@ def train(name: str, config: Any, read: Callable[[Any], Data]) -> Run:
     data = read(config)
     fabric = fabric_on(config.accelerator, "32-true")
     shape = {"kind": "residual network of two blocks", "classes": data.classes}
-    run = Run.start(config.folder, name, config, shape)
+    run = Run.start(config.folder, name, config, shape, task=NETWORK)
     if run.results is not None:
         return run
 

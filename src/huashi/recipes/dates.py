@@ -24,6 +24,7 @@ from huashi._checks import check_positive
 from huashi.recipes._cldr import Example, Writing, ambiguous, examples, writings
 from huashi.recipes._fabric import fabric_on
 from huashi.run import Progress, Run
+from huashi.run.task import TRANSLATION
 from huashi.seq2seq.architecture import Architecture, describe
 from huashi.seq2seq.attention import AttentionShape, Mapping, Score
 from huashi.seq2seq.inference.translator import Translator
@@ -135,7 +136,7 @@ def train(config: Config) -> Run:
         ),
     )
     fabric = fabric_on(config.accelerator, config.precision)
-    run = Run.start(config.folder, "dates", config, describe(architecture))
+    run = Run.start(config.folder, "dates", config, describe(architecture), task=TRANSLATION)
     if run.results is not None:
         return run
 

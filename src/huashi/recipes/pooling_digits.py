@@ -27,6 +27,7 @@ from huashi.recipes import _classifier
 from huashi.recipes._classifier import train_steps
 from huashi.recipes._fabric import fabric_on
 from huashi.run import Run
+from huashi.run.task import NETWORKS
 from huashi.training import StepResult, TrainingSettings, fit
 
 DIGITS = 1797
@@ -111,7 +112,7 @@ def train(config: Config) -> Run:
     images, labels = digits()
     fabric = fabric_on(config.accelerator, "32-true")
     shape = {"kind": "two convolutions and pools", "channels": list(config.channels)}
-    run = Run.start(config.folder, "pooling_digits", config, shape)
+    run = Run.start(config.folder, "pooling_digits", config, shape, task=NETWORKS)
     if run.results is not None:
         return run
 

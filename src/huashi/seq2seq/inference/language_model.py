@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from huashi._checks import check_positive
-from huashi.run import Run
+from huashi.run import Run, open_run
+from huashi.run.task import LANGUAGE_MODEL
 from huashi.seq2seq.architecture import build
 from huashi.seq2seq.model.protocol import EncoderDecoder
 from huashi.seq2seq.models.rnn import RNNDecoder
@@ -60,9 +61,9 @@ class LanguageModel:
             FileNotFoundError: the folder, or the model in it, is not there.
             ValueError: a file in it is damaged, or it is not the run of a language model.
         """
-        run = run if isinstance(run, Run) else Run(run)
-        if run.model.get("encoder", 0) is not None or "context" not in run.config:
-            raise ValueError(f"{run.folder} must be the run of a language model")
+        run = open_run(run, LANGUAGE_MODEL)
+        if "context" not in run.config:
+            raise ValueError(f"{run.folder} must be the run of a language model of running text")
         tokenizer = Tokenizer.load(run.path("tokenizer.json"))
         model = build(run.model, len(tokenizer))
         run.load_model(model)
