@@ -59,7 +59,8 @@ def accelerate(model: M) -> M:
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
-    done = {module: _ours(module) for module in model.modules()}  # once each: shared stays shared
+    # once each, so that what is shared stays shared
+    done = {module: _replacement(module) for module in model.modules()}
     for parent in done:
         for name, child in list(parent._modules.items()):  # of a child with two names, both
             if child is not None and done[child] is not child:
@@ -67,7 +68,7 @@ def accelerate(model: M) -> M:
     return done[model]  # pyright: ignore[reportReturnType]
 
 
-def _ours(module: nn.Module) -> nn.Module:
+def _replacement(module: nn.Module) -> nn.Module:
     """What replaces a pool of torch's, or the module itself."""
     if type(module) not in _POOLS:
         return module
@@ -78,10 +79,10 @@ def _ours(module: nn.Module) -> nn.Module:
     if names is _LP and (settings["norm_type"] % 2 != 0 or settings["ceil_mode"]):
         return module  # torch's own means something else: no magnitudes, and full windows
     try:
-        ours = pool(**settings)
+        replacement = pool(**settings)
     except (TypeError, ValueError):
         return module
-    return ours.train(module.training)
+    return replacement.train(module.training)
 
 
 def _is_plain(module: nn.Module, names: tuple[str, ...]) -> bool:

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from huashi.pooling import extrema, reference
-from huashi.pooling.adaptive_windows import AdaptivePool, OutputSize, _adaptive
+from huashi.pooling.adaptive_windows import AdaptivePool, OutputSize, adaptive_pool
 from huashi.pooling.bins import AnyAxis
 from huashi.pooling.dimensions import each_dimension, each_dimension_module
 
@@ -96,7 +96,7 @@ def _adaptive_extremum(
         raise TypeError(f"return_indices must be a bool, got {return_indices!r}")
     pool = extrema.max_pool if sign > 0 else extrema.min_pool
     windows = partial(pool, dims, x, return_indices=return_indices)
-    return _adaptive(dims, x, output_size, mask, lengths, windows, bins, torchs, integers=True)
+    return adaptive_pool(dims, x, output_size, mask, lengths, windows, bins, torchs, integers=True)
 
 
 class AdaptiveMaxPool(AdaptivePool):

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from huashi._checks import check_choice, check_positive
 from huashi.pooling import average, exponentials, powers, reference
-from huashi.pooling.adaptive_windows import AdaptivePool, OutputSize, _adaptive
+from huashi.pooling.adaptive_windows import AdaptivePool, OutputSize, adaptive_pool
 from huashi.pooling.arguments import scalar
 from huashi.pooling.bins import AnyAxis
 from huashi.pooling.dimensions import each_dimension, each_dimension_module
@@ -39,7 +39,7 @@ def adaptive_avg_pool(
     """
     windows = partial(average.avg_pool, dims, x, count_include_pad=False)
     bins = partial(reference.average, count_include_pad=False)
-    return _adaptive(dims, x, output_size, mask, lengths, windows, bins, _AVG[dims])
+    return adaptive_pool(dims, x, output_size, mask, lengths, windows, bins, _AVG[dims])
 
 
 def adaptive_lp_pool(
@@ -64,7 +64,7 @@ def adaptive_lp_pool(
     check_choice("reduction", reduction, ("sum", "mean"))
     windows = partial(powers.lp_pool, dims, x, norm_type, reduction=reduction)
     bins = partial(reference.lp, p=float(norm_type), mean=reduction == "mean")
-    return _adaptive(dims, x, output_size, mask, lengths, windows, bins)
+    return adaptive_pool(dims, x, output_size, mask, lengths, windows, bins)
 
 
 def adaptive_gem_pool(
@@ -90,7 +90,7 @@ def adaptive_gem_pool(
     def bins(x: Tensor, axes: tuple[AnyAxis, ...], mask: Tensor | None) -> Tensor:
         return reference.power(x, axes, scalar("p", p, x), mask, eps=eps)
 
-    return _adaptive(dims, x, output_size, mask, lengths, windows, bins)
+    return adaptive_pool(dims, x, output_size, mask, lengths, windows, bins)
 
 
 def adaptive_soft_pool(
@@ -109,7 +109,7 @@ def adaptive_soft_pool(
     tensor([[100.,   0.]])
     """
     windows = partial(exponentials.soft_pool, dims, x)
-    return _adaptive(dims, x, output_size, mask, lengths, windows, reference.soft)
+    return adaptive_pool(dims, x, output_size, mask, lengths, windows, reference.soft)
 
 
 class AdaptiveAvgPool(AdaptivePool):

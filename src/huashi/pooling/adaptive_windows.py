@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from huashi._kernel.operator import without_kernel
 from huashi._windows import each_axis
 from huashi.pooling.arguments import check_input, real_elements
 from huashi.pooling.bins import bins_of
@@ -19,7 +20,7 @@ OutputSize = int | Sequence[int | None] | None
 """One number for all dimensions or one for each; None keeps the size of the input."""
 
 
-def _adaptive(
+def adaptive_pool(
     dims: int,
     x: Tensor,
     output_size: OutputSize,
@@ -39,12 +40,24 @@ def _adaptive(
         kernel = [length // size for length, size in zip(full, sizes, strict=True)]
         return windows(kernel_size=kernel, mask=mask, lengths=lengths)
     real = real_elements(dims, x, mask, lengths)
+    return _unequal_bins(x, sizes, real, bins, torchs)
+
+
+@without_kernel("bins of several sizes are left to torch's own pool, or with a mask to a gather")
+def _unequal_bins(
+    x: Tensor,
+    sizes: tuple[int, ...],
+    real: Tensor | None,
+    bins: Callable[..., Any],
+    torchs: Callable[..., Any] | None,
+) -> Any:
+    """The pool over bins that differ in size or overlap: by torch's own where there is one."""
     # on other devices the gradient of torch's own adds up in no certain order
     certain = x.device.type == "cpu" or not (x.requires_grad and torch.is_grad_enabled())
     certain &= not torch.compiler.is_exporting()  # ONNX has no such maximum
     if torchs is not None and real is None and x.is_floating_point() and certain:
         return torchs(x, sizes)
-    return bins(x, tuple(map(bins_of, full, sizes)), mask=real)
+    return bins(x, tuple(map(bins_of, x.shape[-len(sizes) :], sizes)), mask=real)
 
 
 def _adaptive_sizes(output_size: OutputSize, full: Sequence[int]) -> tuple[int, ...]:

@@ -81,16 +81,13 @@ def scalar(name: str, value: Tensor | float, x: Tensor) -> Tensor:
     return torch.as_tensor(value, dtype=wide, device=x.device)
 
 
-def _given(mask: Tensor | None) -> tuple[Tensor, ...]:
-    return () if mask is None else (mask,)
-
-
-def _count(real: Tensor, length: int) -> Tensor:
+def count_real(real: Tensor, length: int) -> Tensor:
     """How many elements of a row are real, (..., 1)."""
     return real.expand(*real.shape[:-1], length).sum(-1, keepdim=True)
 
 
-def _check_count(name: str, value: int) -> None:
+def check_count(name: str, value: int) -> None:
+    """Raise unless ``value`` is an int of at least 1."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} must be an int, got {value!r}")
     if value < 1:

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from huashi._kernel.operator import kernel_serves
+from huashi._kernel.operator import kernel_serves, without_kernel
 from huashi._windows import Axis, Padding, Size, is_whole
 from huashi.pooling import operators, reference
-from huashi.pooling.arguments import _given, checked
+from huashi.pooling.arguments import checked
 from huashi.pooling.dimensions import each_dimension, each_dimension_module
 from huashi.pooling.window_module import WindowPool
 
@@ -41,8 +41,8 @@ def avg_pool(
     if divisor_override is not None and divisor_override == 0:
         raise ValueError(f"divisor_override must not be 0, got {divisor_override}")
     if real is None and divisor_override is None and is_whole(axes):
-        return x.mean(tuple(range(-dims, 0)), keepdim=True)  # torch's own is as fast as can be
-    if kernel_serves("pool_average", x, *_given(real)):
+        return _average_of_all(x, dims)
+    if kernel_serves("pool_average", *((x,) if real is None else (x, real))):
         if real is None:
             return operators.average(x, axes, count_include_pad, divisor_override)
         x = torch.where(real, x, 0)
@@ -51,6 +51,12 @@ def avg_pool(
         return (operators.average(x, axes, False, 1) / _count(x, axes, real)).to(x.dtype)
     options = {"count_include_pad": count_include_pad, "divisor_override": divisor_override}
     return reference.average(x, axes, real, **options)
+
+
+@without_kernel("torch's mean of the last dimensions is as fast as can be")
+def _average_of_all(x: Tensor, dims: int) -> Tensor:
+    """Of all elements of the last ``dims`` dimensions, which are kept."""
+    return x.mean(tuple(range(-dims, 0)), keepdim=True)
 
 
 def _count(x: Tensor, axes: tuple[Axis, ...], real: Tensor) -> Tensor:

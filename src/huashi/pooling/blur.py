@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from huashi._kernel.operator import without_kernel
 from huashi._windows import Padding, Size, each_axis
 from huashi.pooling.arguments import check_input, checked
 from huashi.pooling.dimensions import each_dimension, each_dimension_module
@@ -142,6 +143,11 @@ def _blur(
             f"{name} must be less than twice the length of x in each dimension, for its ends to be "
             f"reflected, got {kernel_size} for {lengths}"
         )
+    return _blurred(x, kernels, strides)
+
+
+@without_kernel("it is a convolution, or a sum of slices, of which torch has both")
+def _blurred(x: Tensor, kernels: tuple[int, ...], strides: tuple[int, ...]) -> Tensor:
     wide = x.to(torch.promote_types(x.dtype, torch.float32))
     # up to eight times as fast there with its gradient; in float64 neither leads
     fast = x.device.type == "cpu" and wide.dtype == torch.float32

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from huashi._kernel.operator import kernel_serves
 from huashi.pooling import operators, reference
 from huashi.pooling.adaptive_extrema import adaptive_max_pool1d
-from huashi.pooling.arguments import _check_count, _count, check_input, real_elements
+from huashi.pooling.arguments import check_count, check_input, count_real, real_elements
 from huashi.pooling.bins import bins_of
 
 
@@ -48,11 +48,11 @@ def chunk_max_pool1d(
     tensor([[3., 9., 7.]])
     """
     check_input(1, x, integers=True)
-    _check_count("chunks", chunks)
+    check_count("chunks", chunks)
     if positions is not None:
         _check_positions(x, chunks, positions)
     real = real_elements(1, x, mask, lengths)
-    if mask is None and kernel_serves("pool_chunk_largest", x):
+    if kernel_serves("pool_chunk_largest", x, unless=mask is not None and "mask"):
         return _chunks_by_kernel(x, chunks, lengths, positions)
     if real is None and positions is None and x.is_floating_point():
         return adaptive_max_pool1d(x, chunks)  # pyright: ignore[reportReturnType]
@@ -64,7 +64,7 @@ class ChunkMaxPool1d(nn.Module):
 
     def __init__(self, chunks: int) -> None:
         super().__init__()
-        _check_count("chunks", chunks)
+        check_count("chunks", chunks)
         self.chunks = chunks
 
     def forward(
@@ -100,7 +100,7 @@ def chunk_max(
         cuts = positions.long()[..., None, :]
         first, end = F.pad(cuts, (1, 0)), F.pad(cuts, (0, 1), value=length)
     else:  # in places among the real elements
-        count = length if real is None else _count(real, length)
+        count = length if real is None else count_real(real, length)
         place = order if real is None else real.cumsum(-1) - 1
         i = torch.arange(chunks, device=x.device)
         first, end = i * count // chunks, ((i + 1) * count + chunks - 1) // chunks

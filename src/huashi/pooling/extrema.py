@@ -8,7 +8,7 @@ from torch import Tensor
 from huashi._kernel.operator import kernel_serves
 from huashi._windows import Axis, Padding, Size
 from huashi.pooling import operators, reference
-from huashi.pooling.arguments import _given, checked
+from huashi.pooling.arguments import checked
 from huashi.pooling.dimensions import each_dimension, each_dimension_module
 from huashi.pooling.offsets import Places, offsets_of
 from huashi.pooling.window_module import WindowPool
@@ -127,8 +127,9 @@ def _extremum(
 ) -> Tensor | tuple[Tensor, Tensor | Places]:
     placed = return_indices or (torch.is_grad_enabled() and x.requires_grad)
     kernel = "pool_extremum_offsets" if placed else "pool_extremum"
-    served = kernel_serves(kernel, x, *_given(real))
-    if served and (real is None or not return_indices):
+    tensors = (x,) if real is None else (x, real)
+    masked = real is not None and bool(return_indices)
+    if kernel_serves(kernel, *tensors, unless=masked and "indices with a mask"):
         if real is not None:  # the identity takes no part, just as what is absent
             x = torch.where(real, x, reference.identity(x.dtype, sign))
         if not placed:

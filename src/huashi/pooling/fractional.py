@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from huashi._checks import check_choice
+from huashi._kernel.operator import without_kernel
 from huashi._windows import Size, each_axis
 from huashi.pooling import reference
 from huashi.pooling.arguments import check_input, real_elements
@@ -78,6 +79,29 @@ def fractional_max_pool(
         u = reference.uniform((*lead, dims), x, generator)
     else:
         u = torch.full((*lead, dims), 0.5, device=x.device)
+    y, index = _fractional_maxima(x, kernels, outputs, u, real)
+    return (y, index) if return_indices else y
+
+
+@without_kernel("each channel of each sample has regions of its own, which torch gathers")
+def _fractional_maxima(
+    x: Tensor,
+    kernels: tuple[int | str, ...],
+    outputs: tuple[int, ...],
+    u: Tensor,
+    real: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """The maximum of each region, and its index in the flattened dimensions.
+
+    Args:
+        x: (..., channel, L...).
+        kernels: of the regions along each dimension.
+        outputs: how many regions there are along each dimension.
+        u: where the first edges lie, (..., channel, dimensions).
+        real: which elements are there, broadcastable to ``x``.
+    """
+    dims = len(outputs)
+    full, lead = x.shape[-dims:], x.shape[:-dims]
     with torch.no_grad():  # only the elements that won are read once more, for the gradient
         places, inside = torch.zeros((), dtype=torch.long, device=x.device), u.new_ones(()).bool()
         for dim, (length, kernel) in enumerate(zip(full, kernels, strict=True)):
@@ -95,8 +119,7 @@ def fractional_max_pool(
         found, index = reference.extremum_of(reference.Windows(values, inside, places))
         sample = torch.arange(lead.numel(), device=x.device).view(*lead, *[1] * dims)
         at = sample * full.numel() + index.clamp(min=0)
-    y = torch.where(index < 0, found, x.flatten()[at])
-    return (y, index) if return_indices else y
+    return torch.where(index < 0, found, x.flatten()[at]), index
 
 
 def _region_kernels(dims: int, kernel_size: Regions) -> tuple[int | str, ...]:

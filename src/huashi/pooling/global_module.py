@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 
-def _dimensions(x: Tensor) -> int:
+def pooled_dimensions(x: Tensor) -> int:
+    """How many dimensions ``x`` has beside batch and channel; raise unless one to three."""
     if not isinstance(x, Tensor):
         raise TypeError(f"x must be a tensor, got {type(x).__name__}")
     if x.ndim not in (3, 4, 5):

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from huashi._checks import check_positive
+from huashi._kernel.operator import without_kernel
 from huashi.pooling import reference
 from huashi.pooling.arguments import check_input, real_elements
-from huashi.pooling.global_module import GlobalPool, _dimensions
+from huashi.pooling.global_module import GlobalPool, pooled_dimensions
 
 
 def global_attention_pool(
@@ -37,9 +38,7 @@ def global_attention_pool(
             f"weight must have shape ({x.shape[1]},), one for each channel of x, got "
             f"{tuple(weight.shape)}"
         )
-    scores = torch.einsum("bcl,c->bl", positions, weight.to(positions))
-    share = reference.softmax(scores, real)
-    return torch.einsum("bcl,bl->bc", positions, share).to(x.dtype)
+    return _attention_mean(positions, weight, real).to(x.dtype)
 
 
 def global_covariance_pool(
@@ -59,16 +58,30 @@ def global_covariance_pool(
              [-2.,  4.]]])
     """
     positions, real = _positions(x, mask, lengths)
+    return _covariance(positions, real).to(x.dtype)
+
+
+@without_kernel("it is two matrix products, which torch has")
+def _attention_mean(positions: Tensor, weight: Tensor, real: Tensor) -> Tensor:
+    """(batch, channel, positions) to (batch, channel): the mean by the softmax of the scores."""
+    scores = torch.einsum("bcl,c->bl", positions, weight.to(positions))
+    share = reference.softmax(scores, real)
+    return torch.einsum("bcl,bl->bc", positions, share)
+
+
+@without_kernel("it is a matrix product, which torch has")
+def _covariance(positions: Tensor, real: Tensor) -> Tensor:
+    """(batch, channel, positions) to (batch, channel, channel)."""
     real = real[:, None]
     count = real.sum(-1, keepdim=True).clamp(min=1)
     mean = positions.sum(-1, keepdim=True) / count
     centred = torch.where(real, positions - mean, 0)
-    return (centred @ centred.mT / count).to(x.dtype)
+    return centred @ centred.mT / count
 
 
 def _positions(x: Tensor, mask: Tensor | None, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
     """(batch, channel, positions), 0 at absent ones and wide, and which are real, (batch, them)."""
-    dims = _dimensions(x)
+    dims = pooled_dimensions(x)
     check_input(dims, x)
     real = real_elements(dims, x, mask, lengths)
     wide = x.to(torch.promote_types(x.dtype, torch.float32)).flatten(2)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from huashi._checks import check_choice, check_positive
 from huashi.pooling import average, exponentials, extrema, powers
-from huashi.pooling.global_module import GlobalPool, _dimensions
+from huashi.pooling.global_module import GlobalPool, pooled_dimensions
 
 
 def global_max_pool(
@@ -134,7 +134,7 @@ def global_soft_pool(
 
 def _over_all(pool: Callable[..., Any], x: Tensor, **options: Any) -> Tensor:
     """A pool over windows, with one window."""
-    dims = _dimensions(x)
+    dims = pooled_dimensions(x)
     return pool(dims, x, kernel_size=list(x.shape[2:]), **options).flatten(1)
 
 

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from huashi._kernel.operator import kernel_serves
 from huashi.pooling import operators
-from huashi.pooling.arguments import _check_count, _count, check_input, real_elements
+from huashi.pooling.arguments import check_count, check_input, count_real, real_elements
 from huashi.pooling.unpool import readable
 
 
@@ -69,7 +69,7 @@ def k_max_pool1d(
     tensor([[ 0,  1, -1]])
     """
     check_input(1, x, integers=True)
-    _check_count("k", k)
+    check_count("k", k)
     if k > x.shape[-1]:
         raise ValueError(f"k must be in [1, {x.shape[-1]}], the length of x, got {k}")
     found = k_max(x, k, real_elements(1, x, mask, lengths))
@@ -113,7 +113,7 @@ def dynamic_k_max_pool1d(
     k = min(widest, length)
     keep = None
     if real is not None:
-        share = (layers - layer) * _count(real, length)
+        share = (layers - layer) * count_real(real, length)
         keep = ((share + layers - 1) // layers).clamp(min(k_top, k), k)
     found = k_max(x, k, real, keep)
     return F.pad(found.values, (0, widest - k)), F.pad(found.mask, (0, widest - k))
@@ -124,7 +124,7 @@ class KMaxPool1d(nn.Module):
 
     def __init__(self, k: int, *, return_indices: bool = False) -> None:
         super().__init__()
-        _check_count("k", k)
+        check_count("k", k)
         self.k = k
         self.return_indices = return_indices
 
@@ -168,7 +168,8 @@ def k_max(x: Tensor, k: int, real: Tensor | None = None, keep: Tensor | None = N
         keep: how many to have in each row where that is fewer than k, (..., 1).
     """
     length = x.shape[-1]
-    if real is None and keep is None and kernel_serves("pool_k_largest", x):
+    masked = real is not None or keep is not None
+    if kernel_serves("pool_k_largest", x, unless=masked and "mask"):
         order = operators.k_largest(x.detach(), k)
         values = operators.taken(x, order) if x.is_floating_point() else x.gather(-1, order)
         return KMax(values, torch.ones_like(order, dtype=torch.bool), order)
@@ -226,6 +227,6 @@ def _least(dtype: torch.dtype) -> float | int:
 
 def _check_layer(layer: int, layers: int, k_top: int) -> None:
     for name, value in {"layer": layer, "layers": layers, "k_top": k_top}.items():
-        _check_count(name, value)
+        check_count(name, value)
     if layer > layers:
         raise ValueError(f"layer must be in [1, {layers}], the layers there are, got {layer}")

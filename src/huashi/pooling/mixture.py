@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from huashi._checks import check_floating
+from huashi._kernel.operator import without_kernel
 from huashi._windows import Axis, Padding, Size, each_axis
 from huashi.pooling.arguments import checked
 from huashi.pooling.average import avg_pool
@@ -104,7 +105,7 @@ def gated_pool(
         )
     wide = x.to(_accumulator(x))
     known = wide if real is None else torch.where(real, wide, 0)
-    a = _product(known, weight.to(wide), axes).sigmoid()
+    a = _weighted_windows(known, weight.to(wide), axes).sigmoid()
     high, mean = _branches(dims, wide, axes, real, windows)
     return (a * high + (1 - a) * mean).to(x.dtype)
 
@@ -208,7 +209,8 @@ def _always_holds_some(axis: Axis) -> bool:
     return reaches_in and (axis.windows - 1) * axis.stride - axis.before < axis.length
 
 
-def _product(x: Tensor, weight: Tensor, axes: tuple[Axis, ...]) -> Tensor:
+@without_kernel("windows times weights are a convolution, which torch has")
+def _weighted_windows(x: Tensor, weight: Tensor, axes: tuple[Axis, ...]) -> Tensor:
     """Each window times ``weight``, (elements,) or (channels, elements); padding counts 0."""
     dims, channels = len(axes), x.shape[-len(axes) - 1]
     sides = []

@@ -204,6 +204,9 @@ _extremum = declare(
 _extremum_offsets = declare(
     "pool_extremum_offsets(Tensor x, SymInt[] axes, int sign) -> (Tensor, Tensor)",
     example="huashi.pooling.max_pool2d",
+    uncovered={
+        "indices with a mask": "what is absent counts as -inf, and would have an index",
+    },
     fake=lambda x, axes, sign: (_pooled(x, axes), _pooled(x, axes, offset_dtype(_axes(axes)))),
     cpu_dtypes=_ORDERED,
     cpu=_cpu("extremum_offsets"),
@@ -214,6 +217,10 @@ _extremum_offsets = declare(
 _pick_backward = declare(
     "pool_pick_backward(Tensor grad, Tensor offsets, SymInt[] axes) -> Tensor",
     example="huashi.pooling.max_pool2d",
+    uncovered={
+        "overlapping windows": "of several values for one place a rule has to choose",
+        "indices": "the kernel reads offsets in windows, which only Places have",
+    },
     fake=lambda grad, offsets, axes: _unpooled(grad, offsets, axes),
     cpu=_cpu("pick_backward"),
     cuda=_gpu("pick_backward"),
@@ -223,6 +230,9 @@ _pick_backward = declare(
 _draw = declare(
     "pool_draw(Tensor x, SymInt[] axes, str weights, Tensor point) -> (Tensor, Tensor)",
     example="huashi.pooling.stochastic_pool2d",
+    uncovered={
+        "mask": "the kernel takes every element of x as real",
+    },
     fake=lambda x, axes, weights, point: (
         _pooled(x, axes),
         _pooled(x, axes, offset_dtype(_axes(axes))),
@@ -254,6 +264,9 @@ _average_backward = declare(
 _norm = declare(
     "pool_norm(Tensor x, SymInt[] axes, int p, bool mean) -> Tensor",
     example="huashi.pooling.lp_pool2d",
+    uncovered={
+        "mask": "the kernel takes every element of x as real",
+    },
     fake=lambda x, axes, p, mean: _pooled(x, axes),
     cpu=_cpu("norm"),
     keep=_keep_norm,
@@ -269,6 +282,10 @@ _norm_backward = declare(
 _formula = declare(
     "pool_formula(Tensor x, SymInt[] axes, str kind, Tensor param, float eps) -> Tensor",
     example="huashi.pooling.gem_pool2d",
+    uncovered={
+        "mask": "the kernel takes every element of x as real",
+        "infinite exponent": "the limit is the largest magnitude, which is no power",
+    },
     fake=lambda x, axes, kind, param, eps: _pooled(x, axes),
     cpu=_cpu("formula"),
     cuda=_gpu("formula"),
@@ -295,6 +312,11 @@ _formula_backward = declare(
 _order = declare(
     "pool_order(Tensor x, SymInt[] axes, str kind, Tensor param) -> Tensor",
     example="huashi.pooling.sort_pool2d",
+    uncovered={
+        "mask": "the kernel takes every element of x as real",
+        "large windows": "the kernel sorts windows of up to 64 elements",
+        "gradient of one window in a row": "there is nothing that lanes could sort side by side",
+    },
     fake=lambda x, axes, kind, param: _pooled(x, axes),
     cpu=_cpu("order"),
 )
@@ -328,6 +350,9 @@ _order_slope = declare(
 k_largest = declare(
     "pool_k_largest(Tensor x, int k) -> Tensor",
     example="huashi.pooling.k_max_pool1d",
+    uncovered={
+        "mask": "the kernel takes every element of x as real",
+    },
     fake=lambda x, k: x.new_empty((*x.shape[:-1], k), dtype=torch.int64),
     cpu_dtypes=_ORDERED,
     cpu=_cpu("k_largest"),
@@ -335,6 +360,9 @@ k_largest = declare(
 chunk_largest = declare(
     "pool_chunk_largest(Tensor x, Tensor starts, Tensor stops) -> Tensor",
     example="huashi.pooling.chunk_max_pool1d",
+    uncovered={
+        "mask": "the kernel knows where a chunk begins and ends, not what is absent within",
+    },
     fake=lambda x, starts, stops: x.new_empty((*x.shape[:-1], starts.shape[-1]), dtype=torch.int64),
     cpu=_cpu("chunk_largest"),
 )

@@ -1,6 +1,7 @@
 """Pools by the order of the elements of a window: its largest, weighted; quantile and median."""
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -51,7 +52,7 @@ def sort_pool(
         raise ValueError(
             f"scores must be for the {x.shape[-dims - 1]} channels of x, got {scores.shape[0]}"
         )
-    if kernel_serves("pool_order", x, scores) and real is None and _sorts_fast(x, axes):
+    if kernel_serves("pool_order", x, scores, unless=_uncovered(x, axes, real)):
         return operators.order(x, axes, "sorted_mean", scores)
     return reference.sorted_mean(x, axes, scores, real)
 
@@ -83,7 +84,7 @@ def quantile_pool(
     axes, real = checked(dims, x, kernel_size, stride, padding, dilation, ceil_mode, mask, lengths)
     if not 0 <= q <= 1:
         raise ValueError(f"q must be in [0, 1], got {q}")
-    if kernel_serves("pool_order", x) and real is None and _sorts_fast(x, axes):
+    if kernel_serves("pool_order", x, unless=_uncovered(x, axes, real)):
         return operators.order(x, axes, "quantile", torch.tensor(float(q), dtype=torch.double))
     return reference.quantile(x, axes, float(q), real)
 
@@ -111,10 +112,14 @@ def median_pool(
     return quantile_pool(dims, x, 0.5, *windows, mask=mask, lengths=lengths)
 
 
-def _sorts_fast(x: Tensor, axes: tuple[Axis, ...]) -> bool:
-    """Whether windows are small enough for the kernel, and for a gradient not alone in a row."""
-    few = math.prod([axis.kernel for axis in axes]) <= MOST_SORTED
-    return few and (not (torch.is_grad_enabled() and x.requires_grad) or axes[-1].windows > 1)
+def _uncovered(x: Tensor, axes: tuple[Axis, ...], real: Tensor | None) -> str | Literal[False]:
+    """What applies of that which the kernel is declared not to cover, if anything."""
+    if real is not None:
+        return "mask"
+    if math.prod([axis.kernel for axis in axes]) > MOST_SORTED:
+        return "large windows"
+    alone = axes[-1].windows == 1 and torch.is_grad_enabled() and x.requires_grad
+    return alone and "gradient of one window in a row"
 
 
 class SortPool(WindowPool):

@@ -45,8 +45,10 @@ def lp_pool(
     check_positive("norm_type", norm_type)
     check_choice("reduction", reduction, ("sum", "mean"))
     p, mean = float(norm_type), reduction == "mean"
-    if kernel_serves("pool_formula", x) and real is None and math.isfinite(p):
-        if p in (1, 2) and x.device.type == "cpu":
+    plain = p in (1, 2) and x.device.type == "cpu"  # powers that need neither exp nor log
+    uncovered = (real is not None and "mask") or (math.isinf(p) and "infinite exponent")
+    if kernel_serves("pool_norm" if plain else "pool_formula", x, unless=uncovered):
+        if plain:
             return operators.norm(x, axes, int(p), mean)
         return operators.formula(x, axes, "lp_mean" if mean else "lp", scalar("norm_type", p, x))
     return reference.lp(x, axes, p, real, mean=mean)
@@ -82,7 +84,7 @@ def gem_pool(
     axes, real = checked(dims, x, kernel_size, stride, padding, dilation, ceil_mode, mask, lengths)
     check_positive("eps", eps)
     p = scalar("p", p, x)
-    if kernel_serves("pool_formula", x, p) and real is None:
+    if kernel_serves("pool_formula", x, p, unless=real is not None and "mask"):
         return operators.formula(x, axes, "power", p, eps)
     return reference.power(x, axes, p, real, eps=eps)
 

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from huashi._kernel.operator import without_kernel
 from huashi._windows import Size, each_axis
 from huashi.pooling import average, extrema, reference
 from huashi.pooling.arguments import check_input, real_elements
@@ -54,7 +55,7 @@ def s3_pool(
     tensor([[5., 4.]])
     """
     check_input(dims, x)
-    full, lead = x.shape[-dims:], x.shape[: -dims - 1]
+    full = x.shape[-dims:]
     strides, grids = _strides_and_grids(dims, kernel_size, stride, grid_size)
     if any(length < s for length, s in zip(full, strides, strict=True)):
         raise ValueError(f"stride must be at most the size of x {tuple(full)}, got {strides}")
@@ -66,8 +67,21 @@ def s3_pool(
         return average.avg_pool(dims, y, strides, count_include_pad=False, mask=real)
     if real is not None:
         y = torch.where(real, y, 0)
+    return _random_rows_and_columns(y, grids, strides, generator)
+
+
+@without_kernel("rows and columns of a tensor are taken by torch")
+def _random_rows_and_columns(
+    y: Tensor,
+    grids: tuple[int, ...],
+    strides: tuple[int, ...],
+    generator: torch.Generator | None,
+) -> Tensor:
+    """Random rows and columns of each cell of ``y``, the same for all channels of a sample."""
+    dims = len(grids)
+    lead = y.shape[: -dims - 1]
     for dim in range(dims):
-        draws = reference.uniform((*lead, full[dim]), x, generator)
+        draws = reference.uniform((*lead, y.shape[dim - dims]), y, generator)
         kept = _kept(draws, grids[dim], strides[dim])
         shape = [1] * (dims + 1)
         shape[dim + 1] = kept.shape[-1]

@@ -45,7 +45,8 @@ def stochastic_pool(
     """
     axes, real = checked(dims, x, kernel_size, stride, padding, dilation, ceil_mode, mask, lengths)
     check_choice("weights", weights, ("relu", "softmax"))
-    if kernel_serves("pool_draw", x) and real is None:
+    kernel = "pool_draw" if training else "pool_formula"
+    if kernel_serves(kernel, x, unless=real is not None and "mask"):
         if training:
             shape = *x.shape[:-dims], *(axis.windows for axis in axes)
             return operators.draw(x, axes, weights, reference.uniform(shape, x, generator))

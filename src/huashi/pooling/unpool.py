@@ -87,12 +87,13 @@ def max_unpool(
     if isinstance(indices, Places):
         lengths = _lengths_of_places(dims, x, indices, windows, output_size)
         index, apart = _indices_of(indices), _apart(indices.axes)
+        uncovered = not apart and "overlapping windows"
     else:
         lengths = _lengths_of_indices(dims, x, indices, windows, output_size)
-        index, apart = indices, False
+        index, apart, uncovered = indices, False, "indices"
     if readable(index) and index.numel():
         _check_inside(index, lengths)
-    if apart and kernel_serves("pool_pick_backward", x, index):
+    if kernel_serves("pool_pick_backward", x, index, unless=uncovered):
         return operators.put(x, indices.offsets, indices.axes)  # pyright: ignore[reportAttributeAccessIssue]
     places = index.flatten(-dims)
     flat = _put(x.flatten(-dims), places, math.prod(lengths), duplicates, apart=apart)
