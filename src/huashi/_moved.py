@@ -132,7 +132,11 @@ MOVED = {  # below huashi: a path of earlier versions, and the modules that have
     "seq2seq.model_fusion": ("seq2seq.fusion.pretrained",),
     "seq2seq.output": ("seq2seq.model.output",),
     "seq2seq.rnn": ("seq2seq.models.rnn",),
-    "seq2seq.search.beam_step": ("seq2seq.search.beam.step",),
+    "seq2seq.search.beam_step": (
+        "seq2seq.search.beam.step",
+        "seq2seq.search.beam.finishing",
+        "seq2seq.search.beam.state",
+    ),
     "seq2seq.search.candidates": (
         "seq2seq.search.beam.candidates",
         "seq2seq.search.beam.diversity",

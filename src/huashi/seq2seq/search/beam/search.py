@@ -22,9 +22,11 @@ from huashi.seq2seq.search.adjustments.context import Adjustment
 from huashi.seq2seq.search.arguments import check_beam, for_each_sentence, length_limit
 from huashi.seq2seq.search.beam.candidates import Choose, best_candidates
 from huashi.seq2seq.search.beam.diversity import DiverseGroups, DiverseSiblings, in_groups
+from huashi.seq2seq.search.beam.finishing import is_done
 from huashi.seq2seq.search.beam.rules import Rules, Semantics, rules_of
 from huashi.seq2seq.search.beam.scores import length_divisor
-from huashi.seq2seq.search.beam.step import Beams, Search, advance, is_done, start
+from huashi.seq2seq.search.beam.state import Alive, Beams, Search, start
+from huashi.seq2seq.search.beam.step import advance
 from huashi.seq2seq.search.hypothesis import BeamStep, Found, Hypothesis, Trace
 from huashi.seq2seq.search.protocol import Step, count_rows, device_of, select
 
@@ -128,42 +130,46 @@ def beam_search(
 
 
 def _run(search: Search, step: Step, state: Any, limit: Tensor) -> tuple[list[list[Found]], Trace]:
-    """Search until every sentence is done."""
+    """Search until every sentence is done; return what each has found, and the trace."""
     trace = Trace()
     beams = start(search, limit)
     found: list[list[Found]] = [[] for _ in range(len(beams.numbers))]
     for length in itertools.count(1):
         if not len(beams.numbers):
             break
-        last = beams.tokens[..., -1] if length > 1 else torch.full_like(beams.nodes, search.bos)
-        log_probs, state = step(last.flatten(), state)
-        weights = None if search.alignment is None else search.alignment(state)
-        before = beams
-        beams, slots = advance(search, before, log_probs, weights, length, trace)
+        before = beams.alive
+        latest = before.tokens[..., -1] if length > 1 else torch.full_like(before.nodes, search.bos)
+        log_probs, state = step(latest.flatten(), state)
+        attention = None if search.alignment is None else search.alignment(state)
+        beams, slots = advance(search, beams, log_probs, attention, length, trace)
         done = is_done(search, beams, length)
         for i in done.nonzero()[:, 0].tolist():
             found[int(beams.numbers[i])] = _found(search, before, beams, i, length)
-        kept = (~done).nonzero()[:, 0]
-        rows = kept[:, None] * before.nodes.shape[1] + slots[kept]
+        open_ = (~done).nonzero()[:, 0]
+        rows = open_[:, None] * before.nodes.shape[1] + slots[open_]  # of the state
         state = select(state, rows.flatten())
-        beams = select(beams, kept)
+        beams = select(beams, open_)
     return found, trace
 
 
-def _found(search: Search, before: Beams, after: Beams, i: int, length: int) -> list[Found]:
-    """The hypotheses of the sentence in row ``i``, which is done."""
-    bar = max(after.hope[i].item(), after.lost[i].item())
-    ended = zip(after.ended_nodes[i].tolist(), after.ended_scores[i].tolist(), strict=True)
-    finished = [
+def _found(search: Search, before: Alive, beams: Beams, i: int, length: int) -> list[Found]:
+    """The hypotheses of the sentence in row ``i``, which is done.
+
+    ``before`` is what was alive before the last step, ``length`` the tokens after it.
+    """
+    finished, bounds = beams.finished, beams.bounds
+    bar = max(bounds.alive[i].item(), bounds.dropped[i].item())
+    kept = zip(finished.nodes[i].tolist(), finished.scores[i].tolist(), strict=True)
+    best = [
         Found(node, score, search.provable and score >= bar)
-        for node, score in ended
+        for node, score in kept
         if score > -torch.inf
     ]
-    if finished:
-        return finished[: search.nbest]
-    # EOS was impossible throughout: give the best prefix as it is
+    if best:
+        return best[: search.nbest]
+    # No hypothesis could end with EOS: give the best prefix as it is.
     divisor = length_divisor(search.rules, max(length - 1, 1))
-    return [Found(int(before.nodes[i, 0]), before.scores[i, 0].item() / divisor, False)]
+    return [Found(int(before.nodes[i, 0]), before.totals[i, 0].item() / divisor, False)]
 
 
 def _check_penalties(
