@@ -27,7 +27,7 @@ from huashi.run import Clock, Progress, Run, interruptible
 from huashi.seq2seq.architecture import Architecture, describe
 from huashi.seq2seq.attention import AttentionShape, Mapping, Score
 from huashi.seq2seq.inference.translator import Translator
-from huashi.seq2seq.models.rnn import RNNDecoder, RNNEncoder
+from huashi.seq2seq.models.rnn import RNNDecoderShape, RNNEncoderShape
 from huashi.seq2seq.text.corpus import Pair, collate, shuffled_batches
 from huashi.seq2seq.text.tokenizer import PAD, train_tokenizer
 
@@ -125,8 +125,8 @@ def train(config: Config) -> Run:
         "dropout": config.dropout,
     }
     architecture = Architecture(
-        encoder=RNNEncoder(**size),
-        decoder=RNNDecoder(
+        encoder=RNNEncoderShape(**size),
+        decoder=RNNDecoderShape(
             **size,
             attention=AttentionShape(score=config.score, mapping=config.mapping),
             attend=config.attend,
