@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 from huashi._checks import check_choice
-from huashi.seq2seq.architecture.parts import Architecture
+from huashi.seq2seq.architecture.architecture import Architecture
 from huashi.seq2seq.models.convs2s.decoder import ConvDecoderShape
 from huashi.seq2seq.models.convs2s.encoder import ConvEncoderShape
 from huashi.seq2seq.models.convs2s.self_attention import ConvSelfAttentionDecoderShape
