@@ -28,7 +28,7 @@ from huashi.run.task import TRANSLATION
 from huashi.seq2seq.architecture import Architecture, describe
 from huashi.seq2seq.attention import AttentionShape, Mapping, Score
 from huashi.seq2seq.inference.translator import Translator
-from huashi.seq2seq.models.rnn import RNNDecoder, RNNEncoder
+from huashi.seq2seq.models.rnn import RNNDecoderShape, RNNEncoderShape
 from huashi.seq2seq.text.corpus import Pair, collate, shuffled_batches
 from huashi.seq2seq.text.tokenizer import PAD, train_tokenizer
 from huashi.training import StepResult, TrainingSettings, fit, rise_and_fall
@@ -127,8 +127,8 @@ def train(config: Config) -> Run:
         "dropout": config.dropout,
     }
     architecture = Architecture(
-        encoder=RNNEncoder(**size),
-        decoder=RNNDecoder(
+        encoder=RNNEncoderShape(**size),
+        decoder=RNNDecoderShape(
             **size,
             attention=AttentionShape(score=config.score, mapping=config.mapping),
             attend=config.attend,

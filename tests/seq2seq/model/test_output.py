@@ -7,11 +7,11 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from huashi import implementation
-from huashi.seq2seq import Architecture, RNNDecoder, RNNEncoder
+from huashi.seq2seq import Architecture, RNNDecoderShape, RNNEncoderShape
 from huashi.seq2seq.model.output import Output
 from huashi.seq2seq.search import beam_search, greedy_search
 from huashi.seq2seq.text.tokenizer import BOS, EOS, PAD
-from tests.seq2seq.architecture.test_parts import reversal
+from tests.seq2seq.architecture.test_architecture import reversal
 
 MAPPINGS = ["softmax", "sparsemax", "entmax15", "entmax"]
 
@@ -78,7 +78,7 @@ def test_a_sparse_output_has_one_kind_of_smoothing():
 )
 def test_a_sparse_output_learns_and_its_search_is_exact(mapping, kernels):
     size = {"embedding_size": 16, "hidden_size": 32, "dropout": 0.0}
-    parts = {"encoder": RNNEncoder(**size), "decoder": RNNDecoder(**size)}
+    parts = {"encoder": RNNEncoderShape(**size), "decoder": RNNDecoderShape(**size)}
     torch.manual_seed(0)
     model = Architecture(**parts, mapping=mapping, alpha=1.3).build(12)
     generator = torch.Generator().manual_seed(0)

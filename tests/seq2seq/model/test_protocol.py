@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from huashi.seq2seq import AttentionShape, EncoderDecoder, RNNDecoder, RNNEncoder
+from huashi.seq2seq import AttentionShape, EncoderDecoder, RNNDecoderShape, RNNEncoderShape
 from huashi.seq2seq.model.output import Loss
 from huashi.seq2seq.search import beam_search, select
 from huashi.seq2seq.text.corpus import collate
@@ -79,8 +79,8 @@ class CopyingOutput(nn.Module):
 
 @pytest.fixture
 def model():
-    encoder = RNNEncoder(**SIZE)
-    decoder = RNNDecoder(attention=AttentionShape(score="general"), **SIZE)
+    encoder = RNNEncoderShape(**SIZE)
+    decoder = RNNDecoderShape(attention=AttentionShape(score="general"), **SIZE)
     table = encoder.embed(9)
     built = decoder.build(table, 8)
     parts = encoder.build(table), CopyingDecoder(built), CopyingOutput(built.head(9))

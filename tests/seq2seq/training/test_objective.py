@@ -9,10 +9,10 @@ from torch.testing import assert_close
 
 from huashi.seq2seq import (
     Architecture,
-    RNNDecoder,
-    RNNEncoder,
-    TransformerDecoder,
-    TransformerEncoder,
+    RNNDecoderShape,
+    RNNEncoderShape,
+    TransformerDecoderShape,
+    TransformerEncoderShape,
     entmax15_loss,
     sparsemax_loss,
 )
@@ -32,8 +32,11 @@ EXAMPLES = examples_of(
 SIZE = {"embedding_size": 8, "dropout": 0.0}
 HEADS = {"layers": 1, "heads": 2, "feed_forward_size": 16}
 PARTS = {
-    "rnn": (RNNEncoder(hidden_size=8, **SIZE), RNNDecoder(hidden_size=8, **SIZE)),
-    "transformer": (TransformerEncoder(**HEADS, **SIZE), TransformerDecoder(**HEADS, **SIZE)),
+    "rnn": (RNNEncoderShape(hidden_size=8, **SIZE), RNNDecoderShape(hidden_size=8, **SIZE)),
+    "transformer": (
+        TransformerEncoderShape(**HEADS, **SIZE),
+        TransformerDecoderShape(**HEADS, **SIZE),
+    ),
 }
 PLAIN = Training(label_smoothing=0.0)
 

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from huashi.seq2seq import Architecture, RNNDecoder, RNNEncoder, entmax15_loss
+from huashi.seq2seq import Architecture, RNNDecoderShape, RNNEncoderShape, entmax15_loss
 from huashi.seq2seq.text.tokenizer import BOS, EOS
 from huashi.seq2seq.training.validation import likelihood
 
@@ -19,7 +19,7 @@ SIZE = {"embedding_size": 8, "hidden_size": 8}
 @pytest.mark.parametrize("source_end", [True, False])
 def test_the_loss_is_of_a_target_token_its_end_counted(mapping, source_end):
     architecture = Architecture(
-        encoder=RNNEncoder(**SIZE), decoder=RNNDecoder(**SIZE), mapping=mapping
+        encoder=RNNEncoderShape(**SIZE), decoder=RNNDecoderShape(**SIZE), mapping=mapping
     )
     model = architecture.build(8).double().eval()
     total, tokens = 0.0, 0

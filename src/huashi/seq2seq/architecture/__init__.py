@@ -1,6 +1,6 @@
 """An encoder, a decoder and an output mapping put together, and the published combinations."""
 
-from huashi.seq2seq.architecture.parts import (
+from huashi.seq2seq.architecture.architecture import (
     DECODERS,
     ENCODERS,
     Architecture,

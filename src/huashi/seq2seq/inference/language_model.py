@@ -47,7 +47,7 @@ class LanguageModel:
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.context = context
-        self._forgets = not isinstance(getattr(model.decoder, "shape", None), RNNDecoder)
+        self._forgets = not isinstance(model.decoder, RNNDecoder)
 
     @classmethod
     def load(cls, run: str | Path | Run, *, device: str | torch.device = "cpu") -> "LanguageModel":

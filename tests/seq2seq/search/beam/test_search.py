@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from huashi.seq2seq import Architecture, AttentionShape, RNNDecoder, RNNEncoder
+from huashi.seq2seq import Architecture, AttentionShape, RNNDecoderShape, RNNEncoderShape
 from huashi.seq2seq.search import Hypothesis, beam_search, greedy_search
 from huashi.seq2seq.text.tokenizer import BOS, EOS, PAD
 
@@ -141,10 +141,10 @@ def models():
     size = {"embedding_size": 8, "hidden_size": 12, "dropout": 0.0}
     additive = AttentionShape(score="additive", mapping="entmax15")
     for encoder, decoder in (
-        (RNNEncoder(**size), RNNDecoder(**size)),
+        (RNNEncoderShape(**size), RNNDecoderShape(**size)),
         (
-            RNNEncoder(layers=2, **size),
-            RNNDecoder(
+            RNNEncoderShape(layers=2, **size),
+            RNNDecoderShape(
                 cell="lstm",
                 layers=2,
                 attend="before",

@@ -9,17 +9,17 @@ from huashi import implementation
 from huashi.seq2seq import (
     Architecture,
     AttentionShape,
-    ConvDecoder,
-    ConvEncoder,
-    ConvSelfAttentionDecoder,
-    LightConvDecoder,
-    LightConvEncoder,
-    RNNDecoder,
-    RNNEncoder,
-    SliceNetDecoder,
-    SliceNetEncoder,
-    TransformerDecoder,
-    TransformerEncoder,
+    ConvDecoderShape,
+    ConvEncoderShape,
+    ConvSelfAttentionDecoderShape,
+    LightConvDecoderShape,
+    LightConvEncoderShape,
+    RNNDecoderShape,
+    RNNEncoderShape,
+    SliceNetDecoderShape,
+    SliceNetEncoderShape,
+    TransformerDecoderShape,
+    TransformerEncoderShape,
 )
 from huashi.seq2seq.architecture import DECODERS, ENCODERS, build, describe
 from huashi.seq2seq.search import beam_search, greedy_search, sample, select
@@ -31,54 +31,60 @@ ADDITIVE = AttentionShape(score="additive")  # fits queries and memories of any 
 TRANSFORMER = {"layers": 2, "heads": 2, "feed_forward_size": 12, **SIZE}
 LIGHT = {"heads": 2, "feed_forward_size": 12, **SIZE}
 SOME_ENCODERS = {  # small ones, of every kind, with embeddings of 8 features
-    "rnn": RNNEncoder(hidden_size=6, **SIZE),
-    "conv": ConvEncoder(layers=((6, 3), (6, 3)), **SIZE),
-    "conv, even and changing": ConvEncoder(layers=((4, 2), (6, 4), (6, 1)), positions=5, **SIZE),
-    "lightweight": LightConvEncoder(kernels=(3, 5), **LIGHT),
-    "dynamic, pre": LightConvEncoder(convolution="dynamic", kernels=(2, 7), norm="pre", **LIGHT),
-    "slicenet": SliceNetEncoder(layers=2, separability=-1, **SIZE),
-    "slicenet, dilated": SliceNetEncoder(
+    "rnn": RNNEncoderShape(hidden_size=6, **SIZE),
+    "conv": ConvEncoderShape(layers=((6, 3), (6, 3)), **SIZE),
+    "conv, even and changing": ConvEncoderShape(
+        layers=((4, 2), (6, 4), (6, 1)), positions=5, **SIZE
+    ),
+    "lightweight": LightConvEncoderShape(kernels=(3, 5), **LIGHT),
+    "dynamic, pre": LightConvEncoderShape(
+        convolution="dynamic", kernels=(2, 7), norm="pre", **LIGHT
+    ),
+    "slicenet": SliceNetEncoderShape(layers=2, separability=-1, **SIZE),
+    "slicenet, dilated": SliceNetEncoderShape(
         layers=1, separability=2, dilation_scheme="1.2.4.8", **SIZE
     ),
-    "transformer": TransformerEncoder(**TRANSFORMER),
-    "transformer, pre, learned": TransformerEncoder(
+    "transformer": TransformerEncoderShape(**TRANSFORMER),
+    "transformer, pre, learned": TransformerEncoderShape(
         norm="pre", positions="learned", max_length=7, activation="gelu", **TRANSFORMER
     ),
-    "transformer, entmax": TransformerEncoder(mapping="entmax", learn_alpha=True, **TRANSFORMER),
+    "transformer, entmax": TransformerEncoderShape(
+        mapping="entmax", learn_alpha=True, **TRANSFORMER
+    ),
 }
 SOME_DECODERS = {
-    "rnn": RNNDecoder(hidden_size=6, cell="lstm", layers=2, **SIZE),
-    "rnn with coverage": RNNDecoder(
+    "rnn": RNNDecoderShape(hidden_size=6, cell="lstm", layers=2, **SIZE),
+    "rnn with coverage": RNNDecoderShape(
         hidden_size=6, attention=AttentionShape(score="additive", coverage=True), **SIZE
     ),
-    "rnn, monotonic": RNNDecoder(
+    "rnn, monotonic": RNNDecoderShape(
         hidden_size=6, attention=AttentionShape(score="normalised", monotonic="soft"), **SIZE
     ),
-    "rnn, local": RNNDecoder(
+    "rnn, local": RNNDecoderShape(
         hidden_size=6,
         attention=AttentionShape(score="general", window="local_p", reach=2.0),
         input_feeding=False,
         **SIZE,
     ),
-    "rnn with heads": RNNDecoder(
+    "rnn with heads": RNNDecoderShape(
         hidden_size=6,
         attention=AttentionShape(heads=2, mapping="entmax", learn_alpha=True),
         attend="before",
         **SIZE,
     ),
-    "rnn without attention": RNNDecoder(hidden_size=6, attention=None, **SIZE),
-    "conv": ConvDecoder(layers=((6, 3), (6, 3)), attention=ADDITIVE, **SIZE),
-    "conv, even and changing": ConvDecoder(
+    "rnn without attention": RNNDecoderShape(hidden_size=6, attention=None, **SIZE),
+    "conv": ConvDecoderShape(layers=((6, 3), (6, 3)), attention=ADDITIVE, **SIZE),
+    "conv, even and changing": ConvDecoderShape(
         layers=((4, 2), (6, 4), (6, 1), (5, 3)),
         attention=AttentionShape(score="general", mapping="entmax15"),
         attend=(3, 1),
         output_size=7,
         **SIZE,
     ),
-    "conv with self-attention": ConvSelfAttentionDecoder(
+    "conv with self-attention": ConvSelfAttentionDecoderShape(
         layers=((6, 2), (6, 3)), attention=ADDITIVE, **SIZE
     ),
-    "conv with some self-attention": ConvSelfAttentionDecoder(
+    "conv with some self-attention": ConvSelfAttentionDecoderShape(
         layers=((4, 2), (6, 3), (6, 1)),
         attention=ADDITIVE,
         attend=(0,),
@@ -87,10 +93,12 @@ SOME_DECODERS = {
         gated=False,
         **SIZE,
     ),
-    "lightweight": LightConvDecoder(kernels=(3, 5), **LIGHT),
-    "dynamic, pre": LightConvDecoder(convolution="dynamic", kernels=(2, 7), norm="pre", **LIGHT),
-    "slicenet": SliceNetDecoder(layers=2, separability=-1, **SIZE),
-    "slicenet, dilated, of heads": SliceNetDecoder(
+    "lightweight": LightConvDecoderShape(kernels=(3, 5), **LIGHT),
+    "dynamic, pre": LightConvDecoderShape(
+        convolution="dynamic", kernels=(2, 7), norm="pre", **LIGHT
+    ),
+    "slicenet": SliceNetDecoderShape(layers=2, separability=-1, **SIZE),
+    "slicenet, dilated, of heads": SliceNetDecoderShape(
         layers=1,
         separability=0,
         kernel_scheme="3.7.7.7",
@@ -99,16 +107,16 @@ SOME_DECODERS = {
         heads=2,
         **SIZE,
     ),
-    "transformer": TransformerDecoder(**TRANSFORMER),
-    "transformer, pre, learned": TransformerDecoder(
+    "transformer": TransformerDecoderShape(**TRANSFORMER),
+    "transformer, pre, learned": TransformerDecoderShape(
         norm="pre", positions="learned", max_length=7, activation="swish", **TRANSFORMER
     ),
-    "transformer, entmax": TransformerDecoder(
+    "transformer, entmax": TransformerDecoderShape(
         mapping="entmax", learn_alpha=True, norm="pre", positions="tensor2tensor", **TRANSFORMER
     ),
 }
 SHAPES = {  # every encoder with a recurrent decoder, every decoder with a recurrent encoder
-    **{f"{name} -> rnn": (encoder, RNNDecoder(hidden_size=6, attention=ADDITIVE, **SIZE))
+    **{f"{name} -> rnn": (encoder, RNNDecoderShape(hidden_size=6, attention=ADDITIVE, **SIZE))
        for name, encoder in SOME_ENCODERS.items()},
     **{f"rnn -> {name}": (SOME_ENCODERS["rnn"], decoder)
        for name, decoder in SOME_DECODERS.items()},
@@ -136,26 +144,26 @@ SMALL_SLICENET = {
 LEARNERS = {  # architecture that learns to reverse, and its learning rate
     "rnn": (
         Architecture(
-            encoder=RNNEncoder(embedding_size=16, hidden_size=32, dropout=0.0),
-            decoder=RNNDecoder(embedding_size=16, hidden_size=32, dropout=0.0),
+            encoder=RNNEncoderShape(embedding_size=16, hidden_size=32, dropout=0.0),
+            decoder=RNNDecoderShape(embedding_size=16, hidden_size=32, dropout=0.0),
         ),
         1e-2,
     ),
     "conv": (
         Architecture(
-            encoder=ConvEncoder(
+            encoder=ConvEncoderShape(
                 embedding_size=32, layers=((32, 3),) * 2, attention_layers=2, dropout=0.0
             ),
-            decoder=ConvDecoder(embedding_size=32, layers=((32, 3),) * 2, dropout=0.0),
+            decoder=ConvDecoderShape(embedding_size=32, layers=((32, 3),) * 2, dropout=0.0),
         ),
         1e-2,
     ),
     "conv with self-attention": (
         Architecture(
-            encoder=ConvEncoder(
+            encoder=ConvEncoderShape(
                 embedding_size=32, layers=((32, 3),) * 2, attention_layers=2, dropout=0.0
             ),
-            decoder=ConvSelfAttentionDecoder(
+            decoder=ConvSelfAttentionDecoderShape(
                 embedding_size=32, layers=((32, 2),) * 2, strides=(1, 2), dropout=0.0
             ),
         ),
@@ -164,10 +172,10 @@ LEARNERS = {  # architecture that learns to reverse, and its learning rate
     **{
         kind: (
             Architecture(
-                encoder=LightConvEncoder(
+                encoder=LightConvEncoderShape(
                     convolution=kind, kernels=(3, 7), norm="pre", **SMALL_LIGHT
                 ),
-                decoder=LightConvDecoder(
+                decoder=LightConvDecoderShape(
                     convolution=kind, kernels=(3, 7), norm="pre", **SMALL_LIGHT
                 ),
             ),
@@ -177,15 +185,15 @@ LEARNERS = {  # architecture that learns to reverse, and its learning rate
     },
     "slicenet": (
         Architecture(
-            encoder=SliceNetEncoder(layers=1, separability=-2, **SMALL_SLICENET),
-            decoder=SliceNetDecoder(layers=1, separability=-2, **SMALL_SLICENET),
+            encoder=SliceNetEncoderShape(layers=1, separability=-2, **SMALL_SLICENET),
+            decoder=SliceNetDecoderShape(layers=1, separability=-2, **SMALL_SLICENET),
         ),
         3e-3,
     ),
     "transformer": (
         Architecture(
-            encoder=TransformerEncoder(norm="pre", **SMALL_TRANSFORMER),
-            decoder=TransformerDecoder(norm="pre", **SMALL_TRANSFORMER),
+            encoder=TransformerEncoderShape(norm="pre", **SMALL_TRANSFORMER),
+            decoder=TransformerDecoderShape(norm="pre", **SMALL_TRANSFORMER),
         ),
         3e-3,
     ),
@@ -214,7 +222,7 @@ def test_a_memory_has_the_source_that_was_read(name):
 
 
 def test_a_memory_of_nothing_has_a_source_of_padding():
-    decoder = RNNDecoder(hidden_size=6, attention=None, **SIZE)
+    decoder = RNNDecoderShape(hidden_size=6, attention=None, **SIZE)
     model = Architecture(encoder=None, decoder=decoder).build(8)
     memory = model.encoder(BATCH.source, BATCH.lengths)
     assert memory.source.shape == memory.mask.shape == memory.keys.shape[:2]
@@ -342,7 +350,7 @@ def test_a_description_builds_the_same_model(name):
 
 
 def test_what_is_shared_is_one_matrix():
-    decoder = RNNDecoder(hidden_size=8, attention=ADDITIVE, **SIZE)
+    decoder = RNNDecoderShape(hidden_size=8, attention=ADDITIVE, **SIZE)
     for share, tables in (("nothing", 3), ("embeddings", 2), ("output", 2), ("all", 1)):
         parts = {"encoder": SOME_ENCODERS["rnn"], "decoder": decoder}
         model = Architecture(**parts, share=share).build(11)
@@ -397,8 +405,8 @@ def test_learns_to_reverse_with_and_without_kernels(which):
     """Entmax in the attention and as the output, by kernels and by formulas."""
     size = {"embedding_size": 16, "hidden_size": 32, "dropout": 0.0}
     architecture = Architecture(
-        encoder=RNNEncoder(**size),
-        decoder=RNNDecoder(attention=AttentionShape(mapping="entmax15"), **size),
+        encoder=RNNEncoderShape(**size),
+        decoder=RNNDecoderShape(attention=AttentionShape(mapping="entmax15"), **size),
         mapping="entmax",
         alpha=1.3,
     )

@@ -1,13 +1,15 @@
 """An architecture: an encoder, a decoder and an output mapping, in one line of configuration.
 
->>> from huashi.seq2seq import Architecture, RNNDecoder, RNNEncoder
+>>> from huashi.seq2seq import Architecture, RNNDecoderShape, RNNEncoderShape
 >>> model = Architecture(
-...     encoder=RNNEncoder(hidden_size=64), decoder=RNNDecoder(cell="lstm", hidden_size=64)
+...     encoder=RNNEncoderShape(hidden_size=64),
+...     decoder=RNNDecoderShape(cell="lstm", hidden_size=64),
 ... ).build(vocabulary_size=100)
 
-Every part is a frozen dataclass. That of an encoder has ``embedding_size``, ``embed(vocabulary)``,
-which makes its table of embeddings, and ``build(embedding)``; that of a decoder the same, its
-``build(embedding, memory_size)`` knowing how many features the encoder's memory has.
+Encoder and decoder are given by their shapes, frozen dataclasses. The shape of an encoder has
+``embedding_size``, ``embed(vocabulary_size)``, which makes its table of embeddings, and
+``build(embedding)``, which makes the module; that of a decoder has the same, with
+``build(embedding, memory_size)`` for the number of features of the encoder's memory.
 """
 
 from collections.abc import Mapping
@@ -22,38 +24,44 @@ from huashi._checks import check_choice, check_positive
 from huashi.seq2seq.fusion.pretrained import fuse
 from huashi.seq2seq.model.output import Output, OutputMapping, check_output
 from huashi.seq2seq.model.protocol import EncoderDecoder, Memory
-from huashi.seq2seq.models.convs2s.decoder import ConvDecoder
-from huashi.seq2seq.models.convs2s.encoder import ConvEncoder
-from huashi.seq2seq.models.convs2s.self_attention import ConvSelfAttentionDecoder
-from huashi.seq2seq.models.lightconv import LightConvDecoder, LightConvEncoder
-from huashi.seq2seq.models.rnn import RNNDecoder, RNNEncoder
-from huashi.seq2seq.models.slicenet.coders import SliceNetDecoder, SliceNetEncoder
-from huashi.seq2seq.models.transformer import TransformerDecoder, TransformerEncoder
+from huashi.seq2seq.models.convs2s.decoder import ConvDecoderShape
+from huashi.seq2seq.models.convs2s.encoder import ConvEncoderShape
+from huashi.seq2seq.models.convs2s.self_attention import ConvSelfAttentionDecoderShape
+from huashi.seq2seq.models.lightconv import LightConvDecoderShape, LightConvEncoderShape
+from huashi.seq2seq.models.rnn import RNNDecoderShape, RNNEncoderShape
+from huashi.seq2seq.models.slicenet.coders import SliceNetDecoderShape, SliceNetEncoderShape
+from huashi.seq2seq.models.transformer import TransformerDecoderShape, TransformerEncoderShape
 from huashi.seq2seq.text.tokenizer import PAD
 
-EncoderShape = RNNEncoder | ConvEncoder | LightConvEncoder | SliceNetEncoder | TransformerEncoder
+EncoderShape = (
+    RNNEncoderShape
+    | ConvEncoderShape
+    | LightConvEncoderShape
+    | SliceNetEncoderShape
+    | TransformerEncoderShape
+)
 DecoderShape = (
-    RNNDecoder
-    | ConvDecoder
-    | ConvSelfAttentionDecoder
-    | LightConvDecoder
-    | SliceNetDecoder
-    | TransformerDecoder
+    RNNDecoderShape
+    | ConvDecoderShape
+    | ConvSelfAttentionDecoderShape
+    | LightConvDecoderShape
+    | SliceNetDecoderShape
+    | TransformerDecoderShape
 )
 ENCODERS: dict[str, type[EncoderShape]] = {
-    "rnn": RNNEncoder,
-    "conv": ConvEncoder,
-    "light_conv": LightConvEncoder,
-    "slicenet": SliceNetEncoder,
-    "transformer": TransformerEncoder,
+    "rnn": RNNEncoderShape,
+    "conv": ConvEncoderShape,
+    "light_conv": LightConvEncoderShape,
+    "slicenet": SliceNetEncoderShape,
+    "transformer": TransformerEncoderShape,
 }
 DECODERS: dict[str, type[DecoderShape]] = {
-    "rnn": RNNDecoder,
-    "conv": ConvDecoder,
-    "conv_self_attention": ConvSelfAttentionDecoder,
-    "light_conv": LightConvDecoder,
-    "slicenet": SliceNetDecoder,
-    "transformer": TransformerDecoder,
+    "rnn": RNNDecoderShape,
+    "conv": ConvDecoderShape,
+    "conv_self_attention": ConvSelfAttentionDecoderShape,
+    "light_conv": LightConvDecoderShape,
+    "slicenet": SliceNetDecoderShape,
+    "transformer": TransformerDecoderShape,
 }
 SHARED = ("nothing", "embeddings", "output", "all")
 
@@ -79,6 +87,10 @@ class Architecture:
     def __post_init__(self) -> None:
         check_output(self.mapping, self.alpha)
         check_choice("share", self.share, SHARED)
+        for side in ("encoder", "decoder"):
+            if isinstance(part := getattr(self, side), nn.Module):
+                name = type(part).__name__
+                raise TypeError(f"{side} must be a shape such as {name}Shape(), got a {name}")
         if self.encoder is None:
             return
         _check_gradient(self.encoder, self.decoder)
@@ -177,8 +189,8 @@ class _NoSource(nn.Module):
 def describe(architecture: Architecture | FusedArchitecture) -> dict[str, Any]:
     """``architecture`` as JSON.
 
-    >>> part = RNNDecoder(hidden_size=64)
-    >>> describe(Architecture(encoder=RNNEncoder(), decoder=part))["decoder"]["kind"]
+    >>> part = RNNDecoderShape(hidden_size=64)
+    >>> describe(Architecture(encoder=RNNEncoderShape(), decoder=part))["decoder"]["kind"]
     'rnn'
     """
     if isinstance(architecture, FusedArchitecture):
@@ -261,8 +273,8 @@ def _read(kind: type, settings: Mapping[str, Any], what: str) -> Any:
 
 def _check_gradient(encoder: EncoderShape, decoder: DecoderShape) -> None:
     """Raise unless an encoder that divides a gradient by its consumers knows their number."""
-    if isinstance(encoder, ConvEncoder) and isinstance(
-        decoder, ConvDecoder | ConvSelfAttentionDecoder
+    if isinstance(encoder, ConvEncoderShape) and isinstance(
+        decoder, ConvDecoderShape | ConvSelfAttentionDecoderShape
     ):
         consumers = len(decoder.attending)
         if encoder.attention_layers != consumers:
