@@ -3,7 +3,6 @@
 import copy
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -11,7 +10,7 @@ from torch import nn
 
 from huashi import report
 from huashi._checks import check_not_negative, check_positive
-from huashi.recipes import _slim
+from huashi.recipes import SlimRecipe, _slim
 from huashi.recipes._slim import Data
 from huashi.regularization import Report, compact, export_program, save_compact
 from huashi.run import Clock, Progress, Run, interruptible
@@ -21,7 +20,7 @@ LATENCY = 1, 64  # batch sizes
 
 
 def slim(
-    recipe: ModuleType, run: Run, folder: Path, *, round_to: int, fine_tune: int | None
+    recipe: SlimRecipe, run: Run, folder: Path, *, round_to: int, fine_tune: int | None
 ) -> Run:
     """Take the zero channels out of a finished run, into a run folder of its own.
 
@@ -136,7 +135,7 @@ def _write_report(run: Run, results: dict[str, Any]) -> Path:
     )
 
 
-def path(recipe: ModuleType, name: str, config: Any, strengths: Sequence[float], steps: int) -> Run:
+def path(recipe: SlimRecipe, name: str, config: Any, strengths: Sequence[float], steps: int) -> Run:
     """Accuracy and latency by strength of the penalty, each started from the one before.
 
     The first is trained without a penalty, as long as the recipe trains; the path goes upwards, as
