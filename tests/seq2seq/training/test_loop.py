@@ -12,13 +12,13 @@ from torch.testing import assert_close
 
 from huashi._checkpoint import load_weights
 from huashi.run import Run
-from huashi.seq2seq import Architecture, RNNDecoder, RNNEncoder
+from huashi.seq2seq import Architecture, RNNDecoderShape, RNNEncoderShape
 from huashi.seq2seq.architecture import describe
 from huashi.seq2seq.training import Objective, Order, Training, fit, steps, write_store
 from huashi.seq2seq.training.validation import likelihood
 
 SIZE = {"embedding_size": 12, "hidden_size": 16, "dropout": 0.2}
-ARCHITECTURE = Architecture(encoder=RNNEncoder(**SIZE), decoder=RNNDecoder(**SIZE))
+ARCHITECTURE = Architecture(encoder=RNNEncoderShape(**SIZE), decoder=RNNDecoderShape(**SIZE))
 SETTINGS = Training(
     steps=40,
     batch_tokens=60,
