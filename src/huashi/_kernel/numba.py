@@ -49,6 +49,9 @@ def threaded(function: Callable) -> Callable[..., None]:
     Small work (the size of the first array) is done serially, as one part; so is all work in a
     forked child, where GNU OpenMP would end the process. Else as many parts run side by side as
     torch is set to use threads.
+
+    A NamedTuple reaches the kernel as a plain tuple, whose type Numba finds in a fraction of the
+    time; the kernel begins with ``windows = Windows(*windows)`` and reads it by name from there on.
     """
     serial = compiled(function)
     known: dict[tuple, int] = {}  # of the kinds of the arrays: where the machine code lies
@@ -60,20 +63,22 @@ def threaded(function: Callable) -> Callable[..., None]:
         return known[kinds]
 
     @functools.wraps(function)
-    def launch(*arrays: Any) -> None:
+    def launch(*given: Any) -> None:
+        arrays = tuple([tuple(v) if isinstance(v, tuple) else v for v in given])
         most = config.NUMBA_NUM_THREADS  # pyright: ignore[reportAttributeAccessIssue]
         threads = min(torch.get_num_threads(), most)
-        if threads == 1 or arrays[0].size < SERIAL_BELOW or _threads_lost:
+        if threads == 1 or given[0].size < SERIAL_BELOW or _threads_lost:
             serial(0, 1, *arrays)
             return
-        address, before = address_for(arrays), get_num_threads()
+        address, leaves = address_for(arrays), _leaves(arrays)
+        before = get_num_threads()
         set_num_threads(threads)  # of this Python thread
         try:
             if threading_layer() == "workqueue":  # fails when entered by two Python threads
                 with _one_at_a_time:
-                    _side_by_side(threads, address, arrays)
+                    _side_by_side(threads, address, leaves)
             else:
-                _side_by_side(threads, address, arrays)
+                _side_by_side(threads, address, leaves)
         finally:
             set_num_threads(before)
 
@@ -90,7 +95,12 @@ def _kind(value: Any) -> Any:
     """What of an argument Numba's type depends on, found in a tenth of the time."""
     if isinstance(value, np.ndarray):
         return value.dtype, value.ndim, value.flags.num
-    return type(value)
+    return tuple(map(_kind, value)) if isinstance(value, tuple) else type(value)
+
+
+def _leaves(arrays: tuple) -> tuple:
+    """All in one tuple: machine code takes the fields of a tuple as arguments of their own."""
+    return tuple([each for v in arrays for each in (v if isinstance(v, tuple) else (v,))])
 
 
 def _address(serial: Any, arguments: tuple) -> int:

@@ -6,8 +6,9 @@ from numba.core import types as machine
 from numba.extending import intrinsic
 
 
-def _choose(order: str, *, heed_nan: bool) -> Any:
-    unordered = () if heed_nan else ("nnan", "nsz")  # of no NaN and no sign of zero to think
+def _choose(order: str, *, respect_nan: bool) -> Any:
+    # flags by which the comparison may ignore NaN and the sign of zero
+    unordered = () if respect_nan else ("nnan", "nsz")
 
     @intrinsic
     def choose(context: Any, a: Any, b: Any) -> Any:
@@ -17,7 +18,7 @@ def _choose(order: str, *, heed_nan: bool) -> Any:
                 compare = builder.icmp_signed if a.signed else builder.icmp_unsigned
                 return builder.select(compare(order, one, other), one, other)
             first = builder.fcmp_ordered(order, one, other, flags=unordered)
-            if heed_nan:
+            if respect_nan:
                 first = builder.or_(first, builder.fcmp_unordered("uno", one, one))
             return builder.select(first, one, other, flags=unordered)
 
@@ -27,8 +28,8 @@ def _choose(order: str, *, heed_nan: bool) -> Any:
 
 
 # The larger and the smaller of two numbers of one dtype; where one is NaN, either of them. A loop
-# of these runs in vector lanes, 14 times as fast as one of Python's max, which has to heed NaN.
-larger, smaller = _choose(">", heed_nan=False), _choose("<", heed_nan=False)
-# The same, but NaN where one is NaN, and the first of equals. Python's own words for it would make
-# `a[i] = maximum(a[i], b[i])` a store under a condition, seven times as slow.
-maximum, minimum = _choose(">=", heed_nan=True), _choose("<=", heed_nan=True)
+# of these runs in vector lanes, 14 times as fast as one of Python's max, which has to respect NaN.
+larger, smaller = _choose(">", respect_nan=False), _choose("<", respect_nan=False)
+# The same, but NaN where one is NaN, and the first of equals. Written as a condition
+# in Python, `a[i] = maximum(a[i], b[i])` becomes a conditional store, seven times as slow.
+maximum, minimum = _choose(">=", respect_nan=True), _choose("<=", respect_nan=True)

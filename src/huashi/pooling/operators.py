@@ -4,6 +4,7 @@ The axes of a pool cross the boundary as one list of integers. Of a maximum only
 kept for the gradient, a byte for each result, not the input.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -31,6 +32,9 @@ def _axes(numbers: Sequence[int]) -> tuple[Axis, ...]:
     return tuple(Axis(*numbers[start : start + _FIELDS]) for start in starts)
 
 
+_known_axes = functools.lru_cache(maxsize=256)(_axes)  # of sizes that are numbers, not symbols
+
+
 def _on_axes(path: str) -> Callable:
     """The kernel at ``module:function``, given its axes as such, not as the list of integers.
 
@@ -39,7 +43,9 @@ def _on_axes(path: str) -> Callable:
     kernel = imported(path)
 
     def launch(x: Tensor, *rest: Any) -> Any:
-        return kernel(x, *[_axes(v) if isinstance(v, list | tuple) else v for v in rest])
+        return kernel(
+            x, *[_known_axes(tuple(v)) if isinstance(v, list | tuple) else v for v in rest]
+        )
 
     return launch
 

@@ -10,11 +10,9 @@ from huashi._kernel.bfloat16 import narrow
 from huashi._kernel.mathematics import exponential
 from huashi._kernel.numba import compiled, part_of, threaded
 from huashi._windows import Axis
-from huashi.pooling.cpu.planning import _array, _empty, _readable, _table
-from huashi.pooling.cpu.window_means import _gather
-from huashi.pooling.cpu.windows import (
-    KERNEL,
-)
+from huashi.pooling.cpu.planning import as_planes, new_tensor, readable, windows_of
+from huashi.pooling.cpu.window_means import gather_row
+from huashi.pooling.cpu.windows import Windows
 from huashi.pooling.dimensions import memory_format_of
 from huashi.pooling.offsets import nowhere, offset_dtype
 
@@ -22,39 +20,33 @@ from huashi.pooling.offsets import nowhere, offset_dtype
 def draw(x: Tensor, axes: tuple[Axis, ...], weights: str, point: Tensor) -> tuple[Tensor, Tensor]:
     """An element of each window, drawn by ``point`` in [0, 1), and where in it that lies."""
     dims = len(axes)
-    source, last = _readable(x, dims)
+    source, last, unit = readable(x, dims)
     lengths = [axis.windows for axis in axes]
-    y = _empty(source, lengths, last, source.dtype)
-    offsets = _empty(source, lengths, last, offset_dtype(axes))
+    y = new_tensor(source, lengths, last, source.dtype)
+    offsets = new_tensor(source, lengths, last, offset_dtype(axes))
     memory = memory_format_of(source, dims)
     point = point.detach().to(torch.float32).contiguous(memory_format=memory)
+    arrays = (as_planes(t, dims, last) for t in (source, y, offsets, point))
     softmax = weights == "softmax"
     number = np.float64 if source.dtype == torch.float64 else np.float32
-    _draw(
-        _array(source, dims, last),
-        _array(y, dims, last),
-        _array(offsets, dims, last),
-        _array(point, dims, last),
-        _table(axes),
-        source.shape[1] if last else 1,
-        softmax,
-        number(-np.inf if softmax else 0),
-        nowhere(offsets.dtype),
-    )
+    absent = number(-np.inf if softmax else 0)
+    _draw(*arrays, windows_of(axes, unit), softmax, absent, nowhere(offsets.dtype))
     return y.to(x.dtype), offsets
 
 
 @threaded
-def _draw(part, parts, x, y, offsets, point, axes, unit, softmax, absent, nowhere):
+def _draw(part, parts, x, y, offsets, point, windows, softmax, absent, nowhere):
     """Draw an element of each window with its share of the weights."""
-    k = axes[0, KERNEL] * axes[1, KERNEL] * axes[2, KERNEL]
+    windows = Windows(*windows)
+    axes, lanes = windows.axes, y.shape[3]
+    k = axes[0].kernel * axes[1].kernel * axes[2].kernel
     rows = y.shape[1] * y.shape[2]
-    tasks, lanes = y.shape[0] * rows, y.shape[3]
+    tasks = y.shape[0] * rows
     buffer, share = np.full((k, lanes), absent), np.full((k, lanes), absent)
     line, at = np.full(lanes, absent), np.full(lanes, nowhere)
     for task in part_of(tasks, part, parts):
         p, a, b = task // rows, task % rows // y.shape[2], task % y.shape[2]
-        _gather(x, buffer, p, a, b, axes, unit, absent)
+        gather_row(x[p], buffer, a, b, windows, absent)
         _shares(buffer, share, line, softmax)
         _search(share, point[p, a, b], line, at, nowhere)
         found, out = offsets[p, a, b], y[p, a, b]
@@ -83,7 +75,7 @@ def _shares(buffer, share, peak, softmax):
 def _search(share, point, line, at, nowhere):
     """The first element whose cumulated share ends beyond the point, of those with a share.
 
-    There is none where the total is 0, NaN or infinite; ``line`` tells which.
+    There is none where the total, which ``line`` keeps, is 0, NaN or infinite.
     """
     total = line
     total[:] = 0

@@ -13,84 +13,89 @@ from huashi.pooling.cpu import (
     fold_rows,
     fold_whole,
 )
-from huashi.pooling.cpu.fold_elements import (
-    AS_IS,
-)
+from huashi.pooling.cpu.fold_elements import AS_IS, Factors, Fold
 from huashi.pooling.cpu.planning import (
-    _are_few,
-    _array,
-    _band,
-    _elements,
-    _empty,
-    _identity,
-    _readable,
-    _rows,
-    _shared,
-    _table,
-    _three,
+    are_small,
+    as_planes,
+    band_of,
+    elements_inside,
+    identity_of,
+    new_tensor,
+    per_task,
+    readable,
+    rows_at_once,
+    three_of,
+    windows_of,
 )
 
-_ALONE = np.ones(1), np.ones(1), np.ones(1)
+NO_DIVISORS = np.ones(1), np.ones(1), np.ones(1)
 _NO_FACTORS = {
-    np.dtype(name): (np.ones((1, 1), name), np.ones(1, name))
+    np.dtype(name): Factors(np.ones((1, 1), name), np.ones(1, name))
     for name in ("f4", "f8", "u1", "i1", "i2", "i4", "i8")
 }
 
 
-def _folded(
+def folded(
     x: Tensor,
     axes: tuple[Axis, ...],
-    fold: int,
+    kind: int,
     *,
     change: int = AS_IS,
     finish: int = 0,
-    counts: tuple[Any, ...] = _ALONE,
+    divisors: tuple[Any, ...] = NO_DIVISORS,
     spread: tuple[int, ...] = (1, 1, 1),
 ) -> Tensor:
+    """Fold each window, as :class:`huashi.pooling.cpu.fold_elements.Fold` has it.
+
+    Args:
+        x: (..., lengths).
+        axes: the windows.
+        kind: MAX, MIN or SUM.
+        change: of each element first.
+        finish: of each result last.
+        divisors: from :func:`divisors_of`, for DIVIDE.
+        spread: the distance along each of three axes of the elements of ``x``, zeros between.
+    """
     dims = len(axes)
-    source, last = _readable(x, dims)
-    y = _empty(source, [axis.windows for axis in axes], last, source.dtype)
-    identity = _identity(source.dtype, fold)
-    array, out = _array(source, dims, last), _array(y, dims, last)
-    unit = source.shape[1] if last else 1
+    source, last, unit = readable(x, dims)
+    y = new_tensor(source, [axis.windows for axis in axes], last, source.dtype)
+    fold = Fold(kind, change, finish, identity_of(source.dtype, kind))
+    number = fold.identity.dtype
+    array, out = as_planes(source, dims, last), as_planes(y, dims, last)
     if is_whole(axes) and x.is_floating_point():
-        rest = (
-            change,
-            finish,
-            identity.dtype.type(np.prod([count[0] for count in counts])),
-            identity,
-        )
+        divisor = number.type(np.prod([divisor[0] for divisor in divisors]))
         if last:
             three = array.reshape(len(array), -1, unit)
-            width = _shared(unit, 2048, len(three))  # the cache holds two lines of these
-            fold_whole.whole_by_channel(three, out.reshape(len(out), unit), fold, *rest, width)
+            width = per_task(unit, 2048, len(three))  # the cache holds two lines of these
+            out = out.reshape(len(out), unit)
+            fold_whole.whole_by_channel(three, out, fold, divisor, width)
         else:
-            fold_whole.whole(array.reshape(len(array), -1), out.reshape(-1), fold, *rest)
+            fold_whole.whole(array.reshape(len(array), -1), out.reshape(-1), fold, divisor)
         return y.to(x.dtype)
-    three, factors = _table(axes), _factors(counts, identity.dtype)
-    rest = fold, change, finish, *factors, identity
-    if spread == (1, 1, 1) and _are_few(axes, unit, least=96):
-        fold_rows.fold(array, out, three, unit, _rows(axes, unit, 8, out.shape[0]), *rest)
+    windows, factors = windows_of(axes, unit), factors_of(divisors, number)
+    if spread == (1, 1, 1) and are_small(axes, unit, least=96):
+        rows = rows_at_once(axes, unit, 8, out.shape[0])
+        fold_rows.fold(array, out, windows, fold, factors, rows)
         return y.to(x.dtype)
-    band = _band(axes, unit * source.element_size(), out.shape[0])
-    fold_bands.sweep(array, out, three, np.array(spread), unit, band, *rest)
+    band = band_of(axes, unit * source.element_size(), out.shape[0])
+    fold_bands.sweep(array, out, windows, fold, factors, band, np.array(spread))
     return y.to(x.dtype)
 
 
 @functools.lru_cache(maxsize=256)
-def _counts(
+def divisors_of(
     axes: tuple[Axis, ...], count_include_pad: bool, divisor_override: int | None
 ) -> tuple[Any, ...]:
     """What the sums are divided by, as factors for the windows of each of three axes."""
     if divisor_override is not None:
-        counts = tuple(np.ones(axis.windows) for axis in _three(axes))
+        counts = tuple(np.ones(axis.windows) for axis in three_of(axes))
         counts[0][:] = divisor_override
         return counts
-    return tuple(_elements(axis, count_include_pad) for axis in _three(axes))
+    return tuple(elements_inside(axis, count_include_pad) for axis in three_of(axes))
 
 
-def _factors(counts: Sequence[Any], dtype: Any) -> tuple[Any, Any]:
-    """What to divide by, as a factor for each row of windows and one for each window of a row."""
-    if counts is _ALONE:
+def factors_of(numbers: Sequence[Any], dtype: Any) -> Factors:
+    """The product of a number for the window of each of three axes, as a kernel takes it."""
+    if numbers is NO_DIVISORS:
         return _NO_FACTORS[np.dtype(dtype)]
-    return np.outer(counts[0], counts[1]).astype(dtype), counts[2].astype(dtype)
+    return Factors(np.outer(numbers[0], numbers[1]).astype(dtype), numbers[2].astype(dtype))

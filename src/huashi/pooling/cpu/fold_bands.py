@@ -8,6 +8,8 @@ memory this reads each element once, whatever the window, and writes the results
 
 # ruff: noqa: ANN001, ANN201, ANN202  (Numba infers the types of a kernel)
 
+from typing import Any, NamedTuple
+
 import numpy as np
 
 from huashi._kernel.bfloat16 import wide
@@ -16,15 +18,13 @@ from huashi.pooling.cpu.fold_elements import (
     MAX,
     MIN,
     SUM,
+    Factors,
+    Fold,
     copy_changed,
     store,
 )
 from huashi.pooling.cpu.windows import (
-    DILATION,
-    KERNEL,
-    LENGTH,
-    STRIDE,
-    WINDOWS,
+    Windows,
     every,
     piece,
     pieces,
@@ -32,6 +32,15 @@ from huashi.pooling.cpu.windows import (
     source,
     span,
 )
+
+
+class Buffers(NamedTuple):
+    """A scratch, and two more of its size to fold it into."""
+
+    now: Any
+    spare: Any
+    total: Any
+    """Of a sum: windows of so many elements as the sizes that were added up so far."""
 
 
 @compiled
@@ -50,7 +59,7 @@ def _pair(fold, a, b, out):
 
 @compiled
 def _triple(fold, a, b, c, out):
-    """Fold three stretches in one go; NaN wins."""
+    """Fold three stretches at once; NaN wins."""
     if fold == MAX:
         for i in range(out.size):
             first = a[i] if (a[i] >= b[i]) | (a[i] != a[i]) else b[i]
@@ -65,15 +74,16 @@ def _triple(fold, a, b, c, out):
 
 
 @compiled
-def _windows(fold, now, spare, total, n, k, step):
-    """Fold every window of ``k`` elements ``step`` apart in the first ``n`` of ``now``.
+def _windows(fold, buffers, n, k, step):
+    """Fold every window of ``k`` elements ``step`` apart in the first ``n`` of ``buffers.now``.
 
-    Returns where the result is, and the two other buffers.
+    Returns the buffers anew: the result is ``now``.
     """
+    now, spare, total = buffers
     if k == 3:
         m = n - 2 * step
         _triple(fold, now[:m], now[step : step + m], now[2 * step : 2 * step + m], spare[:m])
-        return spare, now, total
+        return Buffers(spare, now, total)
     size, done = 1, 0  # `now` holds windows of `size`; `total`, in a sum, those of `done`
     while 2 * size <= k:
         if fold == SUM and k & size:
@@ -84,13 +94,13 @@ def _windows(fold, now, spare, total, n, k, step):
         now, spare = spare, now
         size *= 2
     if size == k:
-        return now, spare, total
+        return Buffers(now, spare, total)
     if fold == SUM:
         _append(now, total, n, size, done, step)
-        return total, now, spare
-    m = n - (k - 1) * step  # two windows that overlap: a maximum does not mind
+        return Buffers(total, now, spare)
+    m = n - (k - 1) * step  # of two windows that overlap: no matter to a maximum
     _pair(fold, now[:m], now[(k - size) * step : (k - size) * step + m], spare[:m])
-    return spare, now, total
+    return Buffers(spare, now, total)
 
 
 @compiled
@@ -105,10 +115,11 @@ def _append(now, total, n, size, done, step):
 
 
 @inlined
-def _load(source, target, first, last, start, spread, unit, identity, change):
-    """Copy elements of a row, ``spread`` apart, to ``start``; the others get the identity."""
+def _load(source, target, reach, spread, unit, fold):
+    """Copy what a target holds of a row, ``spread`` apart, with the identity around it."""
+    first, last, start = reach
     if spread > 1:
-        target[:] = identity
+        target[:] = fold.identity
         for i in range(first, last):
             at = (start + (i - first) * spread) * unit
             for c in range(unit):
@@ -116,60 +127,61 @@ def _load(source, target, first, last, start, spread, unit, identity, change):
     else:
         stop = (start + last - first) * unit
         for i in range(start * unit):
-            target[i] = identity
-        copy_changed(source[first * unit : last * unit], target[start * unit : stop], change)
+            target[i] = fold.identity
+        copy_changed(source[first * unit : last * unit], target[start * unit : stop], fold.change)
         for i in range(stop, target.size):
-            target[i] = identity
+            target[i] = fold.identity
 
 
 @inlined
-def _fill(x, now, p, corner, size, axes, spread, unit, identity, change):
-    """Copy part of plane ``p``, padded, into the scratch: (rows of A, rows of B, pitch)."""
-    rows, across, pitch = size
-    first, last, start = span(axes[2], spread[2], pitch // unit)
+def _fill(plane, now, corner, size, windows, fold, spread):
+    """Copy part of a plane, padded, into the scratch: (rows of A, rows of B, pitch)."""
+    (rows, across, pitch), axes, unit = size, windows.axes, windows.unit
+    reach = span(axes[2], spread[2], pitch // unit)
     for r in range(rows):
-        a = source(corner[0] + r, axes[0, LENGTH], spread[0])
+        a = source(corner[0] + r, axes[0].length, spread[0])
         for q in range(across):
-            b = source(corner[1] + q, axes[1, LENGTH], spread[1])
+            b = source(corner[1] + q, axes[1].length, spread[1])
             at = (r * across + q) * pitch
             target = now[at : at + pitch]
             if a >= 0 and b >= 0:
-                _load(x[p, a, b], target, first, last, start, spread[2], unit, identity, change)
+                _load(plane[a, b], target, reach, spread[2], unit, fold)
             else:
-                target[:] = identity
+                target[:] = fold.identity
 
 
 @threaded
-def sweep(
-    part, parts, x, y, axes, spread, unit, band, fold, change, finish, counts, along, identity
-):
+def sweep(part, parts, x, y, windows, fold, divisors, band, spread):
     """Fold windows, (planes, A, B, W * unit) -> (planes, windows of A, of B, of W * unit).
 
-    ``axes`` is (3, fields of an Axis); ``spread`` the distance of the elements of x as they are
-    pooled, with zeros between; ``band`` how many windows of A and B fit into the cache; ``counts``
-    times ``along`` what to divide by, for the rows of windows and for those of a row.
+    ``band`` is how many windows of A and B fit into the cache; ``spread`` the distance of the
+    elements of x along each axis as they are pooled, with zeros between.
     """
-    tasks, pitch = pieces(y, band), rows(axes[2], axes[2, WINDOWS]) * unit
+    windows, fold, divisors = Windows(*windows), Fold(*fold), Factors(*divisors)
+    axes, unit, stride = windows.axes, windows.unit, windows.axes[2].stride
+    tasks, pitch = pieces(y, band), rows(axes[2], axes[2].windows) * unit
     most = rows(axes[0], band[0]) * rows(axes[1], band[1]) * pitch
-    now = np.full(most, identity)
-    spare, total = np.empty_like(now), np.empty_like(now)
+    now = np.full(most, fold.identity)
+    buffers = Buffers(now, np.empty_like(now), np.empty_like(now))
     for task in part_of(tasks, part, parts):
-        p, firsts, number, corner = piece(task, y, axes, band)
+        p, first, number, corner = piece(task, y, axes, band)
         size = rows(axes[0], number[0]), rows(axes[1], number[1]), pitch
-        _fill(x, now, p, corner, size, axes, spread, unit, identity, change)
+        _fill(x[p], buffers.now, corner, size, windows, fold, spread)
         n, steps = size[0] * size[1] * pitch, (size[1] * pitch, pitch, unit)
         for axis in range(3):
-            step, k = axes[axis, DILATION] * steps[axis], axes[axis, KERNEL]
-            now, spare, total = _windows(fold, now, spare, total, n, k, step)
+            step, k = axes[axis].dilation * steps[axis], axes[axis].kernel
+            buffers = _windows(fold.kind, buffers, n, k, step)
             n -= (k - 1) * step
         for o in range(number[0]):
             for q in range(number[1]):
-                at = (o * axes[0, STRIDE] * size[1] + q * axes[1, STRIDE]) * pitch
-                row, out = now[at : at + pitch], y[p, firsts[0] + o, firsts[1] + q]
-                if not finish:
-                    every(row, out, axes[2, STRIDE], unit)
+                at = (o * axes[0].stride * size[1] + q * axes[1].stride) * pitch
+                row, out = buffers.now[at : at + pitch], y[p, first[0] + o, first[1] + q]
+                if not fold.finish:
+                    every(row, out, stride, unit)
                     continue
-                if axes[2, STRIDE] > 1:
-                    every(row, spare[: out.size], axes[2, STRIDE], unit)
-                    row = spare[: out.size]
-                store(row, out, unit, counts[firsts[0] + o, firsts[1] + q], along, finish)
+                if stride > 1:
+                    line = buffers.spare[: out.size]
+                    every(row, line, stride, unit)
+                    row = line
+                count = divisors.rows[first[0] + o, first[1] + q]
+                store(row, out, unit, count, divisors.along, fold.finish)

@@ -14,20 +14,22 @@ from huashi.pooling.cpu.fold_elements import (
     MIN,
     ROOT,
     SQUARE,
+    Fold,
     store,
 )
 
 
 @threaded
-def whole(part, parts, x, y, fold, change, finish, count, identity):
+def whole(part, parts, x, y, fold, divisor):
     """Fold each row of floats, (rows, n) -> (rows,)."""
+    kind, change, finish, identity = Fold(*fold)
     for r in part_of(x.shape[0], part, parts):
         row, result, odd = x[r], identity, 0
-        if fold == MAX:
+        if kind == MAX:
             for i in range(row.size):
                 result = larger(result, wide(row[i]))
                 odd |= wide(row[i]) != wide(row[i])
-        elif fold == MIN:
+        elif kind == MIN:
             for i in range(row.size):
                 result = smaller(result, wide(row[i]))
                 odd |= wide(row[i]) != wide(row[i])
@@ -43,38 +45,39 @@ def whole(part, parts, x, y, fold, change, finish, count, identity):
         if odd:
             result = identity - identity  # NaN, since the identity is infinite
         if finish & DIVIDE:
-            result /= count
+            result /= divisor
         if finish & ROOT:
             result = np.sqrt(result)
         y[r] = narrow(result, y)
 
 
 @threaded
-def whole_by_channel(part, parts, x, y, fold, change, finish, count, identity, width):
+def whole_by_channel(part, parts, x, y, fold, divisor, width):
     """Fold the middle dimension of floats, (n, length, channels) -> (n, channels)."""
-    pieces, one = (x.shape[2] + width - 1) // width, np.full(1, count / count)
+    kind, change, finish, identity = Fold(*fold)
+    pieces, one = (x.shape[2] + width - 1) // width, np.full(1, divisor / divisor)
     for task in part_of(x.shape[0] * pieces, part, parts):
         n, low = task // pieces, task % pieces * width
         high = min(low + width, x.shape[2])
         now, odd = np.full(high - low, identity), False
         for i in range(x.shape[1]):
-            odd |= _join(x[n, i, low:high], now, fold, change)
+            odd |= _join(x[n, i, low:high], now, kind, change)
         if odd:
             for i in range(x.shape[1]):
                 _spoil(x[n, i, low:high], now)
-        store(now, y[n, low:high], now.size, count, one, finish)
+        store(now, y[n, low:high], now.size, divisor, one, finish)
 
 
 @inlined
-def _join(given, now, fold, change):
+def _join(given, now, kind, change):
     """Fold an element of each channel; say whether there is a NaN, which a maximum may miss."""
     odd = now.dtype.type(0)
-    if fold == MAX:
+    if kind == MAX:
         for c in range(now.size):
             value = wide(given[c])
             now[c] = larger(now[c], value)
             odd = larger(odd, now.dtype.type(value != value))
-    elif fold == MIN:
+    elif kind == MIN:
         for c in range(now.size):
             value = wide(given[c])
             now[c] = smaller(now[c], value)

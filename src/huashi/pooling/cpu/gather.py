@@ -12,40 +12,35 @@ import numpy as np
 
 from huashi._kernel.bfloat16 import narrow, wide
 from huashi._kernel.numba import compiled, inlined, part_of, threaded
-from huashi.pooling.cpu.windows import (
-    BEFORE,
-    DILATION,
-    KERNEL,
-    LENGTH,
-    STRIDE,
-)
+from huashi.pooling.cpu.windows import Windows
 
 
 @inlined
 def _window_at(place, axis, j, windows):
     """Which window has its j-th element at ``place`` along an axis; -1 for none."""
-    start = place + axis[BEFORE] - j * axis[DILATION]
-    if start < 0 or start >= windows * axis[STRIDE]:
+    start = place + axis.before - j * axis.dilation
+    if start < 0 or start >= windows * axis.stride:
         return -1
-    window = start // axis[STRIDE] if axis[STRIDE] > 1 else start
-    return window if window * axis[STRIDE] == start else -1
+    window = start // axis.stride if axis.stride > 1 else start
+    return window if window * axis.stride == start else -1
 
 
 @threaded
-def gather(part, parts, grad, offsets, dx, axes, unit, zero):
+def gather(part, parts, grad, offsets, dx, windows, zero):
     """To each row of the input the gradients of the windows that picked there."""
+    axes, unit = Windows(*windows)
     phases, spans = _phases(axes[2], grad.shape[3] // unit, unit, zero)
     for task in part_of(dx.shape[0] * dx.shape[1] * dx.shape[2], part, parts):
         row = task // dx.shape[2]
         p, ra, rb = row // dx.shape[1], row % dx.shape[1], task % dx.shape[2]
         phases[:] = zero
-        for ja in range(axes[0, KERNEL]):
+        for ja in range(axes[0].kernel):
             a = _window_at(ra, axes[0], ja, grad.shape[1])
-            for jb in range(axes[1, KERNEL]):
+            for jb in range(axes[1].kernel):
                 b = _window_at(rb, axes[1], jb, grad.shape[2])
                 if a >= 0 and b >= 0:
-                    j = (ja * axes[1, KERNEL] + jb) * axes[2, KERNEL]
-                    for jw in range(axes[2, KERNEL]):
+                    j = (ja * axes[1].kernel + jb) * axes[2].kernel
+                    for jw in range(axes[2].kernel):
                         phase, start = spans[jw, 0], spans[jw, 1]
                         first, last = spans[jw, 2], spans[jw, 3]
                         target = phases[phase, start : start + last - first]
@@ -54,23 +49,24 @@ def gather(part, parts, grad, offsets, dx, axes, unit, zero):
                         for i in range(target.size):
                             value = wide(given[i])  # in any case: a branch would end the lanes
                             target[i] += value if mark[i] == this else zero
-        _interleave(phases, dx[p, ra, rb], axes[2, STRIDE], unit)
+        _interleave(phases, dx[p, ra, rb], axes[2].stride, unit)
 
 
 @threaded
-def gather_all(part, parts, grad, x, dx, axes, unit, zero, times):
+def gather_all(part, parts, grad, x, dx, windows, zero, times):
     """To each row of the input the gradients of all windows over it, ``times`` the input itself."""
+    axes, unit = Windows(*windows)
     phases, spans = _phases(axes[2], grad.shape[3] // unit, unit, zero)
     for task in part_of(dx.shape[0] * dx.shape[1] * dx.shape[2], part, parts):
         row = task // dx.shape[2]
         p, ra, rb = row // dx.shape[1], row % dx.shape[1], task % dx.shape[2]
         phases[:] = zero
-        for ja in range(axes[0, KERNEL]):
+        for ja in range(axes[0].kernel):
             a = _window_at(ra, axes[0], ja, grad.shape[1])
-            for jb in range(axes[1, KERNEL]):
+            for jb in range(axes[1].kernel):
                 b = _window_at(rb, axes[1], jb, grad.shape[2])
                 if a >= 0 and b >= 0:
-                    for jw in range(axes[2, KERNEL]):
+                    for jw in range(axes[2].kernel):
                         phase, start = spans[jw, 0], spans[jw, 1]
                         first, last = spans[jw, 2], spans[jw, 3]
                         target = phases[phase, start : start + last - first]
@@ -78,7 +74,7 @@ def gather_all(part, parts, grad, x, dx, axes, unit, zero, times):
                         for i in range(target.size):
                             target[i] += wide(given[i])
         out = dx[p, ra, rb]
-        _interleave(phases, out, axes[2, STRIDE], unit)
+        _interleave(phases, out, axes[2].stride, unit)
         if times:
             factor = x[p, ra, rb]
             for i in range(out.size):
@@ -92,15 +88,15 @@ def _phases(axis, windows, unit, zero):
     Also, for each element of a window, to which hand it goes, where there the first window has it,
     and which windows have it at all.
     """
-    spans = np.empty((axis[KERNEL], 4), np.int64)
-    for jw in range(axis[KERNEL]):
-        offset = jw * axis[DILATION] - axis[BEFORE]
-        shift, phase = offset // axis[STRIDE], offset % axis[STRIDE]
+    spans = np.empty((axis.kernel, 4), np.int64)
+    for jw in range(axis.kernel):
+        offset = jw * axis.dilation - axis.before
+        shift, phase = offset // axis.stride, offset % axis.stride
         first = max(0, -shift)
-        last = max(first, min(windows, (axis[LENGTH] - 1 - offset) // axis[STRIDE] + 1))
+        last = max(first, min(windows, (axis.length - 1 - offset) // axis.stride + 1))
         spans[jw] = phase, (first + shift) * unit, first * unit, last * unit
-    size = (axis[LENGTH] + axis[STRIDE] - 1) // axis[STRIDE]
-    return np.full((axis[STRIDE], size * unit), zero), spans
+    size = (axis.length + axis.stride - 1) // axis.stride
+    return np.full((axis.stride, size * unit), zero), spans
 
 
 @inlined

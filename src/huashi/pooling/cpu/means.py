@@ -1,7 +1,6 @@
 """Norms, generalised means and softmaxes of each window by a formula, and their gradients."""
 
 import math
-from typing import Any
 
 import numpy as np
 import torch
@@ -9,26 +8,18 @@ from torch import Tensor
 
 from huashi._windows import Axis, is_whole
 from huashi.pooling.cpu import whole_means, window_means
-from huashi.pooling.cpu.fold import _factors
+from huashi.pooling.cpu.fold import factors_of
 from huashi.pooling.cpu.planning import (
-    _LAST,
-    _array,
-    _elements,
-    _empty,
-    _readable,
-    _shared,
-    _table,
-    _three,
+    CHANNELS_LAST,
+    as_planes,
+    elements_inside,
+    new_tensor,
+    per_task,
+    readable,
+    three_of,
+    windows_of,
 )
-
-_KINDS = {
-    "lp": window_means.LP,
-    "lp_mean": window_means.LP_MEAN,
-    "power": window_means.POWER,
-    "soft": window_means.SOFT,
-    "log_sum_exp": window_means.LOG_SUM_EXP,
-    "stochastic": window_means.STOCHASTIC,
-}
+from huashi.pooling.cpu.window_means import formula_of
 
 
 def formula(
@@ -50,25 +41,25 @@ def formula_backward(
 ) -> Tensor:
     """The gradient of :func:`formula` in x."""
     dims = len(axes)
-    source, last = _readable(x, dims)
-    memory = _LAST[dims] if last else torch.contiguous_format
+    source, last, unit = readable(x, dims)
+    memory = CHANNELS_LAST[dims] if last else torch.contiguous_format
     grad = grad.detach().to(source.dtype).contiguous(memory_format=memory)
-    dx = _empty(source, [axis.length for axis in axes], last, source.dtype)
-    array, row, out = (_array(t, dims, last) for t in (source, grad, dx))
-    number, settings = _settings(source.dtype, kind, float(param), eps)
+    dx = new_tensor(source, [axis.length for axis in axes], last, source.dtype)
+    array, row, out = (as_planes(t, dims, last) for t in (source, grad, dx))
+    number = np.float64 if source.dtype == torch.float64 else np.float32
+    wanted = formula_of(kind, float(param), eps, number)
     if is_whole(axes) and not last:
         n = math.prod(axis.length for axis in axes)
         flat = array.reshape(-1, n), row.reshape(-1), out.reshape(-1, n)
         if kind in ("lp", "lp_mean", "power"):
-            whole_means.whole_power_backward(*flat, *settings[:3], 64)
+            whole_means.whole_power_backward(*flat, wanted, 64)
             return dx.to(x.dtype)
-        whole_means.whole_formula_backward(*flat, *settings, _block(n))
+        whole_means.whole_formula_backward(*flat, wanted, _block(n))
     else:
-        unit = source.shape[1] if last else 1
-        counts = _factors([_elements(axis, False, 0) for axis in _three(axes)], number)
-        band = _shared(out.shape[1], out.shape[1], out.shape[0])
-        three = _table(axes)
-        window_means.formula_backward(array, row, out, three, unit, *settings, *counts, band)
+        counts = factors_of([elements_inside(axis, False, 0) for axis in three_of(axes)], number)
+        band = per_task(out.shape[1], out.shape[1], out.shape[0])
+        windows = windows_of(axes, unit)
+        window_means.pool_backward(array, row, out, windows, wanted, counts, band)
     return dx.to(x.dtype)
 
 
@@ -76,29 +67,22 @@ def _formula(
     x: Tensor, axes: tuple[Axis, ...], kind: str, param: float, eps: float, *, slope: bool
 ) -> Tensor:
     dims = len(axes)
-    source, last = _readable(x, dims)
+    source, last, unit = readable(x, dims)
     wide = torch.promote_types(source.dtype, torch.float32)
-    y = _empty(source, [axis.windows for axis in axes], last, wide if slope else source.dtype)
-    array, out = _array(source, dims, last), _array(y, dims, last)
-    number, settings = _settings(source.dtype, kind, param, eps)
+    y = new_tensor(source, [axis.windows for axis in axes], last, wide if slope else source.dtype)
+    array, out = as_planes(source, dims, last), as_planes(y, dims, last)
+    number = np.float64 if source.dtype == torch.float64 else np.float32
+    wanted = formula_of(kind, param, eps, number)
     if is_whole(axes) and not last:
         rows = array.reshape(len(array), -1)
         if kind in ("lp", "lp_mean", "power") and not slope:
-            whole_means.whole_power(rows, out.reshape(-1), *settings[:3], 64)
+            whole_means.whole_power(rows, out.reshape(-1), wanted, 64)
             return y.to(x.dtype)
-        whole_means.whole_formula(rows, out.reshape(-1), *settings, slope, _block(rows.shape[1]))
+        whole_means.whole_formula(rows, out.reshape(-1), wanted, slope, _block(rows.shape[1]))
     else:
-        unit = source.shape[1] if last else 1
-        counts = _factors([_elements(axis, False, 0) for axis in _three(axes)], number)
-        window_means.formula(array, out, _table(axes), unit, *settings, *counts, slope)
+        counts = factors_of([elements_inside(axis, False, 0) for axis in three_of(axes)], number)
+        window_means.pool(array, out, windows_of(axes, unit), wanted, counts, slope)
     return y if slope else y.to(x.dtype)
-
-
-def _settings(dtype: torch.dtype, kind: str, param: float, eps: float) -> tuple[Any, tuple]:
-    """The dtype that is computed in; kind, parameter, floor, and what stands for no element."""
-    number = np.float64 if dtype == torch.float64 else np.float32
-    absent = {"power": window_means.NONE, "soft": -np.inf, "log_sum_exp": -np.inf}.get(kind, 0.0)
-    return number, (_KINDS[kind], number(param), number(eps), number(absent))
 
 
 def _block(n: int) -> int:

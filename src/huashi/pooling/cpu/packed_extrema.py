@@ -15,13 +15,10 @@ from numba.extending import overload
 from huashi._kernel.bfloat16 import bits_of_float, float_of_bits, narrow, wide
 from huashi._kernel.numba import compiled, inlined, part_of, threaded
 from huashi._kernel.select import larger, smaller
+from huashi.pooling.cpu.fold_elements import Extremum
 from huashi.pooling.cpu.top_k import first_equal
 from huashi.pooling.cpu.windows import (
-    BEFORE,
-    DILATION,
-    KERNEL,
-    LENGTH,
-    STRIDE,
+    Windows,
     every,
     piece,
     pieces,
@@ -92,18 +89,18 @@ def _pair(a, b, further, out):
 
 
 @inlined
-def _fill(x, now, p, corner, size, axes, unit, sign):
-    """Copy part of plane ``p`` into the scratch, packed and padded."""
-    across, pitch = size[1], size[2]
+def _fill(plane, now, corner, size, windows, sign):
+    """Copy part of a plane into the scratch, packed and padded: (rows of A, rows of B, pitch)."""
+    (across, pitch), axes, unit = size[1:], windows.axes, windows.unit
     first, last, start = span(axes[2], 1, pitch // unit)
     begin, end = start * unit, (start + last - first) * unit
     for r in range(size[0]):
-        a = source(corner[0] + r, axes[0, LENGTH], 1)
+        a = source(corner[0] + r, axes[0].length, 1)
         for q in range(across):
-            b = source(corner[1] + q, axes[1, LENGTH], 1)
+            b = source(corner[1] + q, axes[1].length, 1)
             target = now[(r * across + q) * pitch : (r * across + q + 1) * pitch]
             if a >= 0 and b >= 0:
-                real, row = target[begin:end], x[p, a, b, first * unit : last * unit]
+                real, row = target[begin:end], plane[a, b, first * unit : last * unit]
                 for i in range(begin):
                     target[i] = ABSENT
                 for i in range(real.size):
@@ -115,35 +112,40 @@ def _fill(x, now, p, corner, size, axes, unit, sign):
 
 
 @threaded
-def sweep(part, parts, x, y, offsets, axes, unit, band, sign, nowhere, identity):
-    """The extremum of each window, and its offset: (planes, A, B, W * unit) to two of windows."""
+def sweep(part, parts, x, y, offsets, windows, sought, band):
+    """The extremum of each window, and its offset: (planes, A, B, W * unit) to two of windows.
+
+    ``band`` is how many windows of A and B fit into the cache.
+    """
+    windows, sought = Windows(*windows), Extremum(*sought)
+    axes, unit = windows.axes, windows.unit
     number, pitch = pieces(y, band), rows(axes[2], offsets.shape[3] // unit) * unit
     most = rows(axes[0], band[0]) * rows(axes[1], band[1]) * pitch
-    weights = axes[1, KERNEL] * axes[2, KERNEL], axes[2, KERNEL], 1
+    weights = axes[1].kernel * axes[2].kernel, axes[2].kernel, 1
     now = np.full(most, ABSENT)
     spare, line = np.empty_like(now), np.full(y.shape[3], ABSENT)
     for task in part_of(number, part, parts):
         p, firsts, counts, corner = piece(task, y, axes, band)
         size = rows(axes[0], counts[0]), rows(axes[1], counts[1]), pitch
-        _fill(x, now, p, corner, size, axes, unit, sign)
+        _fill(x[p], now, corner, size, windows, sought.sign)
         n, steps = size[0] * size[1] * pitch, (size[1] * pitch, pitch, unit)
         for axis in range(3):
-            step, k = axes[axis, DILATION] * steps[axis], axes[axis, KERNEL]
+            step, k = axes[axis].dilation * steps[axis], axes[axis].kernel
             now, spare = _windows(now, spare, n, k, step, weights[axis])
             n -= (k - 1) * step
         for o in range(counts[0]):
             for q in range(counts[1]):
-                at = (o * axes[0, STRIDE] * size[1] + q * axes[1, STRIDE]) * pitch
+                at = (o * axes[0].stride * size[1] + q * axes[1].stride) * pitch
                 a, b = firsts[0] + o, firsts[1] + q
-                every(now[at : at + pitch], line, axes[2, STRIDE], unit)
-                if _unpack(line, y[p, a, b], offsets[p, a, b], sign, nowhere, identity):
-                    _last_nan(x[p], line, offsets[p, a, b], a, b, axes, unit)
+                every(now[at : at + pitch], line, axes[2].stride, unit)
+                if _unpack(line, y[p, a, b], offsets[p, a, b], sought):
+                    _last_nan(x[p], line, offsets[p, a, b], a, b, windows)
 
 
 @inlined
-def _unpack(line, out, found, sign, nowhere, identity):
+def _unpack(line, out, found, sought):
     """Store values and offsets; say whether there was a NaN."""
-    odd = 0
+    (sign, nowhere, identity), odd = sought, 0
     for i in range(out.size):
         number = line[i] >> 32
         odd |= number == NAN
@@ -154,24 +156,25 @@ def _unpack(line, out, found, sign, nowhere, identity):
 
 
 @compiled
-def _last_nan(plane, line, found, a, b, axes, unit):
+def _last_nan(plane, line, found, a, b, windows):
     """Of several NaN in a window the last one counts: look for it from the end."""
+    axes, unit = windows.axes, windows.unit
     for i in range(line.size):
-        j = axes[0, KERNEL] * axes[1, KERNEL] * axes[2, KERNEL]
+        j = axes[0].kernel * axes[1].kernel * axes[2].kernel
         missing = line[i] >> 32 == NAN
         while missing and j > 0:
             j -= 1
             ja, rest = (
-                j // (axes[1, KERNEL] * axes[2, KERNEL]),
-                j % (axes[1, KERNEL] * axes[2, KERNEL]),
+                j // (axes[1].kernel * axes[2].kernel),
+                j % (axes[1].kernel * axes[2].kernel),
             )
-            ra = a * axes[0, STRIDE] - axes[0, BEFORE] + ja * axes[0, DILATION]
-            rb = b * axes[1, STRIDE] - axes[1, BEFORE]
-            rb += rest // axes[2, KERNEL] * axes[1, DILATION]
-            w = i // unit * axes[2, STRIDE] - axes[2, BEFORE]
-            w += rest % axes[2, KERNEL] * axes[2, DILATION]
-            inside = 0 <= ra < axes[0, LENGTH] and 0 <= rb < axes[1, LENGTH]
-            if inside and 0 <= w < axes[2, LENGTH]:
+            ra = a * axes[0].stride - axes[0].before + ja * axes[0].dilation
+            rb = b * axes[1].stride - axes[1].before
+            rb += rest // axes[2].kernel * axes[1].dilation
+            w = i // unit * axes[2].stride - axes[2].before
+            w += rest % axes[2].kernel * axes[2].dilation
+            inside = 0 <= ra < axes[0].length and 0 <= rb < axes[1].length
+            if inside and 0 <= w < axes[2].length:
                 value = wide(plane[ra, rb, w * unit + i % unit])
                 missing = value == value
         if line[i] >> 32 == NAN:

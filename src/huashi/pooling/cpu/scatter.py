@@ -6,17 +6,19 @@ import numpy as np
 
 from huashi._kernel.bfloat16 import narrow, wide
 from huashi._kernel.numba import inlined, part_of, threaded
-from huashi.pooling.cpu.windows import BEFORE, DILATION, KERNEL, STRIDE
+from huashi.pooling.cpu.windows import Windows
 
 
 @threaded
-def scatter(part, parts, grad, offsets, dx, axes, unit, shifts, nowhere, band, zero):
+def scatter(part, parts, grad, offsets, dx, windows, shifts, nowhere, band, zero):
     """Each gradient to the element its window picked; a task owns ``band`` rows of ``dx``.
 
     ``shifts`` says how far from the first element of a window each of its offsets lies.
     """
+    windows = Windows(*windows)
+    axes, unit = windows.axes, windows.unit
     bands = (dx.shape[1] + band - 1) // band
-    length, reach = dx.shape[2] * dx.shape[3], axes[0, DILATION] * (axes[0, KERNEL] - 1)
+    length, reach = dx.shape[2] * dx.shape[3], axes[0].dilation * (axes[0].kernel - 1)
     scratch = np.full(band * length, zero)
     for task in part_of(dx.shape[0] * bands, part, parts):
         p, low = task // bands, task % bands * band
@@ -25,12 +27,12 @@ def scatter(part, parts, grad, offsets, dx, axes, unit, shifts, nowhere, band, z
         for i in range(mine.size):
             mine[i] = zero
         for a in range(grad.shape[1]):
-            top = a * axes[0, STRIDE] - axes[0, BEFORE]
+            top = a * axes[0].stride - axes[0].before
             if top >= high or top + reach < low:
                 continue
             for b in range(grad.shape[2]):
-                left = (b * axes[1, STRIDE] - axes[1, BEFORE]) * dx.shape[3]
-                start = (top - low) * length + left - axes[2, BEFORE] * unit
+                left = (b * axes[1].stride - axes[1].before) * dx.shape[3]
+                start = (top - low) * length + left - axes[2].before * unit
                 _add(grad[p, a, b], offsets[p, a, b], mine, start, axes[2], unit, shifts, nowhere)
         out = dx[p, low:high].reshape(mine.size)
         for i in range(mine.size):
@@ -44,6 +46,6 @@ def _add(g, found, mine, start, axis, unit, shifts, nowhere):
         for c in range(unit):
             j = found[o * unit + c]
             if j != nowhere:
-                at = start + o * axis[STRIDE] * unit + c + shifts[j]
+                at = start + o * axis.stride * unit + c + shifts[j]
                 if 0 <= at < mine.size:
                     mine[at] += wide(g[o * unit + c])

@@ -11,38 +11,41 @@ from huashi._kernel.select import larger
 from huashi.pooling.cpu.window_means import (
     LP,
     POWER,
-    _add_up,
-    _change,
-    _gradients,
-    _results,
-    _slopes,
+    Formula,
+    Sums,
+    add_up,
+    change,
+    gradients,
+    results,
+    slopes,
 )
 
 LEAST, MOST = 1e-30, 1e30  # between these a sum of squares or cubes has lost nothing
 
 
 @threaded
-def whole_formula(part, parts, x, y, kind, param, eps, absent, slope, block):
+def whole_formula(part, parts, x, y, formula, slope, block):
     """The formula of each row, (rows, n) -> (rows,); ``block`` rows lie side by side in lanes."""
-    n = np.full(1, absent)
+    formula = Formula(*formula)
+    n = np.full(1, formula.absent)
     n[0] = x.shape[1]
     for task in part_of((x.shape[0] + block - 1) // block, part, parts):
         low, high = task * block, min(task * block + block, x.shape[0])
-        buffer, (scale, first, second, line) = _side_by_side(x[low:high], absent)
-        _change(buffer, buffer, kind, eps)
-        _add_up(buffer, scale, first, second, kind, param, slope)
-        _results(scale, first, second, 1, n, high - low, kind, param, line)
+        buffer, sums, line = _side_by_side(x[low:high], formula.absent)
+        change(buffer, buffer, formula)
+        add_up(buffer, sums, formula, slope)
+        results(sums, 1, n, high - low, formula, line)
         if slope:
-            _slopes(first, second, 1, n, high - low, kind, param, line)
+            slopes(sums, 1, n, high - low, formula, line)
         for i in range(high - low):
             y[low + i] = narrow(line[i], y)
 
 
 @inlined
 def _power_sum(row, floor, kind, param):
-    """The sum of small whole powers, unscaled: not to be trusted where it is out of range.
+    """The sum of squares or cubes, unscaled: it may overflow, or lose small numbers.
 
-    NaN where an element is NaN, which a floor would hide, or infinite, or the power another.
+    NaN where an element is NaN, which a floor would hide, or infinite, or for another power.
     """
     total, odd = floor * 0, floor * 0
     if kind == POWER and param == 3:
@@ -88,9 +91,21 @@ def _scaled_power_sum(row, floor, kind, param):
     return total, peak
 
 
+@inlined
+def _mean_powers(rows, sums, peaks, formula, floor, count):
+    """Of each row the sum of the powers over ``count``, and the number they are scaled by."""
+    for r in range(rows.shape[0]):
+        total, peak = _power_sum(rows[r], floor, formula.kind, formula.param), floor * 0 + 1
+        if not LEAST < total < MOST:
+            total, peak = _scaled_power_sum(rows[r], floor, formula.kind, formula.param)
+        sums[r], peaks[r] = total / count, peak
+
+
 @threaded
-def whole_power(part, parts, x, y, kind, param, eps, block):
+def whole_power(part, parts, x, y, formula, block):
     """The norm or generalised mean of each row, (rows, n) -> (rows,)."""
+    formula = Formula(*formula)
+    kind, param, eps, _ = formula
     zero = eps * 0
     floor = eps if kind == POWER else zero
     count = zero + (1 if kind == LP else x.shape[1])
@@ -98,11 +113,7 @@ def whole_power(part, parts, x, y, kind, param, eps, block):
     for task in part_of((x.shape[0] + block - 1) // block, part, parts):
         low = task * block
         high = min(low + block, x.shape[0])
-        for r in range(low, high):
-            total, peak = _power_sum(x[r], floor, kind, param), zero + 1
-            if not LEAST < total < MOST:
-                total, peak = _scaled_power_sum(x[r], floor, kind, param)
-            sums[r - low], peaks[r - low] = total / count, peak
+        _mean_powers(x[low:high], sums, peaks, formula, floor, count)
         for r in range(low, high):
             y[r] = narrow(peaks[r - low] * raised(sums[r - low], 1 / param), y)
 
@@ -128,8 +139,10 @@ def _power_slopes(row, out, common, scale, eps, kind, param):
 
 
 @threaded
-def whole_power_backward(part, parts, x, grad, dx, kind, param, eps, block):
+def whole_power_backward(part, parts, x, grad, dx, formula, block):
     """The gradient of :func:`whole_power` in x."""
+    formula = Formula(*formula)
+    kind, param, eps, _ = formula
     zero = eps * 0
     floor = eps if kind == POWER else zero
     count = zero + (1 if kind == LP else x.shape[1])
@@ -137,11 +150,7 @@ def whole_power_backward(part, parts, x, grad, dx, kind, param, eps, block):
     for task in part_of((x.shape[0] + block - 1) // block, part, parts):
         low = task * block
         high = min(low + block, x.shape[0])
-        for r in range(low, high):
-            total, peak = _power_sum(x[r], floor, kind, param), zero + 1
-            if not LEAST < total < MOST:
-                total, peak = _scaled_power_sum(x[r], floor, kind, param)
-            sums[r - low], peaks[r - low] = total / count, peak
+        _mean_powers(x[low:high], sums, peaks, formula, floor, count)
         for r in range(low, high):
             sums[r - low] = wide(grad[r]) * raised(sums[r - low], 1 / param - 1) / count
         for r in range(low, high):
@@ -158,20 +167,21 @@ def whole_power_backward(part, parts, x, grad, dx, kind, param, eps, block):
 
 
 @threaded
-def whole_formula_backward(part, parts, x, grad, dx, kind, param, eps, absent, block):
+def whole_formula_backward(part, parts, x, grad, dx, formula, block):
     """The gradient of :func:`whole_formula` in x."""
-    n = np.full(1, absent)
+    formula = Formula(*formula)
+    n = np.full(1, formula.absent)
     n[0] = x.shape[1]
     for task in part_of((x.shape[0] + block - 1) // block, part, parts):
         low, high = task * block, min(task * block + block, x.shape[0])
-        raw, (scale, first, second, line) = _side_by_side(x[low:high], absent)
+        raw, sums, line = _side_by_side(x[low:high], formula.absent)
         buffer, g, many = np.empty_like(raw), np.empty_like(line), np.full(high - low, n[0])
-        _change(raw, buffer, kind, eps)
-        _add_up(buffer, scale, first, second, kind, param, False)
-        _results(scale, first, second, 1, n, high - low, kind, param, line)
+        change(raw, buffer, formula)
+        add_up(buffer, sums, formula, False)
+        results(sums, 1, n, high - low, formula, line)
         for i in range(high - low):
             g[i] = wide(grad[low + i])
-        _gradients(raw, first, second, scale, line, g, many, 1, kind, param, eps)
+        gradients(raw, sums, line, g, many, formula)
         for i in range(high - low):
             out = dx[low + i]
             for j in range(out.size):
@@ -180,11 +190,11 @@ def whole_formula_backward(part, parts, x, grad, dx, kind, param, eps, absent, b
 
 @compiled
 def _side_by_side(rows, like):
-    """Rows as columns, and four scratch lines as long as there are rows."""
+    """Rows as columns; room for their sums, and a line more, as long as there are rows."""
     buffer = np.full((rows.shape[1], rows.shape[0]), like)
     for i in range(rows.shape[0]):
         row = rows[i]
         for j in range(row.size):
             buffer[j, i] = wide(row[j])
     lines = np.full((4, rows.shape[0]), like)
-    return buffer, (lines[0], lines[1], lines[2], lines[3])
+    return buffer, Sums(lines[0], lines[1], lines[2]), lines[3]

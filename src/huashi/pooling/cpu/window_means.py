@@ -8,35 +8,61 @@ the memory where they do not.
 
 # ruff: noqa: ANN001, ANN201, ANN202  (Numba infers the types of a kernel)
 
+from typing import Any, NamedTuple
+
 import numpy as np
 
 from huashi._kernel.bfloat16 import narrow, wide
 from huashi._kernel.mathematics import exponential, logarithm, raised
 from huashi._kernel.numba import compiled, inlined, part_of, threaded
-from huashi.pooling.cpu.windows import (
-    BEFORE,
-    DILATION,
-    KERNEL,
-    LENGTH,
-    STRIDE,
-    every,
-    place,
-)
+from huashi.pooling.cpu.fold_elements import Factors
+from huashi.pooling.cpu.windows import Windows, every, place
 
-LP, LP_MEAN, POWER, SOFT, LOG_SUM_EXP, STOCHASTIC = range(6)
+KINDS = "lp", "lp_mean", "power", "soft", "log_sum_exp", "stochastic"
+LP, LP_MEAN, POWER, SOFT, LOG_SUM_EXP, STOCHASTIC = range(len(KINDS))
 NONE = -3.4028234663852886e38  # for an absent element of POWER: the least float32, not -inf
+ABSENT = {POWER: NONE, SOFT: -np.inf, LOG_SUM_EXP: -np.inf}  # of the others 0
+
+
+class Formula(NamedTuple):
+    """What is computed of each window; numbers are of the dtype that is computed in."""
+
+    kind: int
+    """One of KINDS, by its place in them."""
+    param: Any
+    """The exponent of a norm or power, the factor r of ``log_sum_exp``."""
+    eps: Any
+    """The floor of POWER."""
+    absent: Any
+    """What stands for an element outside the input."""
+
+
+class Sums(NamedTuple):
+    """What the elements of each window add up to, in lines as long as a row of windows."""
+
+    scale: Any
+    """The largest element, or what can be divided by, or subtracted, where that cannot."""
+    first: Any
+    second: Any
+
+
+def formula_of(kind: str, param: float, eps: float, number: Any) -> Formula:
+    """The formula for a kernel that computes in the dtype ``number``."""
+    place = KINDS.index(kind)
+    return Formula(place, number(param), number(eps), number(ABSENT.get(place, 0.0)))
 
 
 @inlined
-def _gather(x, buffer, p, a, b, axes, unit, absent):
+def gather_row(plane, buffer, a, b, windows, absent):
     """The elements of a row of windows, (K, lanes)."""
+    axes, unit = windows.axes, windows.unit
     j, size = 0, buffer.shape[1] // unit
-    for ja in range(axes[0, KERNEL]):
-        top = a * axes[0, STRIDE] - axes[0, BEFORE] + ja * axes[0, DILATION]
-        for jb in range(axes[1, KERNEL]):
-            left = b * axes[1, STRIDE] - axes[1, BEFORE] + jb * axes[1, DILATION]
-            inside = 0 <= top < axes[0, LENGTH] and 0 <= left < axes[1, LENGTH]
-            for jw in range(axes[2, KERNEL]):
+    for ja in range(axes[0].kernel):
+        top = a * axes[0].stride - axes[0].before + ja * axes[0].dilation
+        for jb in range(axes[1].kernel):
+            left = b * axes[1].stride - axes[1].before + jb * axes[1].dilation
+            inside = 0 <= top < axes[0].length and 0 <= left < axes[1].length
+            for jw in range(axes[2].kernel):
                 lane = buffer[j]
                 first, last, start = place(axes[2], jw, size)
                 if not inside or last == first:
@@ -45,13 +71,14 @@ def _gather(x, buffer, p, a, b, axes, unit, absent):
                     lane[: first * unit] = absent
                     lane[last * unit :] = absent
                     real = lane[first * unit : last * unit]
-                    every(x[p, top, left][start * unit :], real, axes[2, STRIDE], unit)
+                    every(plane[top, left][start * unit :], real, axes[2].stride, unit)
                 j += 1
 
 
 @compiled
-def _change(buffer, out, kind, eps):
+def change(buffer, out, formula):
     """What the formula starts from: magnitudes, or what is left above a floor."""
+    kind, eps = formula.kind, formula.eps
     zero = eps * 0
     for j in range(buffer.shape[0]):
         lane, target = buffer[j], out[j]
@@ -71,8 +98,9 @@ def _change(buffer, out, kind, eps):
 
 
 @compiled
-def _add_up(buffer, scale, first, second, kind, param, slope):
+def add_up(buffer, sums, formula, slope):
     """The largest element of each window, and the two sums that its formula or slope needs."""
+    (scale, first, second), kind, param = sums, formula.kind, formula.param
     scale[:] = buffer[0]
     first[:] = 0
     second[:] = 0
@@ -119,11 +147,12 @@ def _add_up(buffer, scale, first, second, kind, param, slope):
 
 
 @compiled
-def _results(scale, first, second, count, counts, unit, kind, param, out):
-    """The pooled values, where a window has an element."""
+def results(sums, count, along, unit, formula, out):
+    """The pooled values, 0 where a window has no element; it has ``count`` times ``along``."""
+    (scale, first, second), kind, param = sums, formula.kind, formula.param
     one = out.dtype.type(1)
-    for o in range(counts.size):
-        n = count * counts[o]
+    for o in range(along.size):
+        n = count * along[o]
         for i in range(o * unit, (o + 1) * unit):
             if n == 0 or (scale[i] == 0 and kind != SOFT and kind != LOG_SUM_EXP):
                 out[i] = 0
@@ -141,10 +170,11 @@ def _results(scale, first, second, count, counts, unit, kind, param, out):
 
 
 @compiled
-def _slopes(first, second, count, counts, unit, kind, param, out):
+def slopes(sums, count, along, unit, formula, out):
     """The derivatives in the parameter; ``out`` holds the pooled values first."""
-    for o in range(counts.size):
-        n = count * counts[o]
+    first, second, kind, param = sums.first, sums.second, formula.kind, formula.param
+    for o in range(along.size):
+        n = count * along[o]
         for i in range(o * unit, (o + 1) * unit):
             if n == 0 or first[i] == 0:
                 out[i] = 0
@@ -154,8 +184,12 @@ def _slopes(first, second, count, counts, unit, kind, param, out):
 
 
 @compiled
-def _gradients(raw, first, second, scale, y, g, n, unit, kind, param, eps):
-    """Turn the elements of a row of windows, (K, lanes), into their gradients."""
+def gradients(raw, sums, y, g, n, formula):
+    """Turn the elements of a row of windows, (K, lanes), into their gradients.
+
+    Of each window: ``y`` the result, ``g`` its gradient, ``n`` how many elements it has.
+    """
+    (scale, first, _), kind, param, eps = sums, formula.kind, formula.param, formula.eps
     zero = eps * 0
     for j in range(raw.shape[0]):
         lane = raw[j]
@@ -181,46 +215,48 @@ def _gradients(raw, first, second, scale, y, g, n, unit, kind, param, eps):
 
 
 @threaded
-def formula(part, parts, x, y, axes, unit, kind, param, eps, absent, counts, along, slope):
+def pool(part, parts, x, y, windows, formula, counts, slope):
     """(planes, A, B, W * unit) -> (planes, windows of A, of B, of W * unit).
 
-    ``slope`` asks for the derivative in ``param`` instead. ``counts`` times ``along`` is how many
-    elements the windows really have, for the rows of windows and for those of a row.
+    ``slope`` asks for the derivative in the parameter instead. ``counts`` are Factors: how many
+    elements the windows really have.
     """
-    k = axes[0, KERNEL] * axes[1, KERNEL] * axes[2, KERNEL]
+    windows, formula, counts = Windows(*windows), Formula(*formula), Factors(*counts)
+    axes, unit, absent = windows.axes, windows.unit, formula.absent
+    k = axes[0].kernel * axes[1].kernel * axes[2].kernel
     rows = y.shape[1] * y.shape[2]
     tasks = y.shape[0] * rows
     buffer = np.full((k, y.shape[3]), absent)
     scale, first = np.full(y.shape[3], absent), np.full(y.shape[3], absent)
-    second, line = np.empty_like(scale), np.empty_like(scale)
+    sums, line = Sums(scale, first, np.empty_like(scale)), np.empty_like(scale)
     for task in part_of(tasks, part, parts):
         p, a, b = task // rows, task % rows // y.shape[2], task % y.shape[2]
-        _gather(x, buffer, p, a, b, axes, unit, absent)
-        _change(buffer, buffer, kind, eps)
-        _add_up(buffer, scale, first, second, kind, param, slope)
-        count = counts[a, b]
-        _results(scale, first, second, count, along, unit, kind, param, line)
+        gather_row(x[p], buffer, a, b, windows, absent)
+        change(buffer, buffer, formula)
+        add_up(buffer, sums, formula, slope)
+        count = counts.rows[a, b]
+        results(sums, count, counts.along, unit, formula, line)
         if slope:
-            _slopes(first, second, count, along, unit, kind, param, line)
+            slopes(sums, count, counts.along, unit, formula, line)
         out = y[p, a, b]
         for i in range(out.size):
             out[i] = narrow(line[i], out)
 
 
 @threaded
-def formula_backward(
-    part, parts, x, grad, dx, axes, unit, kind, param, eps, absent, counts, along, band
-):
-    """The gradient in x; a task owns ``band`` rows of ``dx``."""
-    k = axes[0, KERNEL] * axes[1, KERNEL] * axes[2, KERNEL]
+def pool_backward(part, parts, x, grad, dx, windows, formula, counts, band):
+    """The gradient of :func:`pool` in x; a task owns ``band`` rows of ``dx``."""
+    windows, formula, counts = Windows(*windows), Formula(*formula), Factors(*counts)
+    axes, unit, absent = windows.axes, windows.unit, formula.absent
+    k = axes[0].kernel * axes[1].kernel * axes[2].kernel
     bands = (dx.shape[1] + band - 1) // band
     tasks, length = dx.shape[0] * bands, dx.shape[2] * dx.shape[3]
-    reach = axes[0, DILATION] * (axes[0, KERNEL] - 1)
+    reach = axes[0].dilation * (axes[0].kernel - 1)
     lanes = grad.shape[3]
     scratch = np.full(band * length, absent)
     raw, buffer = np.full((k, lanes), absent), np.full((k, lanes), absent)
     scale, first = np.full(lanes, absent), np.full(lanes, absent)
-    second, line = np.empty_like(scale), np.empty_like(scale)
+    sums, line = Sums(scale, first, np.empty_like(scale)), np.empty_like(scale)
     g, n = np.empty_like(scale), np.empty_like(scale)
     for task in part_of(tasks, part, parts):
         p, low = task // bands, task % bands * band
@@ -229,37 +265,38 @@ def formula_backward(
         for i in range(mine.size):
             mine[i] = 0
         for a in range(grad.shape[1]):
-            top = a * axes[0, STRIDE] - axes[0, BEFORE]
+            top = a * axes[0].stride - axes[0].before
             if top >= high or top + reach < low:
                 continue
             for b in range(grad.shape[2]):
-                left = b * axes[1, STRIDE] - axes[1, BEFORE]
-                _gather(x, raw, p, a, b, axes, unit, absent)
-                _change(raw, buffer, kind, eps)
-                _add_up(buffer, scale, first, second, kind, param, False)
-                count = counts[a, b]
-                _results(scale, first, second, count, along, unit, kind, param, line)
+                left = b * axes[1].stride - axes[1].before
+                gather_row(x[p], raw, a, b, windows, absent)
+                change(raw, buffer, formula)
+                add_up(buffer, sums, formula, False)
+                count = counts.rows[a, b]
+                results(sums, count, counts.along, unit, formula, line)
                 row = grad[p, a, b]
                 for i in range(lanes):
                     g[i] = wide(row[i])
-                    n[i] = count * along[i // unit]
-                _gradients(raw, first, second, scale, line, g, n, unit, kind, param, eps)
-                _return(raw, mine, top - low, left, axes, unit, dx.shape[3], length)
+                    n[i] = count * counts.along[i // unit]
+                gradients(raw, sums, line, g, n, formula)
+                _return(raw, mine, top - low, left, windows, dx.shape[3], length)
         out = dx[p, low:high].reshape(mine.size)
         for i in range(mine.size):
             out[i] = narrow(mine[i], dx)
 
 
 @compiled
-def _return(buffer, mine, top, left, axes, unit, width, length):
+def _return(buffer, mine, top, left, windows, width, length):
     """Add (K, lanes) to the elements they came from, as far as these are ``mine``."""
-    j, size, step = 0, buffer.shape[1] // unit, axes[2, STRIDE] * unit
-    for ja in range(axes[0, KERNEL]):
-        a = top + ja * axes[0, DILATION]
-        for jb in range(axes[1, KERNEL]):
-            b = left + jb * axes[1, DILATION]
-            inside = 0 <= a * length < mine.size and 0 <= b < axes[1, LENGTH]
-            for jw in range(axes[2, KERNEL]):
+    axes, unit = windows.axes, windows.unit
+    j, size, step = 0, buffer.shape[1] // unit, axes[2].stride * unit
+    for ja in range(axes[0].kernel):
+        a = top + ja * axes[0].dilation
+        for jb in range(axes[1].kernel):
+            b = left + jb * axes[1].dilation
+            inside = 0 <= a * length < mine.size and 0 <= b < axes[1].length
+            for jw in range(axes[2].kernel):
                 first, last, start = place(axes[2], jw, size)
                 if inside:
                     target = mine[a * length + b * width + start * unit :]

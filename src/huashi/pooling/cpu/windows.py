@@ -2,10 +2,46 @@
 
 # ruff: noqa: ANN001, ANN201  (Numba infers the types of a kernel)
 
+from typing import Any, NamedTuple
+
+import numpy as np
+
 from huashi._kernel.bfloat16 import narrow, wide
 from huashi._kernel.numba import compiled, inlined
+from huashi._windows import Axis
 
-LENGTH, KERNEL, STRIDE, BEFORE, AFTER, DILATION, WINDOWS = range(7)  # the fields of an Axis
+AXIS = np.dtype([(field, np.int64) for field in Axis._fields], align=True)
+
+
+class Windows(NamedTuple):
+    """The windows of a pool, as a kernel reads them."""
+
+    axes: Any
+    """Three, of dtype AXIS."""
+    unit: int
+    """How many numbers stand side by side at each place: the channels where they come last."""
+
+
+class Piece(NamedTuple):
+    """What a task computes of a plane: some windows of the first two axes, all of the third."""
+
+    plane: int
+    first: tuple[int, int]
+    """The first window along each of two axes."""
+    number: tuple[int, int]
+    """How many windows."""
+    corner: tuple[int, int]
+    """Where the first window begins, padding included."""
+
+
+class Reach(NamedTuple):
+    """A stretch of one row and where it begins in another."""
+
+    first: int
+    last: int
+    """The one after the last."""
+    start: int
+    """Where in the other row the first one lies."""
 
 
 @inlined
@@ -30,9 +66,9 @@ def every(row, out, stride, unit):
 @compiled
 def span(axis, spread, n):
     """Which elements of a row fall into a scratch of ``n``, and where the first of them does."""
-    first = max(0, -(axis[BEFORE] // spread))  # before < 0 leaves out what comes earlier
-    last = min((axis[LENGTH] - 1) // spread + 1, (n - axis[BEFORE] + spread - 1) // spread)
-    return first, max(first, last), axis[BEFORE] + first * spread
+    first = max(0, -(axis.before // spread))  # before < 0 leaves out what comes earlier
+    last = min((axis.length - 1) // spread + 1, (n - axis.before + spread - 1) // spread)
+    return Reach(first, max(first, last), axis.before + first * spread)
 
 
 @compiled
@@ -53,15 +89,15 @@ def piece(task, y, axes, band):
     p, t = task // (bands_a * bands_b), task % (bands_a * bands_b)
     first_a, first_b = t // bands_b * band[0], t % bands_b * band[1]
     count_a, count_b = min(band[0], y.shape[1] - first_a), min(band[1], y.shape[2] - first_b)
-    corner_a = first_a * axes[0, STRIDE] - axes[0, BEFORE]
-    corner_b = first_b * axes[1, STRIDE] - axes[1, BEFORE]
-    return p, (first_a, first_b), (count_a, count_b), (corner_a, corner_b)
+    corner_a = first_a * axes[0].stride - axes[0].before
+    corner_b = first_b * axes[1].stride - axes[1].before
+    return Piece(p, (first_a, first_b), (count_a, count_b), (corner_a, corner_b))
 
 
 @compiled
 def rows(axis, windows):
     """How many elements along an axis so many windows reach over."""
-    return (windows - 1) * axis[STRIDE] + axis[DILATION] * (axis[KERNEL] - 1) + 1
+    return (windows - 1) * axis.stride + axis.dilation * (axis.kernel - 1) + 1
 
 
 @compiled
@@ -73,8 +109,8 @@ def pieces(y, band):
 
 @inlined
 def place(axis, j, size):
-    """The windows whose j-th element is real, from the first to before the last; where it is."""
-    offset = j * axis[DILATION] - axis[BEFORE]
-    first = max(0, -(offset // axis[STRIDE]))
-    last = max(first, min(size, (axis[LENGTH] - 1 - offset) // axis[STRIDE] + 1))
-    return first, last, first * axis[STRIDE] + offset
+    """The windows whose j-th element is inside, from the first to before the last; its place."""
+    offset = j * axis.dilation - axis.before
+    first = max(0, -(offset // axis.stride))
+    last = max(first, min(size, (axis.length - 1 - offset) // axis.stride + 1))
+    return Reach(first, last, first * axis.stride + offset)
