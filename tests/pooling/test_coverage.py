@@ -195,25 +195,24 @@ def test_an_error_says_why_no_kernel_serves(call, meanings):
 
 
 @pytest.mark.parametrize("call", COVERED)
-def test_the_reference_computes_the_same_where_it_is_asked(call, meanings):
+def test_no_kernel_runs_where_the_reference_is_asked(call):
     if call == "stochastic":
         pytest.skip("draws its own")
     with implementation("reference"), Operators() as operators:
         want = COVERED[call]()
     assert not operators.seen
-    assert meanings or call.startswith("unpool")
     torch.testing.assert_close(COVERED[call](), want)
 
 
 def test_every_pool_is_here_and_every_reason():
     called = {call.partition(",")[0].split()[0] for call in (*COVERED, *UNCOVERED)}
     functions = {
-        name.rstrip("123d").removesuffix("_").removesuffix("_pool").removeprefix("max_un")
+        "unpool" if "unpool" in name else name.rstrip("123d").removesuffix("_pool")
         for name in pooling.__all__
         if inspect.isfunction(function := getattr(pooling, name))
         and next(iter(inspect.signature(function).parameters)) in ("x", "mask")
     }
-    assert called == {name.replace("max_unpool", "unpool").replace("pool", "unpool") if name == "pool" else name for name in functions}  # fmt: skip
+    assert called == functions
     with contextlib.ExitStack() as stack:
         stack.enter_context(implementation("kernel"))
         found = set()
