@@ -15,7 +15,13 @@ CHAPTERS = (
 )
 SHARED = ("pooling", "convolution", "entmax", "training")  # chapters that others may use
 LAYERS = ("foundation", "meaning", "kernel", "operator", "family", "recipe", "command")
-MEANING = ("reference", "bins", "dimensions", "offsets")  # what a kernel may know of a chapter
+MEANING = (
+    "reference",
+    "bins",
+    "dimensions",
+    "docstrings",
+    "offsets",
+)  # what a kernel may know of a chapter
 OUTSIDE = {  # a chapter: files and folders of the package, by the layer they are in
     "_accelerate": "family",
     "bench": "recipe",
