@@ -25,22 +25,11 @@ lint: .venv/.dev
 	$(BIN)/ruff check
 	$(BIN)/pyright
 
+# Every script, one after the other: hours. The tables of README and docs follow.
+BENCHMARKS := $(filter-out harness tables,$(basename $(notdir $(wildcard benchmarks/*.py))))
+
 bench: .venv/.dev
-	$(BIN)/python -m benchmarks.entmax
-	$(BIN)/python -m benchmarks.entmax_limits
-	$(BIN)/python -m benchmarks.dates
-	$(BIN)/python -m benchmarks.attention_start
-	$(BIN)/python -m benchmarks.pooling
-	$(BIN)/python -m benchmarks.pooling_model
-	$(BIN)/python -m benchmarks.pooling_error
-	$(BIN)/python -m benchmarks.pooling_digits
-	$(BIN)/python -m benchmarks.slim
-	$(BIN)/python -m benchmarks.translate
-	$(BIN)/python -m benchmarks.sequences
-	$(BIN)/python -m benchmarks.state_vector --task copy multi30k
-	$(BIN)/python -m benchmarks.training_parts
-	$(BIN)/python -m benchmarks.training_speed
-	$(BIN)/python -m benchmarks.corpus_memory
+	set -e; for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name; done
 	$(BIN)/python -m benchmarks.tables
 
 docs: .venv/.docs

@@ -53,5 +53,20 @@ def main() -> None:
     save("attention-start", rows)
 
 
+def table(rows: list[dict]) -> list[list[str]]:
+    """Exact match of each seed, a row for each score and start."""
+    seeds = sorted({row["seed"] for row in rows})
+    lines = [["score", "start", *(f"seed {seed}, %" for seed in seeds)]]
+    ways = dict.fromkeys((row["score"], row["start"]) for row in rows)
+    for way in ways:
+        same = {row["seed"]: row for row in rows if (row["score"], row["start"]) == way}
+        lines.append([*way, *(f"{same[seed]['exact match, %']:.1f}" for seed in seeds)])
+    return lines
+
+
+def note(rows: list[dict]) -> str:
+    return "One thread of "
+
+
 if __name__ == "__main__":
     main()

@@ -12,13 +12,13 @@ import copy
 import warnings
 
 import torch
-import torch_pruning
 from torch import nn
 from torch.utils import _pytree as pytree
 
 from huashi.regularization import channels, compact
 from tests.regularization.topologies import TOPOLOGIES
 
+NO_TABLE = "what it prints is one line a network, and no time"
 LAYERS = nn.Linear, nn.Embedding, nn.RNNBase, nn.MultiheadAttention, nn.modules.conv._ConvNd
 NORMS = nn.modules.batchnorm._NormBase
 INNER = nn.modules.linear.NonDynamicallyQuantizableLinear
@@ -68,6 +68,8 @@ def theirs(model, example):
 
 def _prune(model, layer, example):
     """The layers of which half of the channels went; none if they are an output of the model."""
+    import torch_pruning
+
     shapes = [y.shape for y in outputs(model, example)]
     graph = torch_pruning.DependencyGraph().build_dependency(model, example_inputs=example)
     pruner = graph.get_pruner_of_module(layer)

@@ -120,6 +120,20 @@ def write_corpus(folder: Path, megabytes: int) -> int:
     return pairs
 
 
+def table(rows: list[dict]) -> list[list[str]]:
+    """Greatest memory after each phase, with its seconds."""
+    phases = [name for name, value in rows[0].items() if isinstance(value, dict)]
+    lines = [["corpus, MB", "pairs", *(f"{name}: peak MiB (s)" for name in phases)]]
+    for row in rows:
+        cells = [f"{row[name]['peak_mib']:,} ({row[name]['seconds']:,.0f})" for name in phases]
+        lines.append([f"{row['megabytes']:,}", f"{row['pairs']:,}", *cells])
+    return lines
+
+
+def note(rows: list[dict]) -> str:
+    return "One thread of "
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     main()

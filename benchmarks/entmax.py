@@ -17,10 +17,10 @@ import json
 import operator
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import groupby
 from typing import NamedTuple
 from unittest import mock
 
-import entmax as package
 import torch
 from torch import Tensor
 
@@ -33,6 +33,7 @@ CASES = {  # name: (rows, entries), share of entries masked by -inf
     "small_vocabulary": ((64, 512), 0.0),
     "vocabulary": ((2048, 32000), 0.0),  # the output of a translation model
 }
+FAMILY = "sparsemax", "1.5-entmax", "1.3-entmax"
 FAMILY_CASES = "small_vocabulary", "vocabulary"
 
 
@@ -45,26 +46,30 @@ class Member(NamedTuple):
     their_loss: Callable[[Tensor, Tensor], Tensor]
 
 
-FAMILY = {
-    "sparsemax": Member(
-        2.0,
-        sparsemax,
-        partial(package.sparsemax, dim=-1),
-        package.SparsemaxLoss(reduction="sum"),
-    ),
-    "1.5-entmax": Member(
-        1.5,
-        entmax15,
-        partial(package.entmax15, dim=-1),
-        package.Entmax15Loss(reduction="sum"),
-    ),
-    "1.3-entmax": Member(
-        1.3,
-        partial(entmax, alpha=1.3),
-        partial(package.entmax_bisect, alpha=1.3, dim=-1),
-        package.EntmaxBisectLoss(1.3, reduction="sum"),
-    ),
-}
+def family() -> dict[str, Member]:
+    """The members, by name as in :data:`FAMILY`."""
+    import entmax as package
+
+    return {
+        "sparsemax": Member(
+            2.0,
+            sparsemax,
+            partial(package.sparsemax, dim=-1),
+            package.SparsemaxLoss(reduction="sum"),
+        ),
+        "1.5-entmax": Member(
+            1.5,
+            entmax15,
+            partial(package.entmax15, dim=-1),
+            package.Entmax15Loss(reduction="sum"),
+        ),
+        "1.3-entmax": Member(
+            1.3,
+            partial(entmax, alpha=1.3),
+            partial(package.entmax_bisect, alpha=1.3, dim=-1),
+            package.EntmaxBisectLoss(1.3, reduction="sum"),
+        ),
+    }
 
 
 def forward_backward(run, x, grad):
@@ -75,6 +80,8 @@ def forward_backward(run, x, grad):
 
 def entmax15_rows(args: argparse.Namespace) -> Iterator[list[dict]]:
     """1.5-entmax alone, in all sizes."""
+    import entmax as package
+
     contenders = {
         "eager": reference.entmax15,
         "compiled": torch.compile(reference.entmax15, dynamic=False),
@@ -100,6 +107,7 @@ def entmax15_rows(args: argparse.Namespace) -> Iterator[list[dict]]:
 
 def family_rows(args: argparse.Namespace) -> Iterator[list[dict]]:
     """Every member and its loss."""
+    members = family()
     for size in [name for name in FAMILY_CASES if name in args.case]:
         shape = CASES[size][0]
         torch.manual_seed(0)
@@ -108,7 +116,7 @@ def family_rows(args: argparse.Namespace) -> Iterator[list[dict]]:
         target = torch.randint(shape[1], shape[:1]).to(args.device)
         setting = {"peer": "entmax", "device": args.device, "rounds": args.rounds}
         for name in args.member:
-            member = FAMILY[name]
+            member = members[name]
             torch.compiler.reset()  # it gives up on a function that it was to compile often
             case = {"shape": shape, "dtype": "float32", "pass": "both"}
             runs = _timed(_mappings(member), x, grad, args.without)
@@ -184,6 +192,34 @@ def main() -> None:
         for rows in SETS[name](args):
             if not args.dry_run:
                 keep(f"{name}-{args.device}", rows)
+
+
+def table(rows: list[dict]) -> list[list[str]]:
+    """Microseconds of each contender, and how many times as fast as the peer ours is."""
+    names = list(dict.fromkeys(row["contender"] for row in rows))
+    lines = [["case", "shape", "pass", *(f"{n}, µs" for n in names), "times entmax", "GB/s (copy)"]]
+    for _, group in groupby(rows, key=lambda row: (row["case"], row["shape"], row["pass"])):
+        by_name = {row["contender"]: row for row in group}
+        ours = by_name["huashi"]
+        lines.append(
+            [
+                ours["case"].replace("_", " "),
+                " × ".join(map(str, ours["shape"])),
+                {"both": "forward + backward"}.get(ours["pass"], "forward"),
+                *(
+                    f"{by_name[name]['median_us']:,.0f}" if name in by_name else "–"
+                    for name in names
+                ),
+                f"**{ours['times_peer']:.1f}**",
+                f"{ours['gb_per_s']:.1f} ({ours['copy_gb_per_s']:.1f})",
+            ]
+        )
+    return lines
+
+
+TABLES = {
+    f"{name}-{device}": (f"{name}-{device}", table) for name in SETS for device in ("cpu", "cuda")
+}
 
 
 if __name__ == "__main__":

@@ -54,5 +54,26 @@ def main() -> None:
     save("entmax-limits", rows)
 
 
+def table(rows: list[dict]) -> list[list[str]]:
+    """Nanoseconds an entry and GB/s, by number of threads."""
+    threads = sorted({row["threads"] for row in rows})
+    lines = [
+        [
+            "2048 × 32000, float32",
+            *(f"{n} thread{'s' * (n > 1)}, ns an entry (GB/s)" for n in threads),
+        ]
+    ]
+    for what in dict.fromkeys(row["what"] for row in rows):
+        same = {row["threads"]: row for row in rows if row["what"] == what}
+        lines.append(
+            [what, *(f"{same[n]['ns_per_entry']:.2f} ({same[n]['gb_per_s']:.1f})" for n in threads)]
+        )
+    return lines
+
+
+def note(rows: list[dict]) -> str:
+    return ""
+
+
 if __name__ == "__main__":
     main()

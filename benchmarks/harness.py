@@ -65,6 +65,16 @@ def machine(device: str) -> dict[str, object]:
     return bench.machine(device) | {"commit": _commit(), "date": date}
 
 
+def threads_of(rows: list[dict]) -> str:
+    """How a note begins: with how many threads the rows were measured."""
+    return "One thread" if rows[0]["threads"] == 1 else f"{rows[0]['threads']} threads"
+
+
+def ratio(times: float) -> str:
+    """A ratio as a table has it; one below 1 is not rounded away."""
+    return f"{times:.1f}" if times >= 1 else f"{times:.2f}"
+
+
 def _commit() -> str | None:
     """What was measured; results that are being written do not make it another."""
 

@@ -10,11 +10,12 @@ zero with ``unfold``, so the borders, where results differ, are cut off.
 
 import argparse
 from functools import partial
+from itertools import groupby
 
 import torch
 from torch.nn import functional as F
 
-from benchmarks.harness import compare, save
+from benchmarks.harness import compare, ratio, save
 from huashi import implementation, pooling
 
 SCORES = torch.tensor([1.0, 0.5, 0.0, -0.5])
@@ -86,6 +87,25 @@ def main() -> None:
             rows += compare(case, runs, moved=2 * x.nbytes, **options)
     if args.case == list(CASES):
         save("order-statistics", rows)
+
+
+def table(rows: list[dict]) -> list[list[str]]:
+    """Milliseconds of each contender."""
+    names = list(dict.fromkeys(row["contender"] for row in rows))
+    lines = [["pool", "shape", "pass", *(f"{name}, ms" for name in names), "times unfold"]]
+    for _, group in groupby(rows, key=lambda row: (row["case"], row["pass"])):
+        by_name = {row["contender"]: row for row in group}
+        ours = by_name["huashi"]
+        lines.append(
+            [
+                ours["case"],
+                " × ".join(map(str, ours["shape"])),
+                ours["pass"].replace("+", " + "),
+                *(f"{by_name[name]['median_us'] / 1e3:,.1f}" for name in names),
+                f"**{ratio(ours['times_peer'])}**",
+            ]
+        )
+    return lines
 
 
 if __name__ == "__main__":

@@ -19,16 +19,13 @@ import subprocess
 import sys
 
 import numpy as np
-import onnxruntime
 import torch
-from onnx import TensorProto, helper
 from rich.console import Console
 from rich.table import Table
 from torch._inductor import config as inductor
 from torch.autograd.graph import saved_tensors_hooks
 
-from benchmarks.harness import compare, machine, save, saved
-from benchmarks.tables import pooling_summary
+from benchmarks.harness import compare, machine, ratio, save, saved
 from huashi.bench import CASES, Setting, check_device, example, prepare, settings_of
 
 CONTENDERS = "eager", "compiled", "onnxruntime", "huashi"
@@ -61,6 +58,9 @@ def onnx_runner(case, x):
     name = case.pool.removesuffix(f"{dims}d")
     if name not in ONNX:
         return None
+    import onnxruntime
+    from onnx import TensorProto, helper
+
     operator, attributes = ONNX[name]
     if settings:
         attributes = attributes | {
@@ -218,7 +218,7 @@ def show(rows):
     rows = [row for row in rows if row["case"] != "first-call"]
     if not rows:
         return
-    head, *body = pooling_summary(rows)
+    head, *body = summary(rows)
     table = Table(*head, box=None, pad_edge=False)
     for cells in body:
         table.add_row(*cells)
@@ -227,6 +227,86 @@ def show(rows):
     console.print(table)
     if len({row["commit"] for row in rows}) > 1:
         print("not all of one commit: run without --case, or with --resume, for one table")
+
+
+def table(rows: list[dict]) -> list[list[str]]:
+    """Milliseconds of each contender in contiguous float32, and how many times as fast ours is."""
+    rows = [row for row in rows if (row.get("layout"), row.get("dtype")) == PLAIN[1:]]
+    names = list(dict.fromkeys(row["contender"] for row in rows))
+    names.sort(key="huashi".__eq__)  # ours last
+    head = "case", "pool", "shape", *(f"{name}, ms" for name in names)
+    lines = [[*head, "times eager", "forward + backward, times eager"]]
+    for case in dict.fromkeys(row["case"] for row in rows):
+        of_case = [row for row in rows if row["case"] == case]
+        runs = {(row["pass"], row["contender"]): row for row in of_case}
+        ours, both = (runs.get((passes, "huashi")) for passes in ("inference", "forward+backward"))
+        forward = [runs.get(("inference", name)) for name in names]
+        lines.append(
+            [
+                case.replace("-", " "),
+                f"`{of_case[0]['pool']}`",
+                " × ".join(map(str, of_case[0]["shape"])),
+                *(f"{row['median_us'] / 1e3:,.2f}" if row else "–" for row in forward),
+                *(f"**{ratio(row['times_peer'])}**" if row else "–" for row in (ours, both)),
+            ]
+        )
+    return lines
+
+
+def summary(rows: list[dict]) -> list[list[str]]:
+    """Geometric means over the cases, for each pass, layout and dtype."""
+    rows = [row for row in rows if "pass" in row]
+    lines = [
+        [
+            "pass, layout, dtype",
+            "cases",
+            "times eager",
+            "slower than eager",
+            "least, times eager",
+            "times compiled",
+            "share of copy bandwidth",
+            "kept for backward, eager / huashi",
+        ]
+    ]
+    kinds = dict.fromkeys((row["pass"], row["layout"], row["dtype"]) for row in rows)
+    for kind in sorted(kinds, key=lambda kind: (kind[0] != "inference", kind[2] != "float32")):
+        same = [row for row in rows if (row["pass"], row["layout"], row["dtype"]) == kind]
+        by_name = {
+            name: {row["case"]: row for row in same if row["contender"] == name}
+            for name in ("eager", "compiled", "huashi")
+        }
+        ours, eager, compiled = (by_name[name] for name in ("huashi", "eager", "compiled"))
+        times = [row["times_peer"] for row in ours.values()]
+        against = [
+            compiled[case]["median_us"] / ours[case]["median_us"]
+            for case in ours
+            if case in compiled
+        ]
+        share = [row["gb_per_s"] / row["copy_gb_per_s"] for row in ours.values()]
+        kept = [
+            eager[case]["kept_bytes"] / ours[case]["kept_bytes"]
+            for case in ours
+            if ours[case].get("kept_bytes") and eager[case].get("kept_bytes")
+        ]
+        lines.append(
+            [
+                f"{kind[0].replace('+', ' + ')}, {kind[1].replace('_', ' ')}, {kind[2]}",
+                str(len(ours)),
+                f"**{statistics.geometric_mean(times):.2f}**",
+                str(sum(time < 1 for time in times)),
+                f"{min(times):.2f}",
+                f"{statistics.geometric_mean(against):.2f}" if against else "–",
+                f"{statistics.geometric_mean(share):.0%}",
+                f"{statistics.geometric_mean(kept):.1f}" if kept else "–",
+            ]
+        )
+    return lines
+
+
+TABLES = {  # name: results, table
+    "pooling": ("pooling-cpu", table),
+    "pooling-summary": ("pooling-cpu", summary),
+}
 
 
 if __name__ == "__main__":

@@ -26,5 +26,20 @@ def main() -> None:
     save("pooling-digits", [pair | common for pair in results["pairs"]])
 
 
+def table(rows: list[dict]) -> list[list[str]]:
+    """By kind of pool, means over the seeds and their spread."""
+    kinds = pooling_digits.summary(rows)
+    return [list(kinds[0]), *([str(cell) for cell in kind.values()] for kind in kinds)]
+
+
+def note(rows: list[dict]) -> str:
+    seeds = len({row["seed"] for row in rows})
+    one = rows[0]
+    return (
+        f"{seeds} seeds, mean ± standard deviation; {one['train_examples']} digits to train on, "
+        f"{one['test_examples']:,} for the test. One thread of "
+    )
+
+
 if __name__ == "__main__":
     main()

@@ -9,6 +9,7 @@ otherwise. (In float32, torch's own gradient is as far from the one in float64.)
 
 import argparse
 import copy
+from itertools import groupby
 
 import torch
 from torch import nn
@@ -146,6 +147,24 @@ def main() -> None:
                 )
     if not args.quick:
         save("pooling-model" if args.device == "cpu" else f"pooling-model-{args.device}", rows)
+
+
+def table(rows: list[dict]) -> list[list[str]]:
+    """Milliseconds of a whole model with torch's pools and with ours."""
+    lines = [["model", "layout", "pass", "torch, ms", "accelerated, ms", "times torch"]]
+    for _, group in groupby(rows, key=lambda row: (row["model"], row["layout"], row["pass"])):
+        by_name = {row["contender"]: row for row in group}
+        ours = by_name["accelerated"]
+        lines.append(
+            [
+                ours["model"],
+                ours["layout"].replace("_", " "),
+                ours["pass"].replace("+", " + "),
+                *(f"{by_name[name]['median_us'] / 1e3:,.1f}" for name in ("torch", "accelerated")),
+                f"**{ours['times_peer']:.2f}**",
+            ]
+        )
+    return lines
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import machine, save, saved
+from benchmarks.harness import machine, save, saved, threads_of
 from huashi.recipes import lm, scan
 from huashi.run import Run
 from huashi.seq2seq import LanguageModel, Translator
@@ -67,6 +67,26 @@ def measured(run: Run, measure: str) -> dict:
     }
     print(row, flush=True)
     return row | {"curve": [[one["step"], one[measure]] for one in validations]}
+
+
+def table(rows: list[dict]) -> list[list[str]]:
+    """What each recipe scores, as it is."""
+    head = ["recipe", "model", "parameters", "minutes", "steps", "test"]
+    return [head] + [
+        [
+            f"`{row['recipe']}`",
+            row["model"],
+            f"{row['parameters']:,}",
+            f"{row['minutes']:g}",
+            f"{row['steps']:,}",
+            f"{row['measure']} **{row['score']:.2f}**",
+        ]
+        for row in rows
+    ]
+
+
+def note(rows: list[dict]) -> str:
+    return f"{threads_of(rows)} for each, of "
 
 
 if __name__ == "__main__":

@@ -27,7 +27,6 @@ import time
 from pathlib import Path
 
 import torch
-import torch_pruning as tp
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
@@ -77,9 +76,11 @@ def huashi(start, data, config, target):
 
 
 def pruner_of(kind, model, data, share):
+    import torch_pruning as tp
+
     importance = tp.importance.GroupMagnitudeImportance(p=2)
     options = {"pruning_ratio": share, "ignored_layers": [model[-1]], "round_to": 8}
-    return kind(model, data.example, importance, **options)
+    return getattr(tp.pruner, kind)(model, data.example, importance, **options)
 
 
 def cut_to(kind, model, data, target):
@@ -96,7 +97,7 @@ def magnitude(start, data, config, target):
     model = copy.deepcopy(start)
     steps = config.steps - config.dense_steps
     _slim.train_steps(model, adamw(model, config, PEER_DECAY), data, config, steps)
-    small = cut_to(tp.pruner.MagnitudePruner, model, data, target)
+    small = cut_to("MagnitudePruner", model, data, target)
     _slim.fine_tune(small, data, config, config.fine_tune_steps)
     return small
 
@@ -116,11 +117,11 @@ class Regularised:
 
 def torch_pruning(start, data, config, target):
     model = copy.deepcopy(start)
-    pruner = pruner_of(tp.pruner.GroupNormPruner, model, data, 0.5)
+    pruner = pruner_of("GroupNormPruner", model, data, 0.5)
     steps = config.steps - config.dense_steps
     optimizer = Regularised(adamw(model, config, config.weight_decay), pruner, model)
     _slim.train_steps(model, optimizer, data, config, steps)
-    small = cut_to(tp.pruner.GroupNormPruner, model, data, target)
+    small = cut_to("GroupNormPruner", model, data, target)
     _slim.fine_tune(small, data, config, config.fine_tune_steps)
     return small
 
@@ -254,6 +255,64 @@ def main() -> None:
         measure(args.data)
     if "path" in args.what:
         path()
+
+
+def table(rows: list[dict]) -> list[list[str]]:
+    """By task and contender, means over the seeds ± the standard deviation of a seed."""
+    lines = [
+        [
+            "task, contender",
+            "seeds",
+            "test accuracy, %",
+            "points lost",
+            "parameters",
+            "fewer FLOPs, %",
+            "times as fast, batch 1",
+            "times as fast, batch 64",
+        ]
+    ]
+    for name in dict.fromkeys((row["task"], row["contender"]) for row in rows):
+        same = [row for row in rows if (row["task"], row["contender"]) == name]
+
+        def spread(key: str, digits: int = 2, same: list[dict] = same) -> str:
+            values = [row[key] for row in same]
+            shown = f"{statistics.mean(values):,.{digits}f}"
+            if len(values) == 1:
+                return shown
+            return f"{shown} ± {statistics.stdev(values):,.{digits}f}"
+
+        cells = spread("test"), spread("lost"), spread("parameters", 0), spread("fewer_flops", 1)
+        fast = spread("times_dense_1"), spread("times_dense_64")
+        lines.append([", ".join(name), str(len(same)), *cells, *fast])
+    return lines
+
+
+def note(rows: list[dict]) -> str:
+    return "One thread, all contenders of a seed interleaved; of "
+
+
+def path_table(rows: list[dict]) -> list[list[str]]:
+    """By strength of the penalty: what a small network scores, and how fast it is."""
+    names = [
+        "strength",
+        "test, %",
+        "zero groups",
+        "parameters",
+        "fewer FLOPs, %",
+        "times as fast, batch 1",
+        "times as fast, batch 64",
+    ]
+    cells = [
+        [f"{row[name]:,}" if name == "parameters" else row[name] for name in names] for row in rows
+    ]
+    return [names, *([str(cell) for cell in row] for row in cells)]
+
+
+def path_note(rows: list[dict]) -> str:
+    return "One thread of "
+
+
+TABLES = {"slim": ("slim", table, note), "slim-path": ("slim-path", path_table, path_note)}
 
 
 if __name__ == "__main__":

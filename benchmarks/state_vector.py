@@ -1,6 +1,6 @@
 """How much a state vector of fixed width holds: recurrent models with and without attention.
 
-    python -m benchmarks.state_vector --task copy multi30k
+    python -m benchmarks.state_vector
 
 The textbook has it that a fixed vector bounds what a sentence can hold, and that attention lifts
 the bound. Three models, alike but for that: a state of 64 and of 256 without attention, and of 64
@@ -31,7 +31,7 @@ LONGEST, SYMBOLS = 40, "abcdefghijklmnopqrst"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--task", choices=["copy", "multi30k"], nargs="*", default=["copy"])
+    parser.add_argument("--task", choices=STEPS, nargs="*", default=list(STEPS))
     parser.add_argument("--models", choices=MODELS, nargs="*", default=list(MODELS))
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
@@ -129,6 +129,20 @@ def by_length(found: list[str], pairs: list[Pair]) -> list[dict]:
         symbols = sum(len(wanted) for _, wanted in group)
         rows.append({"words": first + 2, "right, %": round(100 * right / symbols, 1)})
     return rows
+
+
+def table(rows: list[dict]) -> list[list[str]]:
+    """By length, what each model scores in each task."""
+    models = list(dict.fromkeys(row["model"] for row in rows))
+    lines = [["task, words", *models]]
+    for task in dict.fromkeys(row["task"] for row in rows):
+        same = [row for row in rows if row["task"] == task]
+        measure = "right, %" if task == "copy" else "BLEU"
+        for words in dict.fromkeys(row["words"] for row in same):
+            found = {row["model"]: row[measure] for row in same if row["words"] == words}
+            cells = [f"{found[model]:.1f}" if model in found else "–" for model in models]
+            lines.append([f"{task} ({measure}), {words:g}", *cells])
+    return lines
 
 
 if __name__ == "__main__":

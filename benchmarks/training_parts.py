@@ -12,6 +12,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -173,6 +174,30 @@ def _passes(forward: Callable[[Tensor], Tensor], x: Tensor, grad: Tensor, *other
         return x.grad
 
     return passes
+
+
+def table(rows: list[dict]) -> list[list[str]]:
+    """Microseconds of each contender beside what has to be computed and moved."""
+    names = [name for name in dict.fromkeys(row["contender"] for row in rows) if name != "huashi"]
+    names.append("huashi")
+    head = ["forward + backward", "shape", *(f"{name}, µs" for name in names)]
+    lines = [[*head, "times torch", "GFLOP/s (product)", "GB/s (copy)"]]
+    for _, group in groupby(rows, key=lambda row: row["case"]):
+        by_name = {row["contender"]: row for row in group}
+        ours = by_name["huashi"]
+        times = [by_name.get(name, {"median_us": None})["median_us"] for name in names]
+        rate = ours["mflop"] * 1e3 / ours["median_us"]
+        lines.append(
+            [
+                ours["case"],
+                " × ".join(map(str, ours["shape"])),
+                *("–" if time is None else f"{time:,.0f}" for time in times),
+                f"**{ours['times_peer']:.1f}**",
+                f"{rate:.1f} ({ours['product_gflop_per_s']:.0f})",
+                f"{ours['gb_per_s']:.1f} ({ours['copy_gb_per_s']:.1f})",
+            ]
+        )
+    return lines
 
 
 if __name__ == "__main__":

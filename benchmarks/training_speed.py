@@ -223,5 +223,21 @@ def _update(loss: torch.Tensor, model: torch.nn.Module, optimizer: torch.optim.O
     optimizer.zero_grad()
 
 
+def table(rows: list[dict]) -> list[list[str]]:
+    """Target tokens a second by size of the batch, and how many times each peer ours is."""
+    names = list(dict.fromkeys(row["contender"] for row in rows))
+    peers = [name for name in names if not name.startswith("huashi")]
+    head = ["batch, positions", "dropout", *(f"{name}, tokens/s" for name in names)]
+    lines = [head + [f"times {peer}" for peer in peers]]
+    for case in dict.fromkeys((row["batch_tokens"], row["dropout"]) for row in rows):
+        same = {
+            row["contender"]: row for row in rows if (row["batch_tokens"], row["dropout"]) == case
+        }
+        rates = [f"{same[name]['tokens_per_s']:,}" for name in names]
+        ratios = [f"**{same['huashi'][f'times_{peer}']:.2f}**" for peer in peers]
+        lines.append([f"{case[0]:,}", f"{case[1]:g}", *rates, *ratios])
+    return lines
+
+
 if __name__ == "__main__":
     main()

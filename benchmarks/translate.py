@@ -13,7 +13,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.harness import machine, save, saved
+from benchmarks.harness import machine, save, saved, threads_of
 from huashi.recipes import translate
 from huashi.seq2seq import Translator
 
@@ -65,6 +65,27 @@ def measured(model: str, args: argparse.Namespace) -> dict:
     }
     print({name: value for name, value in row.items() if name not in ("curve", "lengths")})
     return row | machine("cpu") | {"threads": args.threads, "precision": args.precision}
+
+
+def table(rows: list[dict]) -> list[list[str]]:
+    """What each model scores within its minutes, the best first."""
+    head = ["model", "parameters", "minutes", "steps", "BLEU", "chrF", "exact match, %"]
+    return [head] + [
+        [
+            row["model"],
+            f"{row['parameters']:,}",
+            f"{row['minutes']:g}",
+            f"{row['steps']:,}",
+            f"**{row['BLEU']:.1f}**",
+            f"{row['chrF']:.1f}",
+            f"{row['exact match, %']:.1f}",
+        ]
+        for row in sorted(rows, key=lambda row: -row["BLEU"])
+    ]
+
+
+def note(rows: list[dict]) -> str:
+    return f"Signature `{rows[0]['BLEU signature']}`. {threads_of(rows)} for each, of "
 
 
 if __name__ == "__main__":

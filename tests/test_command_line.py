@@ -10,6 +10,7 @@ import torch
 
 from huashi import bench
 from huashi.__main__ import main
+from huashi.bench import timing, warm_up
 
 
 @pytest.fixture
@@ -194,7 +195,7 @@ def test_follows_a_path(huashi, tmp_path, one_thread):
 
 
 def test_times_a_pool(huashi, one_thread, monkeypatch):
-    monkeypatch.setattr(bench, "copy_bandwidth", lambda device: 10.0)
+    monkeypatch.setattr(timing, "copy_bandwidth", lambda device: 10.0)
     code, out, err = huashi(
         "bench", "pooling", "--case", "spp-5", "--rounds", 1, "--dtype", "float32"
     )
@@ -229,7 +230,7 @@ def test_an_interrupted_measurement_shows_what_there_is(huashi, monkeypatch):
 
 def test_warms_up(huashi, monkeypatch, tmp_path):
     called = []
-    monkeypatch.setattr(bench, "_calls", lambda dtype: [("one", lambda: called.append(dtype))])
+    monkeypatch.setattr(warm_up, "_calls", lambda dtype: [("one", lambda: called.append(dtype))])
     monkeypatch.setattr(bench, "cache_folders", lambda: [tmp_path])
     code, out, _ = huashi("warm-up", "--dtypes", "float32", "int8")
     assert code == 0

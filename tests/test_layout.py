@@ -20,6 +20,7 @@ MEANING = (
     "bins",
     "dimensions",
     "docstrings",
+    "geometry",
     "offsets",
 )  # what a kernel may know of a chapter
 OUTSIDE = {  # a chapter: files and folders of the package, by the layer they are in

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from huashi._kernel import numba as _numba
-from huashi._kernel.numba import compiled, larger, part_of, smaller, threaded
+from huashi._kernel.numba import compiled, part_of, threaded
+from huashi._kernel.select import larger, smaller
 
 
 def test_compiles_where_no_cache_can_be_kept():

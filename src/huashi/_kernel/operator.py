@@ -49,6 +49,10 @@ class Declaration:
     """The public function whose example call runs it, such as ``huashi.pooling.max_pool2d``."""
 
 
+class NoKernelError(RuntimeError):
+    """Under ``implementation("kernel")``, where no kernel serves; the message says why."""
+
+
 DECLARED: dict[str, Declaration] = {}
 """Every operator of ``torch.ops.huashi``, by its name."""
 
@@ -134,7 +138,7 @@ def declare(
     if cpu_dtypes:
         dtypes["cpu"] = cpu_dtypes
     for device, kernel in kernels.items():
-        function = _imported(kernel) if isinstance(kernel, str) else kernel
+        function = imported(kernel) if isinstance(kernel, str) else kernel
         launch = _on_device_of_first(function) if device == "cuda" else function
         torch.library.impl(f"huashi::{name}", device, launch)
     if backward:
@@ -161,21 +165,21 @@ def kernel_serves(
             ``unless=mask is not None and "mask"``.
 
     Raises:
-        RuntimeError: under ``implementation("kernel")``, if no kernel can serve.
+        NoKernelError: under ``implementation("kernel")``, if no kernel can serve.
     """
     mode = _current_mode()
     if mode == "reference":
         return False
     obstacle = DECLARED[name].uncovered[unless] if unless else _obstacle(name, x, *others)
     if obstacle and mode == "kernel":
-        raise RuntimeError(f'implementation("kernel"): no kernel serves {name}: {obstacle}')
+        raise NoKernelError(f'implementation("kernel"): no kernel serves {name}: {obstacle}')
     return obstacle is None
 
 
 def without_kernel(why: str) -> Callable[[F], F]:
     """Mark a function that torch's own operators compute, since no kernel would be faster.
 
-    Under ``implementation("kernel")`` it raises RuntimeError, which says ``why``.
+    Under ``implementation("kernel")`` it raises :class:`NoKernelError`, which says ``why``.
     """
 
     def mark(function: F) -> F:
@@ -183,7 +187,7 @@ def without_kernel(why: str) -> Callable[[F], F]:
         def checked(*args: Any, **kwargs: Any) -> Any:
             if _current_mode() == "kernel":
                 name = function.__name__.lstrip("_")
-                raise RuntimeError(f'implementation("kernel"): no kernel serves {name}: {why}')
+                raise NoKernelError(f'implementation("kernel"): no kernel serves {name}: {why}')
             return function(*args, **kwargs)
 
         return checked  # pyright: ignore[reportReturnType]
@@ -227,7 +231,7 @@ def backward_of(reference: Callable, inputs: tuple, grad: Tensor, *constants: An
     return tuple(next(grads) if t.requires_grad else None for t in inputs)
 
 
-def _imported(path: str) -> Callable:
+def imported(path: str) -> Callable:
     """The function at ``module:function``, imported by its first call."""
     module, _, name = path.partition(":")
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from huashi.commands._recipes import RUN, recipe_named, slim_names
 from huashi.commands._tables import print_tables
-from huashi.run import Run
+from huashi.run import open_run
+from huashi.run.task import NETWORK
 
 
 def slim(
@@ -23,7 +24,7 @@ def slim(
     and model.pt2, a program that torch runs without Huashi.
 
     Args:
-        run: folder of a finished run of a recipe whose name begins with slim.
+        run: folder of a finished run of a network that learned to have zero channels.
         folder: of the new run; by default that of the run with -slim at its end.
         round_to: channels that stay in a layer are a multiple of this, as hardware likes it.
         fine_tune: steps to train the small network on without a penalty; 0 for none, by default as
@@ -31,8 +32,8 @@ def slim(
     """
     from huashi.recipes import _slimming
 
-    opened = Run(run)
-    if opened.recipe not in slim_names():
+    opened = open_run(run)
+    if opened.task != NETWORK:
         raise ValueError(f"{run} must be a run of {' or '.join(slim_names())}, got {opened.recipe}")
     folder = folder or run.with_name(f"{run.absolute().name}-slim")
     new = _slimming.slim(

@@ -9,7 +9,8 @@ from rich.table import Table
 
 from huashi.commands._recipes import RUN, first_line, recipe_named, recipe_names
 from huashi.commands._tables import print_tables
-from huashi.run import Run
+from huashi.run import open_run
+from huashi.run.task import LANGUAGE_MODEL
 
 
 def recipes() -> None:
@@ -37,7 +38,7 @@ def evaluate(run: RUN, /, *, data: Path | None = None, beam: int = 5, device: st
         beam: hypotheses kept alive, with --data; 1 is greedy search.
         device: where to compute, such as cpu or cuda.
     """
-    opened = Run(run)
+    opened = open_run(run)
     if data is None and opened.recipe == "imported":
         raise ValueError(f"data must be given for {run}, which was imported and has no test")
     if data is None:
@@ -53,7 +54,7 @@ def evaluate(run: RUN, /, *, data: Path | None = None, beam: int = 5, device: st
     pairs = list(read_pairs(data))
     if not pairs:
         raise ValueError(f"{data} must hold at least one pair, got none")
-    if opened.model.get("encoder", 0) is None:
+    if opened.task == LANGUAGE_MODEL:
         raise ValueError(f"{run} must be of a model with a source, got one of a language model")
     translator = Translator.load(opened, device=device)
     if opened.path("train.tokens").is_dir() and translator.has_one_vocabulary:

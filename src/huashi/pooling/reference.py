@@ -32,7 +32,7 @@ def windows(x: Tensor, axes: tuple[AnyAxis, ...], mask: Tensor | None = None) ->
 
     Args:
         x: (..., the lengths of ``axes``).
-        axes: from :func:`huashi.pooling.geometry.axes_of`; of windows that differ in size, the
+        axes: from :func:`huashi._windows.axes_of`; of windows that differ in size, the
             smaller lack the last elements.
         mask: True where an element is real, bool, broadcastable to ``x``.
     """

@@ -15,6 +15,7 @@ from huashi.recipes import _slim
 from huashi.recipes._slim import Data
 from huashi.regularization import Report, compact, export_program, save_compact
 from huashi.run import Clock, Progress, Run, interruptible
+from huashi.run.task import NETWORK, NETWORKS
 
 LATENCY = 1, 64  # batch sizes
 
@@ -46,7 +47,7 @@ def slim(
     steps = config.fine_tune_steps if fine_tune is None else fine_tune
     check_not_negative("fine_tune", steps)
     how = {"round_to": round_to, "fine_tune": steps}
-    new = Run.start(folder, run.recipe, config, run.model | {"compact": how})
+    new = Run.start(folder, run.recipe, config, run.model | {"compact": how}, task=NETWORK)
     if new.results is not None:
         if new.model.get("compact") != how:
             raise ValueError(f"{folder} holds another run: choose another folder")
@@ -155,7 +156,7 @@ def path(recipe: ModuleType, name: str, config: Any, strengths: Sequence[float],
     data = recipe.read(config)
     how = {"strengths": list(strengths), "point_steps": steps}
     shape = {"kind": "path", "classes": data.classes, "path": how}
-    run = Run.start(config.folder, f"{name} path", config, shape)
+    run = Run.start(config.folder, f"{name} path", config, shape, task=NETWORKS)
     if run.model.get("path") != how:
         raise ValueError(f"{config.folder} holds another path: choose another folder")
     if run.results is not None:

@@ -1,11 +1,11 @@
 """Penalties on groups of weights, with exact proximal steps."""
 
 from huashi.regularization import prox
-from huashi.regularization.compaction.compacting import Compaction, compact
-from huashi.regularization.compaction.file import export_program, load_compact, save_compact
+from huashi.regularization.compaction.model_file import export_program, load_compact, save_compact
 from huashi.regularization.compaction.report import Report
+from huashi.regularization.compaction.smaller_model import Compaction, compact
 from huashi.regularization.coupling import channels
-from huashi.regularization.groups.of_modules import (
+from huashi.regularization.groups.module_groups import (
     blocks,
     columns,
     embedding_rows,
@@ -35,10 +35,15 @@ from huashi.regularization.penalties.lasso import (
     ElasticNet,
     GroupLasso,
     GroupSquaredL2,
-    Penalty,
     SparseGroupLasso,
 )
-from huashi.regularization.penalties.norms import Exclusive, GroupMax, Nuclear, TreeGroupLasso
+from huashi.regularization.penalties.penalty import Penalty
+from huashi.regularization.penalties.structured_norms import (
+    Exclusive,
+    GroupMax,
+    Nuclear,
+    TreeGroupLasso,
+)
 
 __all__ = [
     "L1",

@@ -1,7 +1,7 @@
 """Sequence to sequence: text in, text out, and every part between."""
 
 from huashi.convolution.depthwise import depthwise_conv1d
-from huashi.convolution.light import (
+from huashi.convolution.lightweight import (
     DynamicConv1d,
     LightweightConv1d,
     dynamic_conv1d,

@@ -204,6 +204,24 @@ def test_every_part_is_tried():
     assert {type(part) for part in SOME_DECODERS.values()} == set(DECODERS.values())
 
 
+@pytest.mark.parametrize("name", SOME_ENCODERS)
+def test_a_memory_has_the_source_that_was_read(name):
+    shape = SOME_ENCODERS[name]
+    encoder = shape.build(shape.embed(8)).eval()
+    memory = encoder(BATCH.source, BATCH.lengths)
+    assert torch.equal(memory.source, BATCH.source)
+    assert memory.source.shape == memory.mask.shape == memory.keys.shape[:2]
+
+
+def test_a_memory_of_nothing_has_a_source_of_padding():
+    decoder = RNNDecoder(hidden_size=6, attention=None, **SIZE)
+    model = Architecture(encoder=None, decoder=decoder).build(8)
+    memory = model.encoder(BATCH.source, BATCH.lengths)
+    assert memory.source.shape == memory.mask.shape == memory.keys.shape[:2]
+    assert memory.source.dtype == BATCH.source.dtype
+    assert (memory.source == PAD).all()
+
+
 def test_steps_are_the_full_pass(model):
     with torch.inference_mode():
         full = model(BATCH.source, BATCH.lengths, BATCH.target[:, :-1]).log_softmax(-1)
@@ -307,11 +325,11 @@ def test_alignments_of_a_whole_target_are_those_of_its_steps(model):
         for t in range(inputs.shape[1]):
             _, state = model.step(inputs[:, t], state)
             _, whole = model.features(BATCH.source, BATCH.lengths, inputs, aligns=True)
-            assert_close(whole[:, t], model.alignment(state))
+            assert_close(whole.alignment[:, t], model.alignment(state))
     _, trained = model.train().features(BATCH.source, BATCH.lengths, inputs, aligns=True)
-    assert trained.shape == whole.shape
-    assert trained.requires_grad
-    assert trained[0].sum() > 0
+    assert trained.alignment.shape == whole.alignment.shape
+    assert trained.alignment.requires_grad
+    assert trained.alignment[0].sum() > 0
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -393,8 +411,9 @@ def learn_to_reverse(architecture, lr):
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr)
     for step in range(1000):
         batch = reversal(generator, 64)
-        logits = model(batch.source, batch.lengths, batch.target[:, :-1])
-        loss = model.output.loss(logits, batch.target[:, 1:], ignore_index=PAD)
+        gold = batch.target[:, 1:]
+        features, state = model.features(batch.source, batch.lengths, batch.target[:, :-1])
+        loss = model.output.loss(features, gold, state).total / (gold != PAD).sum()
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

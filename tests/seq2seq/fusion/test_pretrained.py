@@ -68,8 +68,14 @@ def model(architecture):
 
 
 def loss_of(model, batch):
-    logits = model(batch.source, batch.lengths, batch.target[:, :-1])
-    return model.output.loss(logits, batch.target[:, 1:], ignore_index=PAD)
+    gold = batch.target[:, 1:]
+    features, state = model.features(batch.source, batch.lengths, batch.target[:, :-1])
+    return model.output.loss(features, gold, state).total / (gold != PAD).sum()
+
+
+def test_both_memories_have_the_source_that_was_read():
+    memories = PAIRS["transformer on rnn"].build(8).encoder(BATCH.source, BATCH.lengths)
+    assert all(torch.equal(memory.source, BATCH.source) for memory in memories)
 
 
 def test_the_first_stays_as_it_is(architecture):

@@ -10,21 +10,28 @@ memory this reads each element once, whatever the window, and writes the results
 
 import numpy as np
 
-from huashi._kernel.numba import (
-    compiled,
-    inlined,
-    larger,
-    narrow,
-    part_of,
-    smaller,
-    threaded,
-    wide,
+from huashi._kernel.bfloat16 import wide
+from huashi._kernel.numba import compiled, inlined, part_of, threaded
+from huashi.pooling.cpu.fold_elements import (
+    MAX,
+    MIN,
+    SUM,
+    copy_changed,
+    store,
 )
-
-MAX, MIN, SUM = 1, -1, 0  # what a fold does
-AS_IS, ABS, SQUARE = 0, 1, 2  # what is done to an element first
-DIVIDE, ROOT = 1, 2  # what is done to a result last, as flags
-LENGTH, KERNEL, STRIDE, BEFORE, AFTER, DILATION, WINDOWS = range(7)  # the fields of an Axis
+from huashi.pooling.cpu.windows import (
+    DILATION,
+    KERNEL,
+    LENGTH,
+    STRIDE,
+    WINDOWS,
+    every,
+    piece,
+    pieces,
+    rows,
+    source,
+    span,
+)
 
 
 @compiled
@@ -98,70 +105,6 @@ def _append(now, total, n, size, done, step):
 
 
 @inlined
-def every(row, out, stride, unit):
-    """Store each ``stride``-th element, of ``unit`` numbers."""
-    if unit > 1:
-        for o in range(out.size // unit):
-            source, target = row[o * stride * unit :], out[o * unit : (o + 1) * unit]
-            for i in range(unit):
-                target[i] = narrow(wide(source[i]), out)
-    elif stride == 1:
-        for i in range(out.size):
-            out[i] = narrow(wide(row[i]), out)
-    elif stride == 2:  # known to the compiler, so that it runs in vector lanes
-        for i in range(out.size):
-            out[i] = narrow(wide(row[2 * i]), out)
-    else:
-        for i in range(out.size):
-            out[i] = narrow(wide(row[stride * i]), out)
-
-
-@inlined
-def store(line, out, unit, count, along, finish):
-    """Divide a line by how many elements there were, take the root, and narrow it."""
-    if finish == DIVIDE and unit == 1:  # in one go
-        for o in range(along.size):
-            out[o] = narrow(line[o] / (count * along[o]), out)
-        return
-    if finish & DIVIDE and unit == 1:
-        for o in range(along.size):
-            line[o] /= count * along[o]
-    elif finish & DIVIDE:
-        for o in range(along.size):
-            share = count * along[o]
-            for i in range(o * unit, (o + 1) * unit):
-                line[i] /= share
-    if finish & ROOT:
-        for i in range(out.size):
-            out[i] = narrow(np.sqrt(line[i]), out)
-    else:
-        for i in range(out.size):
-            out[i] = narrow(line[i], out)
-
-
-@inlined
-def copy_changed(source, target, change):
-    """Copy a row; of each element the magnitude or the square, if asked for."""
-    if change == ABS:
-        for i in range(target.size):
-            target[i] = abs(wide(source[i]))
-    elif change == SQUARE:
-        for i in range(target.size):
-            target[i] = wide(source[i]) * wide(source[i])
-    else:
-        for i in range(target.size):
-            target[i] = wide(source[i])
-
-
-@compiled
-def span(axis, spread, n):
-    """Which elements of a row fall into a scratch of ``n``, and where the first of them does."""
-    first = max(0, -(axis[BEFORE] // spread))  # before < 0 leaves out what comes earlier
-    last = min((axis[LENGTH] - 1) // spread + 1, (n - axis[BEFORE] + spread - 1) // spread)
-    return first, max(first, last), axis[BEFORE] + first * spread
-
-
-@inlined
 def _load(source, target, first, last, start, spread, unit, identity, change):
     """Copy elements of a row, ``spread`` apart, to ``start``; the others get the identity."""
     if spread > 1:
@@ -179,16 +122,6 @@ def _load(source, target, first, last, start, spread, unit, identity, change):
             target[i] = identity
 
 
-@compiled
-def source(place, length, spread):
-    """Which row of the input lies at ``place`` of the padded, spread one; -1 for none."""
-    if place < 0 or place >= length:
-        return -1
-    if spread == 1:  # most often, and a division takes as long as copying a row
-        return place
-    return place // spread if place % spread == 0 else -1
-
-
 @inlined
 def _fill(x, now, p, corner, size, axes, spread, unit, identity, change):
     """Copy part of plane ``p``, padded, into the scratch: (rows of A, rows of B, pitch)."""
@@ -204,32 +137,6 @@ def _fill(x, now, p, corner, size, axes, spread, unit, identity, change):
                 _load(x[p, a, b], target, first, last, start, spread[2], unit, identity, change)
             else:
                 target[:] = identity
-
-
-@inlined
-def piece(task, y, axes, band):
-    """Which windows a task computes, and the part of the input that they need."""
-    bands_a = (y.shape[1] + band[0] - 1) // band[0]
-    bands_b = (y.shape[2] + band[1] - 1) // band[1]
-    p, t = task // (bands_a * bands_b), task % (bands_a * bands_b)
-    first_a, first_b = t // bands_b * band[0], t % bands_b * band[1]
-    count_a, count_b = min(band[0], y.shape[1] - first_a), min(band[1], y.shape[2] - first_b)
-    corner_a = first_a * axes[0, STRIDE] - axes[0, BEFORE]
-    corner_b = first_b * axes[1, STRIDE] - axes[1, BEFORE]
-    return p, (first_a, first_b), (count_a, count_b), (corner_a, corner_b)
-
-
-@compiled
-def rows(axis, windows):
-    """How many elements along an axis so many windows reach over."""
-    return (windows - 1) * axis[STRIDE] + axis[DILATION] * (axis[KERNEL] - 1) + 1
-
-
-@compiled
-def pieces(y, band):
-    """Into how many bands of windows the work is cut."""
-    bands_a = (y.shape[1] + band[0] - 1) // band[0]
-    return y.shape[0] * bands_a * ((y.shape[2] + band[1] - 1) // band[1])
 
 
 @threaded
@@ -266,85 +173,3 @@ def sweep(
                     every(row, spare[: out.size], axes[2, STRIDE], unit)
                     row = spare[: out.size]
                 store(row, out, unit, counts[firsts[0] + o, firsts[1] + q], along, finish)
-
-
-@threaded
-def whole(part, parts, x, y, fold, change, finish, count, identity):
-    """Fold each row of floats, (rows, n) -> (rows,)."""
-    for r in part_of(x.shape[0], part, parts):
-        row, result, odd = x[r], identity, 0
-        if fold == MAX:
-            for i in range(row.size):
-                result = larger(result, wide(row[i]))
-                odd |= wide(row[i]) != wide(row[i])
-        elif fold == MIN:
-            for i in range(row.size):
-                result = smaller(result, wide(row[i]))
-                odd |= wide(row[i]) != wide(row[i])
-        elif change == SQUARE:
-            for i in range(row.size):
-                result += wide(row[i]) * wide(row[i])
-        elif change == ABS:
-            for i in range(row.size):
-                result += abs(wide(row[i]))
-        else:
-            for i in range(row.size):
-                result += wide(row[i])
-        if odd:
-            result = identity - identity  # NaN, since the identity is infinite
-        if finish & DIVIDE:
-            result /= count
-        if finish & ROOT:
-            result = np.sqrt(result)
-        y[r] = narrow(result, y)
-
-
-@threaded
-def whole_by_channel(part, parts, x, y, fold, change, finish, count, identity, width):
-    """Fold the middle dimension of floats, (n, length, channels) -> (n, channels)."""
-    pieces, one = (x.shape[2] + width - 1) // width, np.full(1, count / count)
-    for task in part_of(x.shape[0] * pieces, part, parts):
-        n, low = task // pieces, task % pieces * width
-        high = min(low + width, x.shape[2])
-        now, odd = np.full(high - low, identity), False
-        for i in range(x.shape[1]):
-            odd |= _join(x[n, i, low:high], now, fold, change)
-        if odd:
-            for i in range(x.shape[1]):
-                _spoil(x[n, i, low:high], now)
-        store(now, y[n, low:high], now.size, count, one, finish)
-
-
-@inlined
-def _join(given, now, fold, change):
-    """Fold an element of each channel; say whether there is a NaN, which a maximum may miss."""
-    odd = now.dtype.type(0)
-    if fold == MAX:
-        for c in range(now.size):
-            value = wide(given[c])
-            now[c] = larger(now[c], value)
-            odd = larger(odd, now.dtype.type(value != value))
-    elif fold == MIN:
-        for c in range(now.size):
-            value = wide(given[c])
-            now[c] = smaller(now[c], value)
-            odd = larger(odd, now.dtype.type(value != value))
-    elif change == ABS:
-        for c in range(now.size):
-            now[c] += abs(wide(given[c]))
-    elif change == SQUARE:
-        for c in range(now.size):
-            now[c] += wide(given[c]) * wide(given[c])
-    else:
-        for c in range(now.size):
-            now[c] += wide(given[c])
-    return odd > 0
-
-
-@compiled
-def _spoil(given, now):
-    """NaN to the channels that have one."""
-    for c in range(now.size):
-        value = wide(given[c])
-        if value != value:
-            now[c] = value

@@ -14,22 +14,26 @@ NaN the larger one, as row-major order has it, whatever the order of the folds.
 
 import numpy as np
 
-from huashi._kernel.numba import inlined, maximum, minimum, narrow, part_of, threaded, wide
-from huashi.pooling.cpu.fold_bands import (
+from huashi._kernel.bfloat16 import narrow, wide
+from huashi._kernel.numba import inlined, part_of, threaded
+from huashi._kernel.select import maximum, minimum
+from huashi.pooling.cpu.fold_elements import (
     ABS,
     AS_IS,
-    BEFORE,
-    DILATION,
     DIVIDE,
-    KERNEL,
-    LENGTH,
     MAX,
     MIN,
     SQUARE,
-    STRIDE,
     copy_changed,
-    span,
     store,
+)
+from huashi.pooling.cpu.windows import (
+    BEFORE,
+    DILATION,
+    KERNEL,
+    LENGTH,
+    STRIDE,
+    span,
 )
 
 FAR = np.int32(2**30)  # the offset of what is absent: larger than any

@@ -15,9 +15,18 @@ import functools
 
 import numpy as np
 
-from huashi._kernel.numba import compiled, inlined, larger, narrow, part_of, smaller, threaded, wide
-from huashi.pooling.cpu.fold_bands import BEFORE, DILATION, KERNEL, LENGTH, STRIDE, every
-from huashi.pooling.cpu.window_means import place
+from huashi._kernel.bfloat16 import narrow, wide
+from huashi._kernel.numba import compiled, inlined, part_of, threaded
+from huashi._kernel.select import larger, smaller
+from huashi.pooling.cpu.windows import (
+    BEFORE,
+    DILATION,
+    KERNEL,
+    LENGTH,
+    STRIDE,
+    every,
+    place,
+)
 
 NOWHERE = 255  # the offset of no element
 _SMALLER, _LARGER = 1, 2  # what of an exchange anything depends on

@@ -1,5 +1,5 @@
 """Which channels of a network must vanish together, found by tracing it."""
 
-from huashi.regularization.coupling.coupled_channels import channels
+from huashi.regularization.coupling.channel_groups import channels
 
 __all__ = ["channels"]

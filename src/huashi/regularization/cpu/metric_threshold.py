@@ -11,7 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from huashi._kernel.numba import array_of, compiled, larger, part_of, smaller, threaded
+from huashi._kernel.bfloat16 import array_of
+from huashi._kernel.numba import compiled, part_of, threaded
+from huashi._kernel.select import larger, smaller
 
 
 @compiled

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from huashi.regularization.groups.slices import Groups
-from huashi.regularization.optimizer.pairs import Pair, flat_pairs
-from huashi.regularization.penalties.lasso import Penalty
+from huashi.regularization.optimizer.penalty_pairs import Pair, flat_pairs
+from huashi.regularization.penalties.penalty import Penalty
 
 Loss = Callable[[], Tensor]
 """The loss on all data, as a 0-d tensor with a gradient."""

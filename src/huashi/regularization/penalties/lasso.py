@@ -8,21 +8,10 @@ Two that are often confused, for groups g that share no weight:
 The first is weight decay, whatever the groups, and never makes a weight zero; the second makes
 whole groups exactly zero (Yuan and Lin, 2006; for filters of networks Wen et al., 2016). No formula
 hides a factor 1/2 or a :math:`\sqrt{|g|}`.
-
-A penalty is a few numbers and five methods. Weights ``w`` are (groups, elements), each row a group:
-
-- ``value(w)``: 0-d.
-- ``prox(v, step)``: :math:`\arg\min_x \tfrac12 \|x - v\|^2 + \mathrm{step} \cdot R(x)`.
-- ``prox_metric(v, step, h)``: the same with :math:`\tfrac12 \sum_i h_i (x_i - v_i)^2`, as it fits
-  an optimiser that divides each element by an h of its own.
-- ``distance(gradient, w)``: of minus the gradient of the loss to the subdifferential, (groups,);
-  0 where a group is stationary.
-- ``lambda_max(gradient)``: the least factor of the penalty at which 0 is stationary, given the
-  gradient of the loss at 0.
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol, Self
+from typing import Literal, Self
 
 import torch
 from torch import Tensor
@@ -33,17 +22,6 @@ from huashi.regularization.penalties.stationarity import least_factor, radial_di
 
 Weights = Literal["one", "sqrt"] | Tensor
 """What a group's norm is multiplied with: 1, the root of its number of elements, or (groups,)."""
-
-
-class Penalty(Protocol):
-    """What a proximal optimiser needs of a penalty."""
-
-    def value(self, w: Tensor) -> Tensor: ...
-    def prox(self, v: Tensor, step: float) -> Tensor: ...
-    def prox_metric(self, v: Tensor, step: float, h: Tensor) -> Tensor: ...
-    def distance(self, gradient: Tensor, w: Tensor) -> Tensor: ...
-    def lambda_max(self, gradient: Tensor) -> float: ...
-    def scaled(self, factor: float) -> Self: ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,6 +29,7 @@ from huashi.seq2seq.models.lightconv import LightConvDecoder, LightConvEncoder
 from huashi.seq2seq.models.rnn import RNNDecoder, RNNEncoder
 from huashi.seq2seq.models.slicenet.coders import SliceNetDecoder, SliceNetEncoder
 from huashi.seq2seq.models.transformer import TransformerDecoder, TransformerEncoder
+from huashi.seq2seq.text.tokenizer import PAD
 
 EncoderShape = RNNEncoder | ConvEncoder | LightConvEncoder | SliceNetEncoder | TransformerEncoder
 DecoderShape = (
@@ -169,7 +170,8 @@ class _NoSource(nn.Module):
     def forward(self, source: Tensor, lengths: Tensor) -> Memory:
         """A memory of one masked position for each source, whatever it says."""
         nothing = self.nothing.expand(len(source), -1, -1)
-        return Memory(nothing, nothing, torch.zeros_like(nothing[..., 0], dtype=torch.bool))
+        mask = torch.zeros_like(nothing[..., 0], dtype=torch.bool)
+        return Memory(nothing, nothing, mask, source=source.new_full(mask.shape, PAD))
 
 
 def describe(architecture: Architecture | FusedArchitecture) -> dict[str, Any]:

@@ -31,8 +31,8 @@ from huashi.seq2seq.search import (
     stochastic_beam_search,
 )
 from huashi.seq2seq.search.adjustments.context import Adjustment
-from huashi.seq2seq.search.rules import Semantics
-from huashi.seq2seq.search.step import check_beam
+from huashi.seq2seq.search.arguments import check_beam
+from huashi.seq2seq.search.beam.rules import Semantics
 from huashi.seq2seq.text.tokenizer import BOS, EOS, UNKNOWN, Tokenizer
 
 Method = Literal["beam", "sample", "stochastic_beam"]

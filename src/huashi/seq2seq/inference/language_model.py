@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from huashi._checks import check_positive
-from huashi.run import Run
+from huashi.run import Run, open_run
+from huashi.run.task import LANGUAGE_MODEL
 from huashi.seq2seq.architecture import build
 from huashi.seq2seq.model.protocol import EncoderDecoder
 from huashi.seq2seq.models.rnn import RNNDecoder
@@ -60,9 +61,9 @@ class LanguageModel:
             FileNotFoundError: the folder, or the model in it, is not there.
             ValueError: a file in it is damaged, or it is not the run of a language model.
         """
-        run = run if isinstance(run, Run) else Run(run)
-        if run.model.get("encoder", 0) is not None or "context" not in run.config:
-            raise ValueError(f"{run.folder} must be the run of a language model")
+        run = open_run(run, LANGUAGE_MODEL)
+        if "context" not in run.config:
+            raise ValueError(f"{run.folder} must be the run of a language model of running text")
         tokenizer = Tokenizer.load(run.path("tokenizer.json"))
         model = build(run.model, len(tokenizer))
         run.load_model(model)
@@ -136,8 +137,8 @@ class LanguageModel:
             padded = torch.nn.utils.rnn.pad_sequence(some, batch_first=True, padding_value=PAD)
             padded = padded.to(self._device)
             none = torch.zeros(len(some), 1, dtype=torch.long, device=self._device)
-            logits = self.model(none, none[:, 0] + 1, padded[:, :-1])
-            log_probs = self.model.output.log_probabilities(logits)
+            features, state = self.model.features(none, none[:, 0] + 1, padded[:, :-1])
+            log_probs = self.model.output.log_probabilities(features, state)
             told = -log_probs.gather(-1, padded[:, 1:, None])[..., 0].double()
             for row, window in enumerate(some):
                 known = 0 if first + row == 0 else self.context - stride
@@ -154,16 +155,15 @@ class LanguageModel:
         return _State(self.model.encode(none, none[:, 0] + 1), none[:, :0])
 
     def _read(self, tokens: Tensor, state: _State) -> tuple[Tensor, _State]:
-        """Read (rows, tokens); return the features of the last of them, (rows, size)."""
+        """Read ``tokens``, (rows, tokens); return features, (rows, tokens, size)."""
         if self._forgets and state.tokens.shape[1] + tokens.shape[1] > self.context:
             kept = state.tokens[:, -(self.context // 2) :]
             fresh = select(self._start(), torch.zeros_like(tokens[:, 0]))
             state = _State(self.model.decoder(kept, fresh.inner)[1], kept)
         features, inner = self.model.decoder(tokens, state.inner)
-        return features[:, -1], _State(
-            inner, torch.cat([state.tokens, tokens], 1)[:, -self.context :]
-        )
+        read = torch.cat([state.tokens, tokens], 1)[:, -self.context :]
+        return features, _State(inner, read)
 
     def _step(self, tokens: Tensor, state: _State) -> tuple[Tensor, _State]:
         features, state = self._read(tokens[:, None], state)
-        return self.model.output.log_probabilities(self.model.output(features)), state
+        return self.model.output.log_probabilities(features, state.inner)[:, 0], state

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from huashi._checks import check_positive
-from huashi.run import Run
+from huashi.run import Run, open_run
+from huashi.run.task import LANGUAGE_MODEL, TRANSLATION
 from huashi.seq2seq.architecture import architecture_of, build
 from huashi.seq2seq.inference.decoding import Decoding, Wishes, decode
 from huashi.seq2seq.model.protocol import EncoderDecoder
@@ -121,15 +122,15 @@ class Translator:
 
         Raises:
             FileNotFoundError: the folder, or the model in it, is not there.
-            ValueError: a file in it is damaged, it is not a run folder, there is no such device, or
-                runs have different tokenizers.
+            ValueError: a file in it is damaged, it is not the run folder of a translation, there is
+                no such device, or runs have different tokenizers.
         """
-        runs = [one if isinstance(one, Run) else Run(one) for one in (run, *others)]
+        runs = [open_run(one, TRANSLATION) for one in (run, *others)]
+        beside = None if language_model is None else open_run(language_model, LANGUAGE_MODEL)
         models = [_model(one, runs[0], device) for one in runs]
         model = models[0] if len(models) == 1 else Ensemble(models, mean=mean)
-        if language_model is not None:
-            one = language_model if isinstance(language_model, Run) else Run(language_model)
-            model = ShallowFusion(model, _model(one, runs[0], device), language_model_weight)
+        if beside is not None:
+            model = ShallowFusion(model, _model(beside, runs[0], device), language_model_weight)
         return cls(
             model,
             *tokenizers_of(runs[0]),

@@ -6,7 +6,7 @@ They are a Transformer's with another layer in the place of its self-attention,
 
 whose kernels grow from layer to layer; the decoder's attention to the source, the feed-forward
 parts, norms and positions are those of :mod:`huashi.seq2seq.models.transformer`, and the alignment
-is that of its decoder. What the convolutions are says :mod:`huashi.convolution.light`.
+is that of its decoder. What the convolutions are says :mod:`huashi.convolution.lightweight`.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from huashi._checks import check_choice
-from huashi.convolution.light import DynamicConv1d, LightweightConv1d
+from huashi.convolution.lightweight import DynamicConv1d, LightweightConv1d
 from huashi.convolution.separable import Padding
 from huashi.seq2seq.model.protocol import Memory, real_positions
 from huashi.seq2seq.models.transformer import TransformerDecoder
@@ -155,7 +155,7 @@ class Encoder(nn.Module):
         for layer in self.layers:
             x = layer(x, mask)
         x = self.norm(x).masked_fill(~mask[..., None], 0.0)
-        return Memory(x, x, mask)
+        return Memory(x, x, mask, source=source)
 
 
 class Decoder(nn.Module):

@@ -138,7 +138,8 @@ class _Encoder(nn.Module):
         states, _ = pad_packed_sequence(outputs, batch_first=True, total_length=source.shape[1])
         last = last if isinstance(last, tuple) else (last,)
         mask = real_positions(lengths, source.shape[1], source.device)
-        return Memory(states, states, mask, tuple(_join_directions(h) for h in last))
+        joined = tuple(_join_directions(h) for h in last)
+        return Memory(states, states, mask, joined, source=source)
 
 
 class _Decoder(nn.Module):

@@ -16,7 +16,6 @@ from huashi.seq2seq.search.adjustments.filters import (
     TopP,
     Typical,
 )
-from huashi.seq2seq.search.adjustments.phrases import Phrases
 from huashi.seq2seq.search.adjustments.prefixes import BiasedPrefix, ForcedPrefix
 from huashi.seq2seq.search.adjustments.repetition import NoRepeatNgram, RepetitionPenalty
 from huashi.seq2seq.search.adjustments.tries import InTrie
@@ -27,16 +26,20 @@ from huashi.seq2seq.search.adjustments.vocabulary import (
     SuppressAtBegin,
     UnknownPenalty,
 )
-from huashi.seq2seq.search.beam import beam_search
-from huashi.seq2seq.search.candidates import DiverseGroups, DiverseSiblings
+from huashi.seq2seq.search.beam.diversity import DiverseGroups, DiverseSiblings
+from huashi.seq2seq.search.beam.phrases import Phrases
+from huashi.seq2seq.search.beam.rules import PRESETS, Rules, rules_of
+from huashi.seq2seq.search.beam.search import beam_search
 from huashi.seq2seq.search.ensembles import Ensemble, ShallowFusion
 from huashi.seq2seq.search.greedy import greedy_search
 from huashi.seq2seq.search.hypothesis import BeamStep, Hypothesis
-from huashi.seq2seq.search.rules import PRESETS, Rules, rules_of
-from huashi.seq2seq.search.sampling import sample
-from huashi.seq2seq.search.state import select
-from huashi.seq2seq.search.stochastic import importance_weights, stochastic_beam_search
-from huashi.seq2seq.search.unknown import replace_unknown
+from huashi.seq2seq.search.protocol import select
+from huashi.seq2seq.search.sampling.ancestral import sample
+from huashi.seq2seq.search.sampling.stochastic_beam import (
+    importance_weights,
+    stochastic_beam_search,
+)
+from huashi.seq2seq.search.unknown_tokens import replace_unknown
 
 __all__ = [
     "PRESETS",

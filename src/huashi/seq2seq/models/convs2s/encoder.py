@@ -86,7 +86,7 @@ class Encoder(nn.Module):
             x = layer(x, mask[..., None])
         z = _scale_gradient(self.last(x), self.gradient)
         keys, values = (y * mask[..., None] for y in (z, (z + embedded) * HALF))
-        return Memory(keys, values, mask)
+        return Memory(keys, values, mask, source=source)
 
 
 class EncoderLayer(nn.Module):

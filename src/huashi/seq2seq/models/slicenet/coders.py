@@ -153,7 +153,7 @@ class Encoder(nn.Module):
         for layer in self.layers:
             x = layer(x, mask[..., None])
         x = self.dropout(x)
-        return Memory(x, x, mask)
+        return Memory(x, x, mask, source=source)
 
 
 class Decoder(nn.Module):
@@ -184,7 +184,7 @@ class Decoder(nn.Module):
         """The state before the first step: nothing was read, and frames are zero."""
         keys = self.source(memory.keys)
         values = keys if memory.values is memory.keys else self.source(memory.values)
-        memory = Memory(keys, values, memory.mask)
+        memory = memory._replace(keys=keys, values=values)
         return State(
             tuple(attention.start(memory) for attention in self.attentions),
             self.merge.start(keys),

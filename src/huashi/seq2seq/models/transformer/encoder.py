@@ -98,7 +98,7 @@ class _Encoder(nn.Module):
         for layer in self.layers:
             x = layer(x, mask[:, None, None])
         x = self.norm(x).masked_fill(~mask[..., None], 0.0)
-        return Memory(x, x, mask)
+        return Memory(x, x, mask, source=source)
 
 
 class _Layer(nn.Module):
