@@ -19,6 +19,7 @@ MEANING = (
     "reference",
     "bins",
     "dimensions",
+    "docstrings",
     "geometry",
     "offsets",
 )  # what a kernel may know of a chapter

@@ -30,26 +30,24 @@ def adaptive_max_pool(
 ) -> Tensor | tuple[Tensor, Tensor]:
     """The largest element of each of ``output_size`` bins.
 
+    Bin i of O along L elements has those from ``floor(i L / O)`` to before ``ceil((i + 1) L / O)``.
     The first of equals wins, and it alone gets the gradient. NaN wins over all else. A bin without
-    a real element gives -inf (the least integer of an integer dtype) and index -1.
+    a real element gives -inf (the least integer of an integer dtype) and index -1. With ``mask`` or
+    ``lengths`` the bins are those of the whole length all the same.
 
     Args:
-        x: (channel, L...) or (batch, channel, L...), floating-point or integer.
-        output_size: bins along each dimension, one number or one for each; None for as many as
-            there are elements.
+        {shared}
+        x: {shape}, floating-point or integer.
         return_indices: also give where each maximum lies.
-        mask: True where an element is real, bool, broadcastable to ``x``.
-        lengths: in one dimension, how many elements of each sample are real, (batch,), integers.
-            The bins are those of the whole length all the same.
 
     Returns:
-        The maxima, (..., channel, output_size...), and with ``return_indices`` their int64 indices
-        in the flattened dimensions.
+        The maxima, {bins}, in the dtype of ``x``; nothing is accumulated. With ``return_indices``
+        also their indices in the flattened dimensions, int64.
 
     Raises:
-        ValueError: an argument is out of its range.
-        TypeError: an argument is of the wrong kind.
+        {errors}
 
+    >>> import torch
     >>> adaptive_max_pool1d(torch.tensor([[1.0, 2.0, 9.0, 3.0, 4.0]]), 2, return_indices=True)
     (tensor([[9., 9.]]), tensor([[2, 2]]))
     """
@@ -65,8 +63,26 @@ def adaptive_min_pool(
     mask: Tensor | None = None,
     lengths: Tensor | None = None,
 ) -> Tensor | tuple[Tensor, Tensor]:
-    """The smallest element of each bin. Takes what :func:`adaptive_max_pool2d` takes.
+    """The smallest element of each of ``output_size`` bins.
 
+    Bin i of O along L elements has those from ``floor(i L / O)`` to before ``ceil((i + 1) L / O)``.
+    The first of equals wins, and it alone gets the gradient. NaN wins over all else. A bin without
+    a real element gives inf (the greatest integer of an integer dtype) and index -1. With ``mask``
+    or ``lengths`` the bins are those of the whole length all the same.
+
+    Args:
+        {shared}
+        x: {shape}, floating-point or integer.
+        return_indices: also give where each minimum lies.
+
+    Returns:
+        The minima, {bins}, in the dtype of ``x``; nothing is accumulated. With ``return_indices``
+        also their indices in the flattened dimensions, int64.
+
+    Raises:
+        {errors}
+
+    >>> import torch
     >>> adaptive_min_pool1d(torch.tensor([[1.0, 2.0, 9.0, 3.0, 4.0]]), 2)
     tensor([[1., 3.]])
     """
@@ -100,7 +116,7 @@ def _adaptive_extremum(
 
 
 class AdaptiveMaxPool(AdaptivePool):
-    """:func:`~huashi.pooling.adaptive_max_pool2d` as a module."""
+    """:func:`~huashi.pooling.adaptive_max_pool{dims}d` as a module."""
 
     pool = staticmethod(adaptive_max_pool)
 
@@ -114,18 +130,32 @@ class AdaptiveMaxPool(AdaptivePool):
 
 
 class AdaptiveMinPool(AdaptiveMaxPool):
-    """:func:`~huashi.pooling.adaptive_min_pool2d` as a module."""
+    """:func:`~huashi.pooling.adaptive_min_pool{dims}d` as a module."""
 
     pool = staticmethod(adaptive_min_pool)
 
 
-adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = each_dimension(adaptive_max_pool)
+adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = each_dimension(
+    adaptive_max_pool,
+    lambda f, x: f(x, 3),
+    lambda f, x: f(x, 2),
+    integers=True,
+)
 
 
-adaptive_min_pool1d, adaptive_min_pool2d, adaptive_min_pool3d = each_dimension(adaptive_min_pool)
+adaptive_min_pool1d, adaptive_min_pool2d, adaptive_min_pool3d = each_dimension(
+    adaptive_min_pool,
+    lambda f, x: f(x, 3),
+    lambda f, x: f(x, 2),
+    integers=True,
+)
 
 
-AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d = each_dimension_module(AdaptiveMaxPool)
+AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d = each_dimension_module(
+    AdaptiveMaxPool, (adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d)
+)
 
 
-AdaptiveMinPool1d, AdaptiveMinPool2d, AdaptiveMinPool3d = each_dimension_module(AdaptiveMinPool)
+AdaptiveMinPool1d, AdaptiveMinPool2d, AdaptiveMinPool3d = each_dimension_module(
+    AdaptiveMinPool, (adaptive_min_pool1d, adaptive_min_pool2d, adaptive_min_pool3d)
+)

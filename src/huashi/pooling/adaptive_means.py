@@ -30,9 +30,18 @@ def adaptive_avg_pool(
     mask: Tensor | None = None,
     lengths: Tensor | None = None,
 ) -> Tensor:
-    """The mean of the real elements of each bin; 0 where there are none.
+    """The mean of the real elements of each of ``output_size`` bins; 0 where there are none.
 
-    Takes what :func:`adaptive_max_pool2d` takes.
+    Bin i of O along L elements has those from ``floor(i L / O)`` to before ``ceil((i + 1) L / O)``.
+
+    Args:
+        {shared}
+
+    Returns:
+        {bins}, in the dtype of ``x``, accumulated in float32 or wider.
+
+    Raises:
+        {errors}
 
     >>> adaptive_avg_pool1d(torch.tensor([[1.0, 2.0, 9.0, 3.0, 4.0]]), 2)
     tensor([[4.0000, 5.3333]])
@@ -52,10 +61,21 @@ def adaptive_lp_pool(
     mask: Tensor | None = None,
     lengths: Tensor | None = None,
 ) -> Tensor:
-    """``(sum |x|^p)^(1/p)`` of each bin, or the mean inside the root; 0 for an empty one.
+    """``(sum |x|^p)^(1/p)`` of each of ``output_size`` bins; 0 for one without a real element.
 
-    Takes what :func:`adaptive_max_pool2d` takes, and ``norm_type`` and ``reduction`` as
-    :func:`lp_pool2d` does.
+    Bin i of O along L elements has those from ``floor(i L / O)`` to before ``ceil((i + 1) L / O)``.
+    Magnitudes are scaled, so that no power overflows. The gradient at 0 is 0.
+
+    Args:
+        {shared}
+        norm_type: p > 0; ``inf`` gives the largest magnitude.
+        reduction: ``"sum"``, or ``"mean"`` for the mean inside the root.
+
+    Returns:
+        {bins}, in the dtype of ``x``, accumulated in float32 or wider.
+
+    Raises:
+        {errors}
 
     >>> adaptive_lp_pool1d(torch.tensor([[3.0, -4.0, 12.0]]), 2, 2)
     tensor([[ 5.0000, 12.6491]])
@@ -77,9 +97,23 @@ def adaptive_gem_pool(
     mask: Tensor | None = None,
     lengths: Tensor | None = None,
 ) -> Tensor:
-    """The generalised mean ``mean(max(x, eps)^p)^(1/p)`` of each bin; 0 for an empty one.
+    """The generalised mean ``mean(max(x, eps)^p)^(1/p)`` of each of ``output_size`` bins.
 
-    Takes what :func:`adaptive_max_pool2d` takes, and ``p`` and ``eps`` as :func:`gem_pool2d` does.
+    Bin i of O along L elements has those from ``floor(i L / O)`` to before ``ceil((i + 1) L / O)``.
+    A bin without a real element gives 0.
+
+    Source: Radenovic, Tolias, Chum: Fine-tuning CNN Image Retrieval with No Human Annotation, 2019.
+
+    Args:
+        {shared}
+        p: exponent > 0, a number or a 0-d tensor; differentiable.
+        eps: elements below count as this, so that the power is real and its gradient finite.
+
+    Returns:
+        {bins}, in the dtype of ``x``, accumulated in float32 or wider.
+
+    Raises:
+        {errors}
 
     >>> adaptive_gem_pool1d(torch.tensor([[1.0, 7.0, 1.0]]), 2, 2)
     tensor([[5., 5.]])
@@ -101,9 +135,20 @@ def adaptive_soft_pool(
     mask: Tensor | None = None,
     lengths: Tensor | None = None,
 ) -> Tensor:
-    """``sum softmax(x)_i x_i`` of each bin; 0 for an empty one.
+    """``sum softmax(x)_i x_i`` of each of ``output_size`` bins; 0 for one without a real element.
 
-    Takes what :func:`adaptive_max_pool2d` takes.
+    Bin i of O along L elements has those from ``floor(i L / O)`` to before ``ceil((i + 1) L / O)``.
+
+    Source: Stergiou, Poppe, Kalliatakis: Refining activation downsampling with SoftPool, 2021.
+
+    Args:
+        {shared}
+
+    Returns:
+        {bins}, in the dtype of ``x``, accumulated in float32 or wider.
+
+    Raises:
+        {errors}
 
     >>> adaptive_soft_pool1d(torch.tensor([[0.0, 100.0, 0.0, 0.0, 0.0]]), 2)
     tensor([[100.,   0.]])
@@ -113,13 +158,13 @@ def adaptive_soft_pool(
 
 
 class AdaptiveAvgPool(AdaptivePool):
-    """:func:`~huashi.pooling.adaptive_avg_pool2d` as a module."""
+    """:func:`~huashi.pooling.adaptive_avg_pool{dims}d` as a module."""
 
     pool = staticmethod(adaptive_avg_pool)
 
 
 class AdaptiveLPPool(AdaptivePool):
-    """:func:`~huashi.pooling.adaptive_lp_pool2d` as a module."""
+    """:func:`~huashi.pooling.adaptive_lp_pool{dims}d` as a module."""
 
     pool = staticmethod(adaptive_lp_pool)
 
@@ -141,7 +186,12 @@ class AdaptiveLPPool(AdaptivePool):
 
 
 class AdaptiveGeMPool(AdaptivePool):
-    """:func:`~huashi.pooling.adaptive_gem_pool2d` with a learned exponent."""
+    """:func:`~huashi.pooling.adaptive_gem_pool{dims}d` as a module with a learned exponent.
+
+    Args:
+        {shared}
+        p: the exponent at first, > 0.
+    """
 
     pool = staticmethod(adaptive_gem_pool)
 
@@ -158,32 +208,54 @@ class AdaptiveGeMPool(AdaptivePool):
 
 
 class AdaptiveSoftPool(AdaptivePool):
-    """:func:`~huashi.pooling.adaptive_soft_pool2d` as a module."""
+    """:func:`~huashi.pooling.adaptive_soft_pool{dims}d` as a module."""
 
     pool = staticmethod(adaptive_soft_pool)
 
 
-adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d = each_dimension(adaptive_avg_pool)
-
-
-adaptive_lp_pool1d, adaptive_lp_pool2d, adaptive_lp_pool3d = each_dimension(adaptive_lp_pool)
-
-
-adaptive_gem_pool1d, adaptive_gem_pool2d, adaptive_gem_pool3d = each_dimension(adaptive_gem_pool)
-
-
-adaptive_soft_pool1d, adaptive_soft_pool2d, adaptive_soft_pool3d = each_dimension(
-    adaptive_soft_pool
+adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d = each_dimension(
+    adaptive_avg_pool,
+    lambda f, x: f(x, 3),
+    lambda f, x: f(x, 2),
 )
 
 
-AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d = each_dimension_module(AdaptiveAvgPool)
+adaptive_lp_pool1d, adaptive_lp_pool2d, adaptive_lp_pool3d = each_dimension(
+    adaptive_lp_pool,
+    lambda f, x: f(x, 2, 3),
+    lambda f, x: f(x, 2, 2),
+)
 
 
-AdaptiveLPPool1d, AdaptiveLPPool2d, AdaptiveLPPool3d = each_dimension_module(AdaptiveLPPool)
+adaptive_gem_pool1d, adaptive_gem_pool2d, adaptive_gem_pool3d = each_dimension(
+    adaptive_gem_pool,
+    lambda f, x: f(x, 3, 3),
+    lambda f, x: f(x, 3, 2),
+)
 
 
-AdaptiveGeMPool1d, AdaptiveGeMPool2d, AdaptiveGeMPool3d = each_dimension_module(AdaptiveGeMPool)
+adaptive_soft_pool1d, adaptive_soft_pool2d, adaptive_soft_pool3d = each_dimension(
+    adaptive_soft_pool,
+    lambda f, x: f(x, 3),
+    lambda f, x: f(x, 2),
+)
 
 
-AdaptiveSoftPool1d, AdaptiveSoftPool2d, AdaptiveSoftPool3d = each_dimension_module(AdaptiveSoftPool)
+AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d = each_dimension_module(
+    AdaptiveAvgPool, (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)
+)
+
+
+AdaptiveLPPool1d, AdaptiveLPPool2d, AdaptiveLPPool3d = each_dimension_module(
+    AdaptiveLPPool, (adaptive_lp_pool1d, adaptive_lp_pool2d, adaptive_lp_pool3d)
+)
+
+
+AdaptiveGeMPool1d, AdaptiveGeMPool2d, AdaptiveGeMPool3d = each_dimension_module(
+    AdaptiveGeMPool, (adaptive_gem_pool1d, adaptive_gem_pool2d, adaptive_gem_pool3d)
+)
+
+
+AdaptiveSoftPool1d, AdaptiveSoftPool2d, AdaptiveSoftPool3d = each_dimension_module(
+    AdaptiveSoftPool, (adaptive_soft_pool1d, adaptive_soft_pool2d, adaptive_soft_pool3d)
+)

@@ -7,7 +7,7 @@ from huashi._kernel.operator import kernel_serves, without_kernel
 from huashi._windows import Axis, Padding, Size, is_whole
 from huashi.pooling import operators, reference
 from huashi.pooling.arguments import checked
-from huashi.pooling.dimensions import each_dimension, each_dimension_module
+from huashi.pooling.dimensions import LONG_ROWS, Called, each_dimension, each_dimension_module
 from huashi.pooling.window_module import WindowPool
 
 
@@ -25,14 +25,20 @@ def avg_pool(
     mask: Tensor | None = None,
     lengths: Tensor | None = None,
 ) -> Tensor:
-    """The sum of each window over a divisor; 0 for an empty one.
-
-    Takes what :func:`max_pool2d` takes, and:
+    """The sum of each window over a divisor; 0 for a window without a real element.
 
     Args:
+        {shared}
         count_include_pad: divide by the elements of the input and of its explicit padding that the
             window covers, not by those that ceil mode adds; else by the real ones.
         divisor_override: divide by this instead.
+
+    Returns:
+        {pooled}, in the dtype of ``x``, accumulated in float32 or wider.
+        {windows}
+
+    Raises:
+        {errors}
 
     >>> avg_pool1d(torch.ones(1, 4), 3, 2, 1, ceil_mode=True)
     tensor([[0.6667, 1.0000, 0.5000]])
@@ -69,7 +75,7 @@ def _count(x: Tensor, axes: tuple[Axis, ...], real: Tensor) -> Tensor:
 
 
 class AvgPool(WindowPool):
-    """:func:`~huashi.pooling.avg_pool2d` as a module."""
+    """:func:`~huashi.pooling.avg_pool{dims}d` as a module."""
 
     def __init__(
         self,
@@ -105,7 +111,15 @@ class AvgPool(WindowPool):
         )
 
 
-avg_pool1d, avg_pool2d, avg_pool3d = each_dimension(avg_pool)
+avg_pool1d, avg_pool2d, avg_pool3d = each_dimension(
+    avg_pool,
+    lambda f, x: f(x, 2),
+    lambda f, x: f(x, 3, 2, 1, count_include_pad=False),
+    Called(lambda f, x: f(x, 2), spatial=LONG_ROWS),
+    Called(lambda f, x: f(x, 3, 2, 1, count_include_pad=False), spatial=LONG_ROWS),
+)
 
 
-AvgPool1d, AvgPool2d, AvgPool3d = each_dimension_module(AvgPool)
+AvgPool1d, AvgPool2d, AvgPool3d = each_dimension_module(
+    AvgPool, (avg_pool1d, avg_pool2d, avg_pool3d)
+)

@@ -4,17 +4,28 @@ Chunk-max pooling keeps where a feature is strong: Chen, Xu, Liu, Zeng, Zhao: Ev
 Dynamic Multi-Pooling Convolutional Neural Networks (2015), https://aclanthology.org/P15-1017.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from huashi._kernel.example import example
 from huashi._kernel.operator import kernel_serves
 from huashi.pooling import operators, reference
 from huashi.pooling.adaptive_extrema import adaptive_max_pool1d
 from huashi.pooling.arguments import check_count, check_input, count_real, real_elements
 from huashi.pooling.bins import bins_of
+from huashi.pooling.docstrings import OF_SEQUENCES, as_module_of, shares
 
 
+def _with_lengths(function: Callable[..., Tensor], x: Tensor) -> Tensor:
+    return function(x, 3, lengths=torch.full(x.shape[:1], x.shape[-1], device=x.device))
+
+
+@example((2, 3, 8), call=_with_lengths, integers=True)
+@example((2, 3, 4096), call=lambda f, x: f(x, 3), integers=True)
+@shares(OF_SEQUENCES)
 def chunk_max_pool1d(
     x: Tensor,
     chunks: int,
@@ -28,18 +39,25 @@ def chunk_max_pool1d(
     The s real elements of a row, be they side by side or not, are cut into equal chunks: chunk i
     has the elements from ``floor(i * s / chunks)`` to before ``ceil((i + 1) * s / chunks)``, as in
     adaptive pooling. Or they are cut at given positions, as at the trigger and the argument of an
-    event (Chen et al. 2015, DMCNN). The first of equals wins, and it alone gets the gradient; NaN
-    wins over all else. A chunk without a real element gives -inf (the least integer of an integer
-    dtype). Takes what :func:`k_max_pool1d` takes, and:
+    event. The first of equals wins, and it alone gets the gradient; NaN wins over all else. A chunk
+    without a real element gives -inf (the least integer of an integer dtype).
+
+    Source: Chen, Xu, Liu, Zeng, Zhao: Event Extraction via Dynamic Multi-Pooling Convolutional
+    Neural Networks, 2015.
 
     Args:
+        {shared}
         chunks: how many.
         positions: where in ``x`` each chunk but the first begins, ascending, (batch, chunks - 1) or
             (chunks - 1,), integers; with p and q, the chunks are [0, p), [p, q) and [q, length). To
             have a word end its chunk, as in the paper, give the position after it.
 
     Returns:
-        (channel, chunks) or (batch, channel, chunks), in the dtype of ``x``.
+        (channel, chunks) or (batch, channel, chunks), in the dtype of ``x``; nothing is
+        accumulated.
+
+    Raises:
+        {errors}
 
     >>> x = torch.tensor([[3.0, 9.0, 1.0, 5.0, 4.0, 7.0]])
     >>> chunk_max_pool1d(x, 3)
@@ -59,8 +77,9 @@ def chunk_max_pool1d(
     return chunk_max(x, chunks, real, positions)
 
 
+@as_module_of(chunk_max_pool1d)
 class ChunkMaxPool1d(nn.Module):
-    """:func:`chunk_max_pool1d` as a module."""
+    """:func:`~huashi.pooling.chunk_max_pool1d` as a module."""
 
     def __init__(self, chunks: int) -> None:
         super().__init__()

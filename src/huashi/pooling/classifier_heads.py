@@ -18,10 +18,18 @@ def gap_head(channels: int, classes: int, dims: int = 2) -> nn.Sequential:
     Beside :func:`fc_head`, which it replaces: no position has weights of its own, an input may have
     any size, and there are far fewer parameters to overfit with.
 
+    Source: Lin, Chen, Yan: Network in Network, 2013.
+
     Args:
         channels: of the features, (batch, channels, L...).
-        classes: how many scores there are, (batch, classes).
+        classes: how many scores there are.
         dims: of the features.
+
+    Returns:
+        A module of features, (batch, channels, L...), to scores, (batch, classes), in their dtype.
+
+    Raises:
+        ValueError: ``dims`` is not 1, 2 or 3.
 
     >>> count = lambda head: sum(p.numel() for p in head.parameters())
     >>> count(gap_head(256, 1000))  # 256 * 1000 + 1000
@@ -47,9 +55,14 @@ def fc_head(
     Args:
         channels: of the features, (batch, channels, L...).
         size: of the features: the side of a square, or one number for each dimension.
-        classes: how many scores there are, (batch, classes).
+        classes: how many scores there are.
         hidden: units of the layers in between, each followed by a ReLU.
 
+    Returns:
+        A module of features, (batch, channels, size...), to scores, (batch, classes), in their
+        dtype.
+
+    >>> import torch
     >>> fc_head(16, (4, 5), 10)(torch.zeros(2, 16, 4, 5)).shape
     torch.Size([2, 10])
     """

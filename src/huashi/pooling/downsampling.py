@@ -45,6 +45,10 @@ def downsample(
             an odd number.
         dims: 1, 2 or 3.
 
+    Returns:
+        A module of (batch, in_channels, L...) to (batch, out_channels, ceil(L / stride)...), in the
+        dtype of its input.
+
     Raises:
         ValueError: an argument is out of its range.
         TypeError: a number is not an int.

@@ -8,7 +8,7 @@ from huashi._kernel.operator import kernel_serves
 from huashi._windows import Padding, Size
 from huashi.pooling import operators, reference
 from huashi.pooling.arguments import checked, scalar
-from huashi.pooling.dimensions import each_dimension, each_dimension_module
+from huashi.pooling.dimensions import LONG_ROWS, Called, each_dimension, each_dimension_module
 from huashi.pooling.window_module import WindowPool
 
 
@@ -24,10 +24,19 @@ def soft_pool(
     mask: Tensor | None = None,
     lengths: Tensor | None = None,
 ) -> Tensor:
-    """``sum softmax(x)_i x_i`` of each window; 0 for an empty one.
+    """``sum softmax(x)_i x_i`` of each window; 0 for a window without a real element.
 
-    Takes what :func:`max_pool2d` takes (Stergiou, Poppe, Kalliatakis: Refining activation
-    downsampling with SoftPool, 2021).
+    Source: Stergiou, Poppe, Kalliatakis: Refining activation downsampling with SoftPool, 2021.
+
+    Args:
+        {shared}
+
+    Returns:
+        {pooled}, in the dtype of ``x``, accumulated in float32 or wider.
+        {windows}
+
+    Raises:
+        {errors}
 
     >>> soft_pool1d(torch.tensor([[0.0, 0.0, 0.0, 100.0]]), 2)
     tensor([[  0., 100.]])
@@ -51,13 +60,23 @@ def log_sum_exp_pool(
     mask: Tensor | None = None,
     lengths: Tensor | None = None,
 ) -> Tensor:
-    """``log(mean(exp(r x))) / r`` of each window; 0 for an empty one.
+    """``log(mean(exp(r x))) / r`` of each window: from its mean to its maximum as r grows.
 
-    From the mean to the maximum as r grows (Pinheiro and Collobert: From Image-level to Pixel-level
-    Labeling with Convolutional Networks, 2015). Takes what :func:`max_pool2d` takes, and:
+    A window without a real element gives 0.
+
+    Source: Pinheiro and Collobert: From Image-level to Pixel-level Labeling with Convolutional
+    Networks, 2015.
 
     Args:
+        {shared}
         r: sharpness > 0, a number or a 0-d tensor; differentiable.
+
+    Returns:
+        {pooled}, in the dtype of ``x``, accumulated in float32 or wider.
+        {windows}
+
+    Raises:
+        {errors}
 
     >>> log_sum_exp_pool1d(torch.tensor([[2.0, 2.0, 0.0, 90.0]]), 1.0, 2)
     tensor([[ 2.0000, 89.3069]])
@@ -70,7 +89,7 @@ def log_sum_exp_pool(
 
 
 class SoftPool(WindowPool):
-    """:func:`~huashi.pooling.soft_pool2d` as a module."""
+    """:func:`~huashi.pooling.soft_pool{dims}d` as a module."""
 
     def forward(
         self, x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
@@ -79,7 +98,12 @@ class SoftPool(WindowPool):
 
 
 class LogSumExpPool(WindowPool):
-    """:func:`~huashi.pooling.log_sum_exp_pool2d` with a learned sharpness."""
+    """:func:`~huashi.pooling.log_sum_exp_pool{dims}d` as a module with a learned sharpness.
+
+    Args:
+        {shared}
+        r: the sharpness at first, > 0.
+    """
 
     def __init__(
         self,
@@ -102,13 +126,25 @@ class LogSumExpPool(WindowPool):
         return log_sum_exp_pool(self.dims, x, self.r, *self.windows, **options)
 
 
-soft_pool1d, soft_pool2d, soft_pool3d = each_dimension(soft_pool)
+soft_pool1d, soft_pool2d, soft_pool3d = each_dimension(
+    soft_pool,
+    lambda f, x: f(x, 2),
+    Called(lambda f, x: f(x, 3, 2), spatial=LONG_ROWS),
+)
 
 
-log_sum_exp_pool1d, log_sum_exp_pool2d, log_sum_exp_pool3d = each_dimension(log_sum_exp_pool)
+log_sum_exp_pool1d, log_sum_exp_pool2d, log_sum_exp_pool3d = each_dimension(
+    log_sum_exp_pool,
+    Called(lambda f, x, r: f(x, r.exp(), 2), more=lambda dims: ((),)),
+    Called(lambda f, x, r: f(x, r.exp(), 3, 2), more=lambda dims: ((),), spatial=LONG_ROWS),
+)
 
 
-SoftPool1d, SoftPool2d, SoftPool3d = each_dimension_module(SoftPool)
+SoftPool1d, SoftPool2d, SoftPool3d = each_dimension_module(
+    SoftPool, (soft_pool1d, soft_pool2d, soft_pool3d)
+)
 
 
-LogSumExpPool1d, LogSumExpPool2d, LogSumExpPool3d = each_dimension_module(LogSumExpPool)
+LogSumExpPool1d, LogSumExpPool2d, LogSumExpPool3d = each_dimension_module(
+    LogSumExpPool, (log_sum_exp_pool1d, log_sum_exp_pool2d, log_sum_exp_pool3d)
+)

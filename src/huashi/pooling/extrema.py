@@ -9,7 +9,7 @@ from huashi._kernel.operator import kernel_serves
 from huashi._windows import Axis, Padding, Size
 from huashi.pooling import operators, reference
 from huashi.pooling.arguments import checked
-from huashi.pooling.dimensions import each_dimension, each_dimension_module
+from huashi.pooling.dimensions import LONG_ROWS, Called, each_dimension, each_dimension_module
 from huashi.pooling.offsets import Places, offsets_of
 from huashi.pooling.window_module import WindowPool
 
@@ -29,29 +29,23 @@ def max_pool(
 ) -> Tensor | tuple[Tensor, Tensor | Places]:
     """The largest element of each window.
 
-    The first of equals wins, and it alone gets the gradient. NaN wins over all else. An empty
-    window gives -inf (the least integer of an integer dtype) and index -1.
+    The first of equals wins, and it alone gets the gradient. NaN wins over all else. A window
+    without a real element gives -inf (the least integer of an integer dtype) and index -1.
 
     Args:
-        x: (channel, L...) or (batch, channel, L...), floating-point or integer.
-        kernel_size: elements of a window, one number or one for each dimension.
-        stride: from one window to the next; ``kernel_size`` by default.
-        padding: absent elements around ``x``: a number, one for each dimension, a (before, after)
-            pair for each, ``"same"`` or ``"same_lower"``.
-        dilation: from one element of a window to the next.
-        ceil_mode: also count a last window that is only partly inside.
-        return_indices: also give where each maximum lies; ``"compact"`` in a byte instead of eight,
-            with the shape of ``x``, as :func:`max_unpool2d` likes it best.
-        mask: True where an element is real, bool, broadcastable to ``x``.
-        lengths: in one dimension, how many elements of each sample are real, (batch,), integers.
+        {shared}
+        x: {shape}, floating-point or integer.
+        return_indices: also give where each maximum lies: True an index of eight bytes, as torch
+            does; ``"compact"`` a byte, and the shape of ``x``, as :func:`max_unpool2d` likes it
+            best.
 
     Returns:
-        The maxima, and with ``return_indices`` their int64 indices in the flattened dimensions, or
-        :class:`Places`.
+        The maxima, {pooled}, in the dtype of ``x``; nothing is accumulated. With
+        ``return_indices=True`` also their indices in the flattened dimensions, int64, and with
+        ``"compact"`` :class:`Places`. {windows}
 
     Raises:
-        ValueError: an argument is out of its range, or a window is larger than the padded input.
-        TypeError: an argument is of the wrong kind.
+        {errors}
 
     >>> x = torch.tensor([[1.0, 5.0, 2.0, 4.0]])
     >>> max_pool1d(x, 3, stride=2, padding="same")
@@ -77,7 +71,24 @@ def min_pool(
     mask: Tensor | None = None,
     lengths: Tensor | None = None,
 ) -> Tensor | tuple[Tensor, Tensor | Places]:
-    """The smallest element of each window. Takes what :func:`max_pool2d` takes.
+    """The smallest element of each window.
+
+    The first of equals wins, and it alone gets the gradient. NaN wins over all else. A window
+    without a real element gives inf (the greatest integer of an integer dtype) and index -1.
+
+    Args:
+        {shared}
+        x: {shape}, floating-point or integer.
+        return_indices: also give where each minimum lies: True an index of eight bytes,
+            ``"compact"`` a byte, and the shape of ``x``, as :func:`max_unpool2d` likes it best.
+
+    Returns:
+        The minima, {pooled}, in the dtype of ``x``; nothing is accumulated. With
+        ``return_indices=True`` also their indices in the flattened dimensions, int64, and with
+        ``"compact"`` :class:`Places`. {windows}
+
+    Raises:
+        {errors}
 
     >>> min_pool1d(torch.tensor([[1.0, 5.0, 2.0, 4.0]]), 2)
     tensor([[1., 2.]])
@@ -99,13 +110,15 @@ def mask_pool(
     """The mask of what a pool gives: True where the window has a real element.
 
     Args:
-        mask: of the input, bool, (channel, L...) or (batch, channel, L...); 1 for a dimension that
-            is not pooled stands for all.
-        kernel_size: as the pool has it.
-        stride: likewise.
-        padding: likewise.
-        dilation: likewise.
-        ceil_mode: likewise.
+        {shared}
+        mask: of the input, bool, {shape}; 1 for batch or channel stands for all.
+        kernel_size: of the pool, as are the arguments that follow.
+
+    Returns:
+        {pooled}, bool; nothing is accumulated. {windows}
+
+    Raises:
+        {errors}
 
     >>> mask_pool1d(torch.tensor([[True, False, False, False]]), 2)
     tensor([[ True, False]])
@@ -146,7 +159,7 @@ def _extremum(
 
 
 class MaxPool(WindowPool):
-    """:func:`~huashi.pooling.max_pool2d` as a module."""
+    """:func:`~huashi.pooling.max_pool{dims}d` as a module."""
 
     def __init__(
         self,
@@ -168,7 +181,7 @@ class MaxPool(WindowPool):
 
 
 class MinPool(WindowPool):
-    """:func:`~huashi.pooling.min_pool2d` as a module."""
+    """:func:`~huashi.pooling.min_pool{dims}d` as a module."""
 
     def __init__(
         self,
@@ -189,16 +202,44 @@ class MinPool(WindowPool):
         return min_pool(self.dims, x, *self.windows, self.return_indices, **options)
 
 
-max_pool1d, max_pool2d, max_pool3d = each_dimension(max_pool)
+max_pool1d, max_pool2d, max_pool3d = each_dimension(
+    max_pool,
+    lambda f, x: f(x, 3, 2, 1),
+    lambda f, x: f(x, 2),
+    lambda f, x: f(x, 5, 1, 2),
+    lambda f, x: f(x, 3, 1, 2, 2),
+    lambda f, x: f(x, 17, 2, 8),  # of more than 255 elements: offsets of two bytes
+    lambda f, x: f(x, 2, return_indices="compact")[0],
+    lambda f, x: f(x, 17, 2, 8, return_indices=True)[0],
+    Called(lambda f, x: f(x, 2), spatial=LONG_ROWS),
+    Called(lambda f, x: f(x, 2, return_indices="compact")[0], spatial=LONG_ROWS),
+    Called(lambda f, x: f(x, 3, 2, 1), spatial=LONG_ROWS),
+    Called(lambda f, x: f(x, 5, 1, 2), spatial=LONG_ROWS),
+    Called(lambda f, x: f(x, 300, 100), spatial={1: (512,)}),
+    Called(lambda f, x: f(x, 33_000, 1), spatial={1: (40_000,)}),  # offsets of four bytes
+    integers=True,
+)
 
 
-min_pool1d, min_pool2d, min_pool3d = each_dimension(min_pool)
+min_pool1d, min_pool2d, min_pool3d = each_dimension(
+    min_pool,
+    lambda f, x: f(x, 2),
+    Called(lambda f, x: f(x, 3, 2, 1), spatial=LONG_ROWS),
+    integers=True,
+)
 
 
-mask_pool1d, mask_pool2d, mask_pool3d = each_dimension(mask_pool)
+mask_pool1d, mask_pool2d, mask_pool3d = each_dimension(
+    mask_pool,  # of a bool, which has no gradient: what it is there for has one
+    lambda f, x: torch.where(f(x > 0, 2), max_pool(x.ndim - 2, x, 2), 0),  # pyright: ignore[reportCallIssue, reportArgumentType]
+)
 
 
-MaxPool1d, MaxPool2d, MaxPool3d = each_dimension_module(MaxPool)
+MaxPool1d, MaxPool2d, MaxPool3d = each_dimension_module(
+    MaxPool, (max_pool1d, max_pool2d, max_pool3d)
+)
 
 
-MinPool1d, MinPool2d, MinPool3d = each_dimension_module(MinPool)
+MinPool1d, MinPool2d, MinPool3d = each_dimension_module(
+    MinPool, (min_pool1d, min_pool2d, min_pool3d)
+)

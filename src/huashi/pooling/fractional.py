@@ -38,33 +38,33 @@ def fractional_max_pool(
     Along a dimension of L elements with O outputs the edges are :math:`a_i - a_0` with
     :math:`a_i = \lceil \alpha (i + u) \rceil` and u uniform in (0, 1): steps are
     :math:`\lfloor \alpha \rfloor` or :math:`\lceil \alpha \rceil`, of mean :math:`\alpha`. Each
-    dimension of each channel of each sample has a u of its own, as in torch.
+    dimension of each channel of each sample has a u of its own, as in torch. A region without a
+    real element gives -inf and index -1.
 
     Source: Graham: Fractional Max-Pooling, 2014. His overlapping regions cover the input; his
     disjoint ones leave its last element out, and ours do not.
 
     Args:
-        x: (channel, L...) or (batch, channel, L...), floating-point or integer.
+        {shared}
+        x: {shape}, floating-point or integer.
         kernel_size: elements of a region, one number or one for each dimension, which begins at
             an edge, as in torch: :math:`\alpha = (L - k) / (O - 1)`; the last one ends the input.
             ``"disjoint"`` regions reach from edge to before the next, :math:`\alpha = L / O`;
             ``"overlapping"`` ones to the next, :math:`\alpha = (L - 1) / O`.
         output_size: how many regions, one number or one for each dimension.
         output_ratio: or what part of the size, in (0, 1), rounded down.
-        return_indices: also give where each maximum lies, int64.
+        return_indices: also give where each maximum lies.
         training: draw u; False sets it to 1/2.
         generator: where the random numbers come from, on the device of ``x``.
-        mask: True where an element is real, bool, broadcastable to ``x``.
-        lengths: in one dimension, how many elements of each sample are real, (batch,), integers.
 
     Returns:
-        The maxima, (..., channel, output_size...), and with ``return_indices`` their indices in the
-        flattened dimensions. As in :func:`max_pool2d`, a region without a real element gives -inf.
+        The maxima, {bins}, in the dtype of ``x``; nothing is accumulated. With ``return_indices``
+        also their indices in the flattened dimensions, int64.
 
     Raises:
         ValueError: an argument is out of its range, both or none of ``output_size`` and
             ``output_ratio`` are given, or there is no room for so many regions.
-        TypeError: an argument is of the wrong kind.
+        {errors}
 
     >>> x = torch.tensor([[1.0, 2.0, 3.0, 4.0, 5.0]])
     >>> fractional_max_pool1d(x, "disjoint", 3, training=False)  # 1 2 | 3 4 | 5
@@ -188,7 +188,7 @@ def _fractional_regions(
 
 
 class FractionalMaxPool(nn.Module):
-    """:func:`~huashi.pooling.fractional_max_pool2d` as a module: it draws in training mode."""
+    """:func:`~huashi.pooling.fractional_max_pool{dims}d` as a module: it draws in training mode."""
 
     dims: ClassVar[int]
 
@@ -232,10 +232,10 @@ class FractionalMaxPool(nn.Module):
 
 
 fractional_max_pool1d, fractional_max_pool2d, fractional_max_pool3d = each_dimension(
-    fractional_max_pool
+    fractional_max_pool, lambda f, x: f(x, 2, 3), lambda f, x: f(x, "disjoint", 3), integers=True
 )
 
 
 FractionalMaxPool1d, FractionalMaxPool2d, FractionalMaxPool3d = each_dimension_module(
-    FractionalMaxPool
+    FractionalMaxPool, (fractional_max_pool1d, fractional_max_pool2d, fractional_max_pool3d)
 )

@@ -6,12 +6,16 @@ import torch
 from torch import Tensor, nn
 
 from huashi._checks import check_positive
+from huashi._kernel.example import example
 from huashi._kernel.operator import without_kernel
 from huashi.pooling import reference
 from huashi.pooling.arguments import check_input, real_elements
+from huashi.pooling.docstrings import OF_ALL, as_module_of, shares
 from huashi.pooling.global_module import GlobalPool, pooled_dimensions
 
 
+@example((2, 3, 4, 6), (3,))
+@shares(OF_ALL)
 def global_attention_pool(
     x: Tensor,
     weight: Tensor,
@@ -22,11 +26,19 @@ def global_attention_pool(
     """The mean of the positions, each with the softmax of its score as weight.
 
     The score of position i is ``weight . x_i``, a 1x1 convolution to one map; a bias would change
-    no softmax. A weight of 0 gives :func:`global_avg_pool`. Takes what :func:`global_max_pool`
-    takes, ``mask`` with 1 for the channels, and:
+    no softmax. A weight of 0 gives :func:`global_avg_pool`.
 
     Args:
+        {shared}
         weight: (channel,); differentiable.
+        mask: True where a position is real, bool, broadcastable to ``x``, with 1 for the channels.
+
+    Returns:
+        (batch, channel), in the dtype of ``x``, accumulated in float32 or wider; 0 where nothing is
+        real.
+
+    Raises:
+        {errors}
 
     >>> x = torch.tensor([[[1.0, 3.0], [0.0, 100.0]]])  # positions (1, 0) and (3, 100)
     >>> global_attention_pool(x, torch.tensor([0.0, 1.0]))
@@ -41,17 +53,28 @@ def global_attention_pool(
     return _attention_mean(positions, weight, real).to(x.dtype)
 
 
+@example((2, 3, 4, 6))
+@shares(OF_ALL)
 def global_covariance_pool(
     x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
 ) -> Tensor:
     """How the channels vary together over the positions: their covariance matrix.
 
-    Divided by the number of positions n, as by Li, Xie, Wang, Zuo: Is Second-order Information
-    Helpful for Large-scale Visual Recognition? 2017. Takes what :func:`global_max_pool` takes,
-    ``mask`` with 1 for the channels.
+    It is divided by the number of positions n.
+
+    Source: Li, Xie, Wang, Zuo: Is Second-order Information Helpful for Large-scale Visual
+    Recognition? 2017.
+
+    Args:
+        {shared}
+        mask: True where a position is real, bool, broadcastable to ``x``, with 1 for the channels.
 
     Returns:
-        (batch, channel, channel), symmetric, in the dtype of ``x``; 0 where nothing is real.
+        (batch, channel, channel), symmetric, in the dtype of ``x``, accumulated in float32 or
+        wider; 0 where nothing is real.
+
+    Raises:
+        {errors}
 
     >>> global_covariance_pool(torch.tensor([[[1.0, 3.0], [5.0, 1.0]]]))
     tensor([[[ 1., -2.],
@@ -93,8 +116,14 @@ def _positions(x: Tensor, mask: Tensor | None, lengths: Tensor | None) -> tuple[
     return torch.where(real, wide, 0), real[:, 0]
 
 
+@as_module_of(global_attention_pool)
 class GlobalAttentionPool(GlobalPool):
-    """:func:`~huashi.pooling.global_attention_pool` with learned weights; at first the mean."""
+    """:func:`~huashi.pooling.global_attention_pool` as a module with learned weights, at first 0.
+
+    Args:
+        {shared}
+        channels: of the input.
+    """
 
     pool = staticmethod(global_attention_pool)
 
@@ -111,6 +140,7 @@ class GlobalAttentionPool(GlobalPool):
         return f"channels={self.weight.numel()}"
 
 
+@as_module_of(global_covariance_pool)
 class GlobalCovariancePool(GlobalPool):
     """:func:`~huashi.pooling.global_covariance_pool` as a module."""
 

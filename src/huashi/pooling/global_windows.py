@@ -12,26 +12,32 @@ import torch
 from torch import Tensor, nn
 
 from huashi._checks import check_choice, check_positive
+from huashi._kernel.example import example
 from huashi.pooling import average, exponentials, extrema, powers
+from huashi.pooling.docstrings import OF_ALL, as_module_of, shares
 from huashi.pooling.global_module import GlobalPool, pooled_dimensions
 
 
+@example((2, 3, 4, 6), integers=True)
+@example((2, 3, 64, 64), integers=True)
+@example((2, 3, 4096), integers=True)
+@example((2, 3, 16, 16, 16), integers=True)
+@shares(OF_ALL)
 def global_max_pool(
     x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
 ) -> Tensor:
     """The largest element of each channel; the first of equals gets the gradient.
 
     Args:
+        {shared}
         x: (batch, channel, L...), one to three dimensions L, floating-point or integer.
-        mask: True where an element is real, bool, broadcastable to ``x``.
-        lengths: in one dimension, how many elements of each sample are real, (batch,), integers.
 
     Returns:
-        (batch, channel), in the dtype of ``x``; -inf where nothing is real.
+        (batch, channel), in the dtype of ``x``, nothing is accumulated; -inf (the least integer of
+        an integer dtype) where nothing is real.
 
     Raises:
-        ValueError: an argument has the wrong shape.
-        TypeError: an argument is of the wrong kind.
+        {errors}
 
     >>> global_max_pool(torch.tensor([[[1.0, 5.0, 9.0]]]), lengths=torch.tensor([2]))
     tensor([[5.]])
@@ -39,10 +45,23 @@ def global_max_pool(
     return _over_all(extrema.max_pool, x, mask=mask, lengths=lengths)
 
 
+@example((2, 3, 4, 6), integers=True)
+@shares(OF_ALL)
 def global_min_pool(
     x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
 ) -> Tensor:
-    """The smallest element of each channel. Takes what :func:`global_max_pool` takes.
+    """The smallest element of each channel; the first of equals gets the gradient.
+
+    Args:
+        {shared}
+        x: (batch, channel, L...), one to three dimensions L, floating-point or integer.
+
+    Returns:
+        (batch, channel), in the dtype of ``x``, nothing is accumulated; inf (the greatest integer
+        of an integer dtype) where nothing is real.
+
+    Raises:
+        {errors}
 
     >>> global_min_pool(torch.tensor([[[[1.0, 5.0], [0.0, 9.0]]]]))
     tensor([[0.]])
@@ -50,12 +69,25 @@ def global_min_pool(
     return _over_all(extrema.min_pool, x, mask=mask, lengths=lengths)
 
 
+@example((2, 3, 4, 6))
+@example((2, 3, 64, 64))
+@shares(OF_ALL)
 def global_avg_pool(
     x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
 ) -> Tensor:
-    """The mean of each channel's real elements; 0 where there are none.
+    """The mean of each channel's real elements.
 
-    Takes what :func:`global_max_pool` takes (Lin, Chen, Yan: Network in Network, 2013).
+    Source: Lin, Chen, Yan: Network in Network, 2013.
+
+    Args:
+        {shared}
+
+    Returns:
+        (batch, channel), in the dtype of ``x``, accumulated in float32 or wider; 0 where nothing is
+        real.
+
+    Raises:
+        {errors}
 
     >>> global_avg_pool(torch.tensor([[[1.0, 5.0, 9.0]]]), lengths=torch.tensor([2]))
     tensor([[3.]])
@@ -64,6 +96,10 @@ def global_avg_pool(
     return _over_all(average.avg_pool, x, **options)
 
 
+@example((2, 3, 4, 6), call=lambda f, x: f(x, 3))
+@example((2, 3, 64, 64), call=lambda f, x: f(x, 2))
+@example((2, 3, 64, 64), call=lambda f, x: f(x, 3))
+@shares(OF_ALL)
 def global_lp_pool(
     x: Tensor,
     norm_type: float,
@@ -74,8 +110,19 @@ def global_lp_pool(
 ) -> Tensor:
     """``(sum |x|^p)^(1/p)`` of each channel, or the mean inside the root.
 
-    Takes what :func:`global_max_pool` takes, and ``norm_type`` and ``reduction`` as
-    :func:`lp_pool2d` does.
+    Magnitudes are scaled, so that no power overflows. The gradient at 0 is 0.
+
+    Args:
+        {shared}
+        norm_type: p > 0; ``inf`` gives the largest magnitude.
+        reduction: ``"sum"``, or ``"mean"`` for the mean inside the root.
+
+    Returns:
+        (batch, channel), in the dtype of ``x``, accumulated in float32 or wider; 0 where nothing is
+        real.
+
+    Raises:
+        {errors}
 
     >>> global_lp_pool(torch.tensor([[[3.0, -4.0]]]), 2)
     tensor([[5.]])
@@ -84,6 +131,10 @@ def global_lp_pool(
     return _over_all(powers.lp_pool, x, norm_type=norm_type, **options)
 
 
+@example((2, 3, 4, 6))
+@example((2, 3, 64, 64))
+@example((2, 3, 64, 64), (), call=lambda f, x, p: f(x, p.exp()))
+@shares(OF_ALL)
 def global_gem_pool(
     x: Tensor,
     p: Tensor | float = 3.0,
@@ -94,8 +145,19 @@ def global_gem_pool(
 ) -> Tensor:
     """The generalised mean ``mean(max(x, eps)^p)^(1/p)`` of each channel.
 
-    Takes what :func:`global_max_pool` takes, and ``p`` and ``eps`` as :func:`gem_pool2d` does
-    (Radenovic, Tolias, Chum: Fine-tuning CNN Image Retrieval with No Human Annotation, 2019).
+    Source: Radenovic, Tolias, Chum: Fine-tuning CNN Image Retrieval with No Human Annotation, 2019.
+
+    Args:
+        {shared}
+        p: exponent > 0, a number or a 0-d tensor; differentiable.
+        eps: elements below count as this, so that the power is real and its gradient finite.
+
+    Returns:
+        (batch, channel), in the dtype of ``x``, accumulated in float32 or wider; 0 where nothing is
+        real.
+
+    Raises:
+        {errors}
 
     >>> global_gem_pool(torch.tensor([[[1.0, 2.0, 3.0, 4.0]]]))
     tensor([[2.9240]])
@@ -103,6 +165,8 @@ def global_gem_pool(
     return _over_all(powers.gem_pool, x, p=p, eps=eps, mask=mask, lengths=lengths)
 
 
+@example((2, 3, 4, 6), call=lambda f, x: f(x, 2.0))
+@shares(OF_ALL)
 def global_log_sum_exp_pool(
     x: Tensor,
     r: Tensor | float,
@@ -112,8 +176,19 @@ def global_log_sum_exp_pool(
 ) -> Tensor:
     """``log(mean(exp(r x))) / r`` of each channel, from its mean to its maximum as r grows.
 
-    Takes what :func:`global_max_pool` takes, and ``r`` as :func:`log_sum_exp_pool2d` does (Pinheiro
-    and Collobert: From Image-level to Pixel-level Labeling with Convolutional Networks, 2015).
+    Source: Pinheiro and Collobert: From Image-level to Pixel-level Labeling with Convolutional
+    Networks, 2015.
+
+    Args:
+        {shared}
+        r: sharpness > 0, a number or a 0-d tensor; differentiable.
+
+    Returns:
+        (batch, channel), in the dtype of ``x``, accumulated in float32 or wider; 0 where nothing is
+        real.
+
+    Raises:
+        {errors}
 
     >>> global_log_sum_exp_pool(torch.tensor([[[0.0, 90.0]]]), 1.0)
     tensor([[89.3069]])
@@ -121,10 +196,24 @@ def global_log_sum_exp_pool(
     return _over_all(exponentials.log_sum_exp_pool, x, r=r, mask=mask, lengths=lengths)
 
 
+@example((2, 3, 4, 6))
+@shares(OF_ALL)
 def global_soft_pool(
     x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
 ) -> Tensor:
-    """``sum softmax(x)_i x_i`` of each channel. Takes what :func:`global_max_pool` takes.
+    """``sum softmax(x)_i x_i`` of each channel.
+
+    Source: Stergiou, Poppe, Kalliatakis: Refining activation downsampling with SoftPool, 2021.
+
+    Args:
+        {shared}
+
+    Returns:
+        (batch, channel), in the dtype of ``x``, accumulated in float32 or wider; 0 where nothing is
+        real.
+
+    Raises:
+        {errors}
 
     >>> global_soft_pool(torch.tensor([[[0.0, 100.0]]]))
     tensor([[100.]])
@@ -138,24 +227,28 @@ def _over_all(pool: Callable[..., Any], x: Tensor, **options: Any) -> Tensor:
     return pool(dims, x, kernel_size=list(x.shape[2:]), **options).flatten(1)
 
 
+@as_module_of(global_max_pool)
 class GlobalMaxPool(GlobalPool):
     """:func:`~huashi.pooling.global_max_pool` as a module."""
 
     pool = staticmethod(global_max_pool)
 
 
+@as_module_of(global_min_pool)
 class GlobalMinPool(GlobalPool):
     """:func:`~huashi.pooling.global_min_pool` as a module."""
 
     pool = staticmethod(global_min_pool)
 
 
+@as_module_of(global_avg_pool)
 class GlobalAvgPool(GlobalPool):
     """:func:`~huashi.pooling.global_avg_pool` as a module."""
 
     pool = staticmethod(global_avg_pool)
 
 
+@as_module_of(global_lp_pool)
 class GlobalLPPool(GlobalPool):
     """:func:`~huashi.pooling.global_lp_pool` as a module."""
 
@@ -176,8 +269,14 @@ class GlobalLPPool(GlobalPool):
         return f"norm_type={self.norm_type}, reduction={self.reduction}"
 
 
+@as_module_of(global_gem_pool)
 class GlobalGeMPool(GlobalPool):
-    """:func:`~huashi.pooling.global_gem_pool` with a learned exponent."""
+    """:func:`~huashi.pooling.global_gem_pool` as a module with a learned exponent.
+
+    Args:
+        {shared}
+        p: the exponent at first, > 0.
+    """
 
     pool = staticmethod(global_gem_pool)
 
@@ -193,8 +292,14 @@ class GlobalGeMPool(GlobalPool):
         return {"p": self.p, "eps": self.eps}
 
 
+@as_module_of(global_log_sum_exp_pool)
 class GlobalLogSumExpPool(GlobalPool):
-    """:func:`~huashi.pooling.global_log_sum_exp_pool` with a learned sharpness."""
+    """:func:`~huashi.pooling.global_log_sum_exp_pool` as a module with a learned sharpness.
+
+    Args:
+        {shared}
+        r: the sharpness at first, > 0.
+    """
 
     pool = staticmethod(global_log_sum_exp_pool)
 
@@ -208,6 +313,7 @@ class GlobalLogSumExpPool(GlobalPool):
         return {"r": self.r}
 
 
+@as_module_of(global_soft_pool)
 class GlobalSoftPool(GlobalPool):
     """:func:`~huashi.pooling.global_soft_pool` as a module."""
 

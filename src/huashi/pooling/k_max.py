@@ -17,9 +17,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from huashi._kernel.example import example
 from huashi._kernel.operator import kernel_serves
 from huashi.pooling import operators
 from huashi.pooling.arguments import check_count, check_input, count_real, real_elements
+from huashi.pooling.docstrings import OF_SEQUENCES, as_module_of, shares
 from huashi.pooling.unpool import readable
 
 
@@ -34,6 +36,9 @@ class KMax(NamedTuple):
     """Where in the row each value stood, int64, (..., channel, k); -1 where none is."""
 
 
+@example((2, 3, 8), call=lambda f, x: f(x, 3), integers=True)
+@example((2, 3, 4096), call=lambda f, x: f(x, 8), integers=True)
+@shares(OF_SEQUENCES)
 def k_max_pool1d(
     x: Tensor,
     k: int,
@@ -45,22 +50,24 @@ def k_max_pool1d(
     """The k largest elements of each row, in the order in which they stand there.
 
     The first of equals are taken; NaN is larger than all else, as for ``torch.topk``. Only what is
-    taken gets a gradient (Kalchbrenner, Grefenstette and Blunsom 2014).
+    taken gets a gradient.
+
+    Source: Kalchbrenner, Grefenstette, Blunsom: A Convolutional Neural Network for Modelling
+    Sentences, 2014.
 
     Args:
-        x: (channel, length) or (batch, channel, length), floating-point or integer.
+        {shared}
         k: how many, at most the length.
-        mask: True where an element is real, bool, broadcastable to ``x``.
-        lengths: how many elements of each sample are real, (batch,), integers.
         return_indices: also give which values are real, and where they stood.
 
     Returns:
-        (channel, k) or (batch, channel, k), in the dtype of ``x``. A row of fewer than k real
-        elements has all of them, then zeros. With ``return_indices`` :class:`KMax`.
+        (channel, k) or (batch, channel, k), in the dtype of ``x``; nothing is accumulated. A row of
+        fewer than k real elements has all of them, then zeros. With ``return_indices``
+        :class:`KMax`.
 
     Raises:
         ValueError: k is not from 1 to the length, or a shape does not fit.
-        TypeError: an argument is of the wrong kind.
+        {errors}
 
     >>> x = torch.tensor([[5.0, 9.0, 1.0, 7.0, 5.0]])
     >>> k_max_pool1d(x, 3)
@@ -76,6 +83,8 @@ def k_max_pool1d(
     return found if return_indices else found.values
 
 
+@example((2, 3, 8), call=lambda f, x: f(x, 1, 2, k_top=2)[0], integers=True)
+@shares(OF_SEQUENCES)
 def dynamic_k_max_pool1d(
     x: Tensor,
     layer: int,
@@ -89,16 +98,24 @@ def dynamic_k_max_pool1d(
 
     s is the number of real elements of each row, so that k differs between samples. The result is
     as wide as the length of ``x`` demands, and at least ``k_top``, however short ``x`` is; each row
-    has its k largest elements, or all it has, then zeros (Kalchbrenner, Grefenstette and Blunsom
-    2014). Takes what :func:`k_max_pool1d` takes, and:
+    has its k largest elements, or all it has, then zeros. The first of equals are taken; NaN is
+    larger than all else.
+
+    Source: Kalchbrenner, Grefenstette, Blunsom: A Convolutional Neural Network for Modelling
+    Sentences, 2014.
 
     Args:
+        {shared}
         layer: which of the convolutions this follows, from 1 to ``layers``.
         layers: how many convolutions the network has.
         k_top: k after the last of them.
 
     Returns:
-        The values, (channel, K) or (batch, channel, K), and their mask, for the next pool.
+        The values, (channel, K) or (batch, channel, K), in the dtype of ``x``, nothing is
+        accumulated; and their mask, bool, for the next pool.
+
+    Raises:
+        {errors}
 
     >>> x = torch.tensor([[3.0, 9.0, 1.0, 5.0, 4.0, 7.0]])
     >>> dynamic_k_max_pool1d(x, 1, 2, k_top=2)  # ceil(1/2 * 6) = 3
@@ -119,8 +136,9 @@ def dynamic_k_max_pool1d(
     return F.pad(found.values, (0, widest - k)), F.pad(found.mask, (0, widest - k))
 
 
+@as_module_of(k_max_pool1d)
 class KMaxPool1d(nn.Module):
-    """:func:`k_max_pool1d` as a module."""
+    """:func:`~huashi.pooling.k_max_pool1d` as a module."""
 
     def __init__(self, k: int, *, return_indices: bool = False) -> None:
         super().__init__()
@@ -138,8 +156,9 @@ class KMaxPool1d(nn.Module):
         return f"k={self.k}"
 
 
+@as_module_of(dynamic_k_max_pool1d)
 class DynamicKMaxPool1d(nn.Module):
-    """:func:`dynamic_k_max_pool1d` as a module."""
+    """:func:`~huashi.pooling.dynamic_k_max_pool1d` as a module."""
 
     def __init__(self, layer: int, layers: int, *, k_top: int) -> None:
         super().__init__()

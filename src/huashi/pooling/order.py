@@ -11,7 +11,7 @@ from huashi._kernel.operator import kernel_serves
 from huashi._windows import Axis, Padding, Size
 from huashi.pooling import operators, reference
 from huashi.pooling.arguments import checked
-from huashi.pooling.dimensions import each_dimension, each_dimension_module
+from huashi.pooling.dimensions import LONG_ROWS, Called, each_dimension, each_dimension_module
 from huashi.pooling.window_module import WindowPool
 
 MOST_SORTED = 64  # elements of a window that the kernels sort
@@ -32,11 +32,19 @@ def sort_pool(
 ) -> Tensor:
     """The k largest elements of each window, in order, weighted by ``softmax(scores)``.
 
-    k = 1 is the maximum; equal scores for all elements give the mean. A window of fewer elements
-    uses as many of the scores; an empty one gives 0. Takes what :func:`max_pool2d` takes, and:
+    k = 1 is the maximum; equal scores for all elements give the mean. A window of fewer real
+    elements uses as many of the scores; one without any gives 0.
 
     Args:
+        {shared}
         scores: (k,), or (channel, k) for scores of their own; differentiable.
+
+    Returns:
+        {pooled}, in the dtype of ``x``, accumulated in float32 or wider.
+        {windows}
+
+    Raises:
+        {errors}
 
     >>> sort_pool1d(torch.tensor([[1.0, 5.0, 3.0]]), torch.zeros(2), 3)
     tensor([[4.]])
@@ -70,13 +78,21 @@ def quantile_pool(
     mask: Tensor | None = None,
     lengths: Tensor | None = None,
 ) -> Tensor:
-    """The q-quantile of each window, in a straight line between two neighbours; 0 if empty.
+    """The q-quantile of each window, on a straight line between two neighbours in its order.
 
     The one or two elements that make it up get the gradient. NaN in a window makes its result NaN.
-    Takes what :func:`max_pool2d` takes, and:
+    A window without a real element gives 0.
 
     Args:
+        {shared}
         q: from 0, the minimum, to 1, the maximum.
+
+    Returns:
+        {pooled}, in the dtype of ``x``, accumulated in float32 or wider.
+        {windows}
+
+    Raises:
+        {errors}
 
     >>> quantile_pool1d(torch.tensor([[1.0, 9.0, 3.0]]), 0.75, 3)
     tensor([[6.]])
@@ -103,7 +119,17 @@ def median_pool(
 ) -> Tensor:
     """The median of each window; the mean of the middle two where their number is even.
 
-    Takes what :func:`max_pool2d` takes.
+    NaN in a window makes its result NaN. A window without a real element gives 0.
+
+    Args:
+        {shared}
+
+    Returns:
+        {pooled}, in the dtype of ``x``, accumulated in float32 or wider.
+        {windows}
+
+    Raises:
+        {errors}
 
     >>> median_pool1d(torch.tensor([[1.0, 9.0, 3.0]]), 3)
     tensor([[3.]])
@@ -123,7 +149,16 @@ def _uncovered(x: Tensor, axes: tuple[Axis, ...], real: Tensor | None) -> str | 
 
 
 class SortPool(WindowPool):
-    """:func:`~huashi.pooling.sort_pool2d` with learned scores, at first drawn from N(0, 0.1^2)."""
+    """:func:`~huashi.pooling.sort_pool{dims}d` as a module with learned scores.
+
+    At first they are drawn from N(0, 0.1^2).
+
+    Args:
+        {shared}
+        k: how many of the largest elements count.
+        channels: of the input, for scores of their own; None for the same ones.
+        generator: where the first scores come from.
+    """
 
     def __init__(
         self,
@@ -153,7 +188,7 @@ class SortPool(WindowPool):
 
 
 class QuantilePool(WindowPool):
-    """:func:`~huashi.pooling.quantile_pool2d` as a module."""
+    """:func:`~huashi.pooling.quantile_pool{dims}d` as a module."""
 
     def __init__(
         self,
@@ -181,7 +216,7 @@ class QuantilePool(WindowPool):
 
 
 class MedianPool(WindowPool):
-    """:func:`~huashi.pooling.median_pool2d` as a module."""
+    """:func:`~huashi.pooling.median_pool{dims}d` as a module."""
 
     def forward(
         self, x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
@@ -189,19 +224,37 @@ class MedianPool(WindowPool):
         return median_pool(self.dims, x, *self.windows, mask=mask, lengths=lengths)
 
 
-sort_pool1d, sort_pool2d, sort_pool3d = each_dimension(sort_pool)
+sort_pool1d, sort_pool2d, sort_pool3d = each_dimension(
+    sort_pool,
+    Called(lambda f, x, v: f(x, v, 2), more=lambda dims: ((3, 2**dims),)),
+    Called(lambda f, x, v: f(x, v, 3, 2), more=lambda dims: ((2,),), spatial=LONG_ROWS),
+)
 
 
-quantile_pool1d, quantile_pool2d, quantile_pool3d = each_dimension(quantile_pool)
+quantile_pool1d, quantile_pool2d, quantile_pool3d = each_dimension(
+    quantile_pool,
+    lambda f, x: f(x, 0.3, 2),
+    Called(lambda f, x: f(x, 0.3, 3, 2), spatial=LONG_ROWS),
+)
 
 
-median_pool1d, median_pool2d, median_pool3d = each_dimension(median_pool)
+median_pool1d, median_pool2d, median_pool3d = each_dimension(
+    median_pool,
+    lambda f, x: f(x, 2),
+    Called(lambda f, x: f(x, 3, 1, 1), spatial=LONG_ROWS),
+)
 
 
-SortPool1d, SortPool2d, SortPool3d = each_dimension_module(SortPool)
+SortPool1d, SortPool2d, SortPool3d = each_dimension_module(
+    SortPool, (sort_pool1d, sort_pool2d, sort_pool3d)
+)
 
 
-QuantilePool1d, QuantilePool2d, QuantilePool3d = each_dimension_module(QuantilePool)
+QuantilePool1d, QuantilePool2d, QuantilePool3d = each_dimension_module(
+    QuantilePool, (quantile_pool1d, quantile_pool2d, quantile_pool3d)
+)
 
 
-MedianPool1d, MedianPool2d, MedianPool3d = each_dimension_module(MedianPool)
+MedianPool1d, MedianPool2d, MedianPool3d = each_dimension_module(
+    MedianPool, (median_pool1d, median_pool2d, median_pool3d)
+)

@@ -10,7 +10,7 @@ from huashi._kernel.operator import kernel_serves
 from huashi._windows import Padding, Size
 from huashi.pooling import operators, reference
 from huashi.pooling.arguments import checked, scalar
-from huashi.pooling.dimensions import each_dimension, each_dimension_module
+from huashi.pooling.dimensions import LONG_ROWS, Called, each_dimension, each_dimension_module
 from huashi.pooling.window_module import WindowPool
 
 
@@ -28,15 +28,26 @@ def lp_pool(
     mask: Tensor | None = None,
     lengths: Tensor | None = None,
 ) -> Tensor:
-    """``(sum |x|^p)^(1/p)`` of each window; 0 for an empty one.
+    """``(sum |x|^p)^(1/p)`` of each window; 0 for a window without a real element.
 
     Unlike torch's, it takes magnitudes, so that an odd p is a norm too, and leaves a window that
     is only partly inside as it is. Magnitudes are scaled, so that no power overflows. The gradient
-    at 0 is 0. Takes what :func:`max_pool2d` takes, and:
+    at 0 is 0.
+
+    Source: Sermanet, Chintala, LeCun: Convolutional Neural Networks Applied to House Numbers Digit
+    Classification, 2012.
 
     Args:
+        {shared}
         norm_type: p > 0; ``inf`` gives the largest magnitude.
-        reduction: ``"sum"``, or ``"mean"`` for the mean inside the root (Sermanet 2012).
+        reduction: ``"sum"``, or ``"mean"`` for the mean inside the root.
+
+    Returns:
+        {pooled}, in the dtype of ``x``, accumulated in float32 or wider.
+        {windows}
+
+    Raises:
+        {errors}
 
     >>> lp_pool1d(torch.tensor([[3.0, -4.0, 5.0]]), 2, 2, ceil_mode=True)
     tensor([[5., 5.]])
@@ -68,15 +79,24 @@ def gem_pool(
     mask: Tensor | None = None,
     lengths: Tensor | None = None,
 ) -> Tensor:
-    """The generalised mean ``mean(max(x, eps)^p)^(1/p)`` of each window; 0 for an empty one.
+    """The generalised mean ``mean(max(x, eps)^p)^(1/p)`` of each window.
 
-    p = 1 is the mean, p = 2 the L2 pool, and the maximum is the limit (Radenovic, Tolias, Chum:
-    Fine-tuning CNN Image Retrieval with No Human Annotation, 2019). Takes what :func:`max_pool2d`
-    takes, and:
+    p = 1 is the mean, p = 2 the L2 pool, and the maximum is the limit. A window without a real
+    element gives 0.
+
+    Source: Radenovic, Tolias, Chum: Fine-tuning CNN Image Retrieval with No Human Annotation, 2019.
 
     Args:
+        {shared}
         p: exponent > 0, a number or a 0-d tensor; differentiable.
         eps: elements below count as this, so that the power is real and its gradient finite.
+
+    Returns:
+        {pooled}, in the dtype of ``x``, accumulated in float32 or wider.
+        {windows}
+
+    Raises:
+        {errors}
 
     >>> gem_pool2d(torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]), 3, 2)
     tensor([[[2.9240]]])
@@ -90,7 +110,7 @@ def gem_pool(
 
 
 class LPPool(WindowPool):
-    """:func:`~huashi.pooling.lp_pool2d` as a module."""
+    """:func:`~huashi.pooling.lp_pool{dims}d` as a module."""
 
     def __init__(
         self,
@@ -132,7 +152,12 @@ class LPPool(WindowPool):
 
 
 class GeMPool(WindowPool):
-    """:func:`~huashi.pooling.gem_pool2d` with a learned exponent."""
+    """:func:`~huashi.pooling.gem_pool{dims}d` as a module with a learned exponent.
+
+    Args:
+        {shared}
+        p: the exponent at first, > 0.
+    """
 
     def __init__(
         self,
@@ -158,13 +183,28 @@ class GeMPool(WindowPool):
         return gem_pool(self.dims, x, self.p, *self.windows, **options)
 
 
-lp_pool1d, lp_pool2d, lp_pool3d = each_dimension(lp_pool)
+lp_pool1d, lp_pool2d, lp_pool3d = each_dimension(
+    lp_pool,
+    lambda f, x: f(x, 2, 2),
+    lambda f, x: f(x, 1, 3, 2),
+    lambda f, x: f(x, 2, 3, 2),
+    lambda f, x: f(x, 3, 3, 2),
+    Called(lambda f, x: f(x, 1, 3, 2), spatial=LONG_ROWS),
+    Called(lambda f, x: f(x, 2, 3, 2), spatial=LONG_ROWS),
+    Called(lambda f, x: f(x, 3, 3, 2), spatial=LONG_ROWS),
+)
 
 
-gem_pool1d, gem_pool2d, gem_pool3d = each_dimension(gem_pool)
+gem_pool1d, gem_pool2d, gem_pool3d = each_dimension(
+    gem_pool,
+    Called(lambda f, x, p: f(x, p.exp(), 2), more=lambda dims: ((),)),
+    Called(lambda f, x, p: f(x, p.exp(), 3, 2, 1), more=lambda dims: ((),), spatial=LONG_ROWS),
+)
 
 
-LPPool1d, LPPool2d, LPPool3d = each_dimension_module(LPPool)
+LPPool1d, LPPool2d, LPPool3d = each_dimension_module(LPPool, (lp_pool1d, lp_pool2d, lp_pool3d))
 
 
-GeMPool1d, GeMPool2d, GeMPool3d = each_dimension_module(GeMPool)
+GeMPool1d, GeMPool2d, GeMPool3d = each_dimension_module(
+    GeMPool, (gem_pool1d, gem_pool2d, gem_pool3d)
+)

@@ -34,22 +34,21 @@ def s3_pool(
     Source: Zhai, Wu, Zhang, Li, Cai, Tu: S3Pool: Pooling with Stochastic Spatial Sampling, 2017.
 
     Args:
-        x: (channel, L...) or (batch, channel, L...), floating-point.
+        {shared}
         kernel_size: elements of the window of the maximum, one number or one for each dimension.
         stride: one of so many elements is kept; ``kernel_size`` by default.
         grid_size: elements of a cell, a multiple of ``stride``, which is the default; the larger,
             the more the picture is distorted.
         training: draw; False gives the average.
         generator: where the random numbers come from, on the device of ``x``.
-        mask: True where an element is real, bool, broadcastable to ``x``.
-        lengths: in one dimension, how many elements of each sample are real, (batch,), integers.
 
     Returns:
-        (..., channel, L // stride...); 0 where there is no real element.
+        {pooled}, each ``length // stride``, in the dtype of ``x``, averages accumulated in float32
+        or wider; 0 where there is no real element.
 
     Raises:
         ValueError: an argument is out of its range, or ``grid_size`` is no multiple of ``stride``.
-        TypeError: an argument is of the wrong kind.
+        {errors}
 
     >>> s3_pool1d(torch.tensor([[1.0, 5.0, 2.0, 4.0]]), 2, training=False)  # of 5, 5, 4, 4
     tensor([[5., 4.]])
@@ -115,7 +114,7 @@ def _kept(draws: Tensor, grid: int, stride: int) -> Tensor:
 
 
 class S3Pool(nn.Module):
-    """:func:`~huashi.pooling.s3_pool2d` as a module: it draws in training mode."""
+    """:func:`~huashi.pooling.s3_pool{dims}d` as a module: it draws in training mode."""
 
     dims: ClassVar[int]
 
@@ -155,7 +154,9 @@ class S3Pool(nn.Module):
         return ", ".join(f"{name}={getattr(self, name)}" for name in names)
 
 
-s3_pool1d, s3_pool2d, s3_pool3d = each_dimension(s3_pool)
+s3_pool1d, s3_pool2d, s3_pool3d = each_dimension(
+    s3_pool, lambda f, x: f(x, 2), lambda f, x: f(x, 2, training=False)
+)
 
 
-S3Pool1d, S3Pool2d, S3Pool3d = each_dimension_module(S3Pool)
+S3Pool1d, S3Pool2d, S3Pool3d = each_dimension_module(S3Pool, (s3_pool1d, s3_pool2d, s3_pool3d))

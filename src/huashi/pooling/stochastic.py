@@ -8,7 +8,7 @@ from huashi._kernel.operator import kernel_serves
 from huashi._windows import Padding, Size
 from huashi.pooling import operators, reference
 from huashi.pooling.arguments import checked
-from huashi.pooling.dimensions import each_dimension, each_dimension_module
+from huashi.pooling.dimensions import LONG_ROWS, Called, each_dimension, each_dimension_module
 from huashi.pooling.window_module import WindowPool
 
 
@@ -31,13 +31,24 @@ def stochastic_pool(
 
     With ``weights="relu"``, ``a = max(x, 0)`` is drawn with probability ``a / sum(a)`` and expected
     to be ``sum(a^2) / sum(a)``; a window without a positive element gives 0. With ``"softmax"`` it
-    is x itself, with the softmax of the window. Only the drawn element gets a gradient (Zeiler and
-    Fergus: Stochastic Pooling for Regularization, 2013). Takes what :func:`max_pool2d` takes, and:
+    is x itself, with the softmax of the window. Only the drawn element gets a gradient. A window
+    without a real element gives 0.
+
+    Source: Zeiler and Fergus: Stochastic Pooling for Regularization of Deep Convolutional Neural
+    Networks, 2013.
 
     Args:
+        {shared}
         weights: ``"relu"`` or ``"softmax"``.
         training: draw; False gives the expectation.
         generator: where the random numbers come from, on the device of ``x``.
+
+    Returns:
+        {pooled}, in the dtype of ``x``, accumulated in float32 or wider.
+        {windows}
+
+    Raises:
+        {errors}
 
     >>> x = torch.tensor([[1.0, 3.0, 0.0, 0.0]])
     >>> stochastic_pool1d(x, 2, training=False)
@@ -57,7 +68,7 @@ def stochastic_pool(
 
 
 class StochasticPool(WindowPool):
-    """:func:`~huashi.pooling.stochastic_pool2d` as a module: it draws in training mode."""
+    """:func:`~huashi.pooling.stochastic_pool{dims}d` as a module: it draws in training mode."""
 
     def __init__(
         self,
@@ -90,7 +101,18 @@ class StochasticPool(WindowPool):
         )
 
 
-stochastic_pool1d, stochastic_pool2d, stochastic_pool3d = each_dimension(stochastic_pool)
+stochastic_pool1d, stochastic_pool2d, stochastic_pool3d = each_dimension(
+    stochastic_pool,
+    lambda f, x: f(x, 2),
+    lambda f, x: f(x, 2, training=False),
+    lambda f, x: f(x, 17, 2, 8),  # of more than 255 elements: offsets of two bytes
+    Called(lambda f, x: f(x, 3, 2), spatial=LONG_ROWS),
+    Called(lambda f, x: f(x, 3, 2, weights="softmax"), spatial=LONG_ROWS),
+    Called(lambda f, x: f(x, 3, 2, training=False), spatial=LONG_ROWS),
+    Called(lambda f, x: f(x, 300, 100), spatial={1: (512,)}),
+)
 
 
-StochasticPool1d, StochasticPool2d, StochasticPool3d = each_dimension_module(StochasticPool)
+StochasticPool1d, StochasticPool2d, StochasticPool3d = each_dimension_module(
+    StochasticPool, (stochastic_pool1d, stochastic_pool2d, stochastic_pool3d)
+)
