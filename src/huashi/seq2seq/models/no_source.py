@@ -1,0 +1,24 @@
+"""What stands in the place of an encoder in a language model."""
+
+import torch
+from torch import Tensor, nn
+
+from huashi.seq2seq.model.protocol import Memory
+from huashi.seq2seq.text.tokenizer import PAD
+
+
+class _NoSource(nn.Module):
+    """In the place of an encoder: a memory with nothing in it."""
+
+    nothing: Tensor
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+        self.register_buffer("nothing", torch.zeros(1, 1, size), persistent=False)
+
+    def forward(self, source: Tensor, lengths: Tensor) -> Memory:
+        """A memory of one masked position for each source, whatever it says."""
+        nothing = self.nothing.expand(len(source), -1, -1)
+        mask = torch.zeros_like(nothing[..., 0], dtype=torch.bool)
+        return Memory(nothing, nothing, mask, source=source.new_full(mask.shape, PAD))
