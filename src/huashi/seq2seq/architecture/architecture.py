@@ -26,7 +26,7 @@ from huashi.seq2seq.model.protocol import EncoderDecoder
 from huashi.seq2seq.models.convs2s.decoder import ConvDecoderShape
 from huashi.seq2seq.models.convs2s.encoder import ConvEncoderShape
 from huashi.seq2seq.models.convs2s.self_attention import ConvSelfAttentionDecoderShape
-from huashi.seq2seq.models.no_source import _NoSource
+from huashi.seq2seq.models.no_source import NoSource
 
 SHARED = ("nothing", "embeddings", "output", "all")
 
@@ -82,7 +82,7 @@ class Architecture:
         target_size = target_vocabulary_size or vocabulary_size
         check_positive("vocabulary_size", vocabulary_size)
         if self.encoder is None:
-            encoder, target = _NoSource(self.decoder.embedding_size), None
+            encoder, target = NoSource(self.decoder.embedding_size), None
         else:
             source = self.encoder.embed(vocabulary_size)
             encoder = self.encoder.build(source)

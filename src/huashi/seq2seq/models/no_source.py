@@ -7,8 +7,12 @@ from huashi.seq2seq.model.protocol import Memory
 from huashi.seq2seq.text.tokenizer import PAD
 
 
-class _NoSource(nn.Module):
-    """In the place of an encoder: a memory with nothing in it."""
+class NoSource(nn.Module):
+    """An encoder that reads nothing: its memory is one masked position.
+
+    Args:
+        size: features of the memory.
+    """
 
     nothing: Tensor
 
@@ -18,7 +22,7 @@ class _NoSource(nn.Module):
         self.register_buffer("nothing", torch.zeros(1, 1, size), persistent=False)
 
     def forward(self, source: Tensor, lengths: Tensor) -> Memory:
-        """A memory of one masked position for each source, whatever it says."""
+        """A memory for each source, (batch, source), of which only their number counts."""
         nothing = self.nothing.expand(len(source), -1, -1)
         mask = torch.zeros_like(nothing[..., 0], dtype=torch.bool)
         return Memory(nothing, nothing, mask, source=source.new_full(mask.shape, PAD))
