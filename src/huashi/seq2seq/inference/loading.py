@@ -8,8 +8,18 @@ from huashi.seq2seq.model.protocol import EncoderDecoder
 from huashi.seq2seq.text.tokenizer import Tokenizer
 
 
-def _model(run: Run, first: Run, device: str | torch.device) -> EncoderDecoder:
-    """The model of a run that has the tokenizer of the first one."""
+def model_of(run: Run, first: Run, device: str | torch.device) -> EncoderDecoder:
+    """The best model of a run, on a device.
+
+    Args:
+        run: whose model.
+        first: the run that it has to go with: of the same tokenizers, its sources ending alike.
+        device: where to compute.
+
+    Raises:
+        FileNotFoundError: the model is not there.
+        ValueError: a file is damaged, the runs do not go together, or there is no such device.
+    """
     source, target = tokenizers_of(run)
     wanted = [tokenizer.to_json() for tokenizer in tokenizers_of(first)]
     if [source.to_json(), target.to_json()] != wanted:

@@ -45,7 +45,7 @@ class Considered:
     """It has ended, and counts."""
 
 
-def _nothing() -> Translation:
+def empty_translation() -> Translation:
     """The translation of an empty source."""
     return Translation(
         text="",

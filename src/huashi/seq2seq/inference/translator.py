@@ -11,8 +11,8 @@ from huashi._checks import check_positive
 from huashi.run import Run
 from huashi.seq2seq.architecture import architecture_of
 from huashi.seq2seq.inference.decoding import Decoding, Wishes, decode
-from huashi.seq2seq.inference.loading import _model, tokenizers_of
-from huashi.seq2seq.inference.translation import Considered, Translation, _nothing
+from huashi.seq2seq.inference.loading import model_of, tokenizers_of
+from huashi.seq2seq.inference.translation import Considered, Translation, empty_translation
 from huashi.seq2seq.model.protocol import EncoderDecoder
 from huashi.seq2seq.search import (
     BeamStep,
@@ -86,11 +86,11 @@ class Translator:
                 runs have different tokenizers.
         """
         runs = [one if isinstance(one, Run) else Run(one) for one in (run, *others)]
-        models = [_model(one, runs[0], device) for one in runs]
+        models = [model_of(one, runs[0], device) for one in runs]
         model = models[0] if len(models) == 1 else Ensemble(models, mean=mean)
         if language_model is not None:
             one = language_model if isinstance(language_model, Run) else Run(language_model)
-            model = ShallowFusion(model, _model(one, runs[0], device), language_model_weight)
+            model = ShallowFusion(model, model_of(one, runs[0], device), language_model_weight)
         return cls(
             model,
             *tokenizers_of(runs[0]),
@@ -150,7 +150,7 @@ class Translator:
         ids = self._encoded(sources)
         wishes = self._wishes(prefixes, phrases, choices)
         wishes = replace(wishes, keys=range(len(sources)) if keys is None else keys)
-        found: list[list[Translation]] = [[_nothing()] for _ in sources]
+        found: list[list[Translation]] = [[empty_translation()] for _ in sources]
         wanted = [i for i, source in enumerate(ids) if source]
         lengths = [(len(ids[i]) + 1, 0) for i in wanted]
         longest = max((length for length, _ in lengths), default=1)
