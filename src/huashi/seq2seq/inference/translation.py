@@ -7,15 +7,15 @@ from torch import Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class Translation:
-    """One way to say a source, with what the model thought of it."""
+    """A translation of a source, with its scores."""
 
     text: str
     score: float
     """Mean log-probability of a token, or as the rules of the search have it; higher is better."""
     finished: bool
-    """False where the model did not come to an end within the length."""
+    """False where there was no end within the greatest length."""
     exact: bool
-    """Proven that the model has no better one, but for those ranked above it."""
+    """It is proven that the model has no better one except those ranked above it."""
     source_tokens: list[str]
     tokens: list[str]
     token_scores: list[float]

@@ -287,7 +287,7 @@ class Translator:
 
 
 def _of(wishes: Wishes, numbers: list[int]) -> Wishes:
-    """What is wished of these sources."""
+    """The wishes for these sources alone."""
     given = {name: getattr(wishes, name) for name in ("prefixes", "phrases", "keys")}
     return replace(
         wishes,
