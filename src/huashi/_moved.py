@@ -178,7 +178,11 @@ MOVED = {  # below huashi: a path of earlier versions, and the modules that have
     "seq2seq.transformer.encoder": ("seq2seq.models.transformer.encoder",),
     "seq2seq.transformer.positions": ("seq2seq.models.transformer.positions",),
     "seq2seq.transformer.sublayers": ("seq2seq.models.transformer.sublayers",),
-    "seq2seq.translator": ("seq2seq.inference.translator",),
+    "seq2seq.translator": (
+        "seq2seq.inference.translator",
+        "seq2seq.inference.translation",
+        "seq2seq.inference.loading",
+    ),
 }
 
 

@@ -13,7 +13,8 @@ from huashi.recipes._models import model_named
 from huashi.run import Progress, Run
 from huashi.run.task import TRANSLATION
 from huashi.seq2seq.architecture import describe
-from huashi.seq2seq.inference.translator import Translator, tokenizers_of
+from huashi.seq2seq.inference.loading import tokenizers_of
+from huashi.seq2seq.inference.translator import Translator
 from huashi.seq2seq.text.corpus import Pair
 from huashi.seq2seq.text.metrics import scores_by_length, sentence_cost, text_scores
 from huashi.seq2seq.text.tokenizer import Tokenizer

@@ -28,7 +28,7 @@ from huashi.run import Progress, Run, open_run
 from huashi.run.task import LANGUAGE_MODEL
 from huashi.seq2seq.architecture import build, describe
 from huashi.seq2seq.inference.language_model import LanguageModel
-from huashi.seq2seq.inference.translator import tokenizers_of
+from huashi.seq2seq.inference.loading import tokenizers_of
 from huashi.seq2seq.model.protocol import EncoderDecoder
 from huashi.seq2seq.text.corpus import read_lines
 from huashi.seq2seq.text.tokenizer import UNKNOWN, Kind, Tokenizer, train_tokenizer

@@ -27,7 +27,8 @@ from huashi.seq2seq.ctranslate2 import import_ctranslate2
 from huashi.seq2seq.fusion.pretrained import fuse
 from huashi.seq2seq.inference.decoding import Decoding
 from huashi.seq2seq.inference.language_model import LanguageModel
-from huashi.seq2seq.inference.translator import Translation, Translator
+from huashi.seq2seq.inference.translation import Translation
+from huashi.seq2seq.inference.translator import Translator
 from huashi.seq2seq.model.protocol import EncoderDecoder, Memory
 from huashi.seq2seq.models.convs2s import (
     ConvDecoder,

@@ -12,57 +12,22 @@ Encoder and decoder are given by their shapes, frozen dataclasses. The shape of 
 ``build(embedding, memory_size)`` for the number of features of the encoder's memory.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
-from typing import Any, Literal, get_args, get_type_hints
+from dataclasses import dataclass
+from typing import Literal
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 
 from huashi._checks import check_choice, check_positive
+from huashi.seq2seq.architecture.kinds import DecoderShape, EncoderShape
 from huashi.seq2seq.fusion.pretrained import fuse
 from huashi.seq2seq.model.output import Output, OutputMapping, check_output
-from huashi.seq2seq.model.protocol import EncoderDecoder, Memory
+from huashi.seq2seq.model.protocol import EncoderDecoder
 from huashi.seq2seq.models.convs2s.decoder import ConvDecoderShape
 from huashi.seq2seq.models.convs2s.encoder import ConvEncoderShape
 from huashi.seq2seq.models.convs2s.self_attention import ConvSelfAttentionDecoderShape
-from huashi.seq2seq.models.lightconv import LightConvDecoderShape, LightConvEncoderShape
-from huashi.seq2seq.models.rnn import RNNDecoderShape, RNNEncoderShape
-from huashi.seq2seq.models.slicenet.coders import SliceNetDecoderShape, SliceNetEncoderShape
-from huashi.seq2seq.models.transformer import TransformerDecoderShape, TransformerEncoderShape
-from huashi.seq2seq.text.tokenizer import PAD
+from huashi.seq2seq.models.no_source import NoSource
 
-EncoderShape = (
-    RNNEncoderShape
-    | ConvEncoderShape
-    | LightConvEncoderShape
-    | SliceNetEncoderShape
-    | TransformerEncoderShape
-)
-DecoderShape = (
-    RNNDecoderShape
-    | ConvDecoderShape
-    | ConvSelfAttentionDecoderShape
-    | LightConvDecoderShape
-    | SliceNetDecoderShape
-    | TransformerDecoderShape
-)
-ENCODERS: dict[str, type[EncoderShape]] = {
-    "rnn": RNNEncoderShape,
-    "conv": ConvEncoderShape,
-    "light_conv": LightConvEncoderShape,
-    "slicenet": SliceNetEncoderShape,
-    "transformer": TransformerEncoderShape,
-}
-DECODERS: dict[str, type[DecoderShape]] = {
-    "rnn": RNNDecoderShape,
-    "conv": ConvDecoderShape,
-    "conv_self_attention": ConvSelfAttentionDecoderShape,
-    "light_conv": LightConvDecoderShape,
-    "slicenet": SliceNetDecoderShape,
-    "transformer": TransformerDecoderShape,
-}
 SHARED = ("nothing", "embeddings", "output", "all")
 
 
@@ -117,7 +82,7 @@ class Architecture:
         target_size = target_vocabulary_size or vocabulary_size
         check_positive("vocabulary_size", vocabulary_size)
         if self.encoder is None:
-            encoder, target = _NoSource(self.decoder.embedding_size), None
+            encoder, target = NoSource(self.decoder.embedding_size), None
         else:
             source = self.encoder.embed(vocabulary_size)
             encoder = self.encoder.build(source)
@@ -169,108 +134,6 @@ class FusedArchitecture:
         return fuse(*(one.build(vocabulary_size, target_vocabulary_size) for one in both))
 
 
-class _NoSource(nn.Module):
-    """In the place of an encoder: a memory with nothing in it."""
-
-    nothing: Tensor
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.size = size
-        self.register_buffer("nothing", torch.zeros(1, 1, size), persistent=False)
-
-    def forward(self, source: Tensor, lengths: Tensor) -> Memory:
-        """A memory of one masked position for each source, whatever it says."""
-        nothing = self.nothing.expand(len(source), -1, -1)
-        mask = torch.zeros_like(nothing[..., 0], dtype=torch.bool)
-        return Memory(nothing, nothing, mask, source=source.new_full(mask.shape, PAD))
-
-
-def describe(architecture: Architecture | FusedArchitecture) -> dict[str, Any]:
-    """``architecture`` as JSON.
-
-    >>> part = RNNDecoderShape(hidden_size=64)
-    >>> describe(Architecture(encoder=RNNEncoderShape(), decoder=part))["decoder"]["kind"]
-    'rnn'
-    """
-    if isinstance(architecture, FusedArchitecture):
-        return {name: describe(part) for name, part in vars(architecture).items()}
-    description = asdict(architecture)
-    for side, kinds in (("encoder", ENCODERS), ("decoder", DECODERS)):
-        shape = getattr(architecture, side)
-        if shape is None:
-            continue
-        kind = next(name for name, known in kinds.items() if type(shape) is known)
-        description[side] = {"kind": kind, **description[side]}
-    return description
-
-
-def architecture_of(description: Mapping[str, Any]) -> Architecture | FusedArchitecture:
-    """The architecture that :func:`describe` described.
-
-    Raises:
-        ValueError: the description lacks a part or names one that there is not, a field that the
-            part does not have, or a value that it cannot have.
-    """
-    settings = dict(description)
-    if "pretrained" in settings:
-        for name, part in settings.items():
-            if not isinstance(part, Mapping):
-                raise ValueError(f"{name} must be the description of an architecture, got {part!r}")
-            settings[name] = architecture_of(part)
-        return _read(FusedArchitecture, settings, "a fused architecture")
-    for side, kinds in (("encoder", ENCODERS), ("decoder", DECODERS)):
-        part = settings.get(side)
-        if side == "encoder" and side in settings and part is None:
-            continue
-        if not isinstance(part, Mapping):
-            raise ValueError(f"{side} must be the description of a part, got {part!r}")
-        part = dict(part)
-        kind = part.pop("kind", None)
-        check_choice("kind", kind, kinds)
-        settings[side] = _read(kinds[kind], part, f"a {kind} {side}")
-    return _read(Architecture, settings, "an architecture")
-
-
-def build(
-    description: Mapping[str, Any], vocabulary_size: int, target_vocabulary_size: int | None = None
-) -> EncoderDecoder:
-    """The model of a :func:`describe` description, with weights drawn anew.
-
-    Raises:
-        ValueError: as of :func:`architecture_of`, or the model cannot be built.
-    """
-    architecture = architecture_of(description)
-    try:
-        return architecture.build(vocabulary_size, target_vocabulary_size)
-    except (TypeError, RuntimeError, OverflowError) as error:
-        problem = str(error).splitlines()[0]
-        raise ValueError(f"the architecture must be one that can be built: {problem}") from None
-
-
-def _read(kind: type, settings: Mapping[str, Any], what: str) -> Any:
-    """A dataclass from JSON: lists become tuples, and dicts the dataclasses of the fields."""
-    hints = get_type_hints(kind)
-    foreign = settings.keys() - {field.name for field in fields(kind)}
-    if foreign:
-        raise ValueError(f"{what} must not have {', '.join(sorted(foreign))}")
-    read = {}
-    for name, value in settings.items():
-        if isinstance(value, list):
-            value = tuple(tuple(v) if isinstance(v, list) else v for v in value)
-        if isinstance(value, Mapping):
-            kinds = get_args(hints[name]) or (hints[name],)
-            part = next((k for k in kinds if isinstance(k, type) and is_dataclass(k)), None)
-            if part is None:
-                raise ValueError(f"{name} of {what} must not have parts, got {dict(value)}")
-            value = _read(part, value, f"the {name} of {what}")
-        read[name] = value
-    try:
-        return kind(**read)
-    except TypeError as error:
-        raise ValueError(f"{what} must be one that can be built: {error}") from None
-
-
 def _check_gradient(encoder: EncoderShape, decoder: DecoderShape) -> None:
     """Raise unless an encoder that divides a gradient by its consumers knows their number."""
     if isinstance(encoder, ConvEncoderShape) and isinstance(
@@ -291,7 +154,7 @@ def _tie(layer: nn.Linear, embedding: nn.Embedding, size: int) -> None:
             f"embedding_size must be the decoder's {size} features where they share the output "
             f"layer, got {embedding.embedding_dim}"
         )
-    if is_parametrized(layer, "weight"):  # of what is shared nobody may normalise the weights
+    if is_parametrized(layer, "weight"):  # the table of embeddings has none
         remove_parametrizations(layer, "weight")
     layer.weight = embedding.weight
     if layer.bias is not None:

@@ -1,8 +1,9 @@
 """Texts from a language model: samples after a prompt, and how many bits a text costs it.
 
-The model has learned running text in windows of ``context`` tokens. A recurrent one reads on for
-ever; any other forgets: whenever it holds a whole window, it reads the second half of it again and
-goes on from there, so that what it says next rests on half a window to a whole one.
+The model has learned running text in windows of ``context`` tokens. A recurrent model keeps its
+state for as long as the text goes on. Any other model forgets: once it has read a whole window, it
+starts anew with the second half of it, so that there is always at least half a window to predict
+from.
 """
 
 import math
@@ -114,9 +115,9 @@ class LanguageModel:
     def bits_per_character(self, text: str, *, batch: int = 32) -> float:
         """The mean cost of a character of ``text`` in bits, whatever the tokens are.
 
-        Every token but those of the first half window is told after half a window at least. A word
-        out of the vocabulary costs what an unknown one does, whichever it is: where there are many,
-        this is too little.
+        Every token after the first half window is predicted from at least half a window. A word
+        that is not in the vocabulary costs what the unknown token costs, whichever word it is:
+        where there are many, the result is too low.
 
         Args:
             text: of at least two tokens.
@@ -139,10 +140,10 @@ class LanguageModel:
             none = torch.zeros(len(some), 1, dtype=torch.long, device=self._device)
             features, state = self.model.features(none, none[:, 0] + 1, padded[:, :-1])
             log_probs = self.model.output.log_probabilities(features, state)
-            told = -log_probs.gather(-1, padded[:, 1:, None])[..., 0].double()
+            costs = -log_probs.gather(-1, padded[:, 1:, None])[..., 0].double()
             for row, window in enumerate(some):
                 known = 0 if first + row == 0 else self.context - stride
-                total += told[row, known : len(window) - 1].sum().item()
+                total += costs[row, known : len(window) - 1].sum().item()
         characters = len(text) - len(self.tokenizer.decode(ids[:1].tolist()))
         return total / math.log(2) / characters
 

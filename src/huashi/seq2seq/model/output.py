@@ -4,8 +4,9 @@ With ``softmax`` the loss is cross-entropy; with a sparse mapping, of which most
 exactly zero, it is that mapping's own (Peters 2019, arXiv 1905.05702), since the logarithm of zero
 teaches nothing. A search over sparse probabilities has few ways to go, and is often exact.
 
-Who searches, trains or validates asks here, with the decoder's features and its state. The state is
-for outputs that read more than the features, such as one that copies source tokens by attention.
+Search, training and validation all ask the output, with the decoder's features and its state. The
+state is for outputs that need more than the features, such as one that copies source tokens where
+attention points.
 """
 
 from typing import Any, Literal, NamedTuple, TypeGuard, get_args

@@ -70,7 +70,7 @@ class RNNDecoderShape:
     layers: int = 1
     """Recurrent layers."""
     attention: AttentionShape | None = field(default_factory=AttentionShape)
-    """How it attends to the source; None for a decoder that knows it by its first state alone."""
+    """How it attends to the source; None for a decoder that has only its first state from it."""
     attend: Literal["after", "before"] = "after"
     """Attend after the recurrence (Luong) or before it (Bahdanau)."""
     input_feeding: bool = True
@@ -188,7 +188,7 @@ class RNNDecoder(nn.Module):
         return nn.Linear(self.size, vocabulary_size)
 
     def start(self, memory: Memory) -> State:
-        """The state before the first step: the bridge from what the encoder knows at its end.
+        """The state before the first step: the bridge from the encoder's last states.
 
         A layer starts from the encoder's layer of its number, or its last one; from the mean of the
         memory where the encoder is not recurrent.

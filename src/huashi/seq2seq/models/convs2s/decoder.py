@@ -89,7 +89,7 @@ class LayerState(NamedTuple):
     attention: Any
     """The state of its attention to the source, or None."""
     past: Any
-    """The state of its attention to what it said itself, or None."""
+    """The state of its self-attention, or None."""
 
 
 class State(NamedTuple):

@@ -1,13 +1,13 @@
 r"""A convolutional decoder with gated multi-scale self-attention (Fan 2018, arXiv 1805.04833).
 
-The stories' decoder is that of ConvS2S, whose layers also attend to what they said themselves: from
-their output x to :math:`\operatorname{norm}(x + W [h_1; h_2; \dots])`. Head h knows the past at one
-scale: of the tokens before a position t those at 0, s, 2s, ... for its stride s.
+The stories' decoder is that of ConvS2S, whose layers also attend to their own past: an output x
+becomes :math:`\operatorname{norm}(x + W [h_1; h_2; \dots])`. Head h sees the past at one scale: of
+the tokens before a position t those at 0, s, 2s, ... for its stride s.
 
 .. math:: h_t = W_h \sum_j a_{tj} v_j, \qquad a_t = \operatorname{softmax}(0, q_t^\top k_0 / \sqrt
     d, q_t^\top k_s / \sqrt d, \dots)
 
-The 0 is a place with nothing in it, so that a head may look nowhere, as all do at position 0.
+The 0 is the score of an empty place, so that a head can attend to nothing, as all do at position 0.
 Queries, keys and values are three linear layers deep, with gates between them.
 
 Where we differ from the authors' fairseq: attention to the source is that of ConvS2S, with its

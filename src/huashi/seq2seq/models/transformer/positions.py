@@ -1,4 +1,4 @@
-r"""Embeddings that know their place: what is added to a token tells its position.
+r"""Embeddings of tokens plus a code of their positions.
 
 The paper's ``sinusoidal`` code of position p, for d features, i from 0 to d/2 - 1:
 
@@ -25,7 +25,7 @@ class PositionalEmbedding(nn.Module):
 
     Args:
         embedding: the table of tokens.
-        kind: how positions are told apart.
+        kind: of the codes of positions.
         scale: what embeddings are multiplied by.
         max_length: the most tokens where positions are learned.
         dropout: probability of dropping a feature of the sum.

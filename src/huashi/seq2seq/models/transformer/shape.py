@@ -32,7 +32,7 @@ class TransformerShape:
     layer_norm_eps: float = 1e-6
     """What a norm adds to the variance."""
     positions: Positions = "sinusoidal"
-    """How positions are told apart: :mod:`huashi.seq2seq.models.transformer.positions`."""
+    """The codes of positions: :mod:`huashi.seq2seq.models.transformer.positions`."""
     max_length: int = 1024
     """The most tokens where positions are learned."""
     scale_embeddings: bool = True
