@@ -17,7 +17,7 @@ from torch import nn
 from huashi import pooling
 
 STUB = Path(inspect.getfile(pooling)).with_suffix(".pyi")
-HEAD = '''"""Pooling: what a window of an image or a sequence has to say, in one number or a few."""
+HEAD = f'''"""{pooling.__doc__}"""
 
 # Written by `python -m docs.stubs`.
 '''

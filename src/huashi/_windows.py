@@ -1,4 +1,4 @@
-r"""Which elements a window holds: the one place that knows about strides, padding and dilation.
+r"""Which elements a window holds: strides, padding and dilation are worked out here only.
 
 Along an axis of length :math:`L`, with kernel :math:`k`, stride :math:`s`, dilation :math:`d` and
 :math:`p_l, p_r` elements of padding before and after, window :math:`o` holds

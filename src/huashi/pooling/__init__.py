@@ -1,4 +1,4 @@
-"""Pooling: what a window of an image or a sequence has to say, in one number or a few."""
+"""Pooling: one number, or a few, for each window of an image or a sequence."""
 
 from huashi.pooling.adaptive_extrema import (
     AdaptiveMaxPool1d,

@@ -1,4 +1,4 @@
-"""Pooling: what a window of an image or a sequence has to say, in one number or a few."""
+"""Pooling: one number, or a few, for each window of an image or a sequence."""
 
 # Written by `python -m docs.stubs`.
 
@@ -68,8 +68,8 @@ def max_pool1d(x: Tensor, kernel_size: Size, stride: Size | None=None, padding: 
         dilation: from one element of a window to the next.
         ceil_mode: also count a last window that is only partly inside.
         return_indices: also give where each maximum lies: True an index of eight bytes, as torch
-            does; ``"compact"`` a byte, and the shape of ``x``, as :func:`max_unpool2d` likes it
-            best.
+            does; ``"compact"`` a byte, with the shape of ``x``, which is what :func:`max_unpool2d`
+            is fastest with.
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: how many elements of each sample are real, integers, (batch,), or () without a
@@ -131,8 +131,8 @@ def max_pool2d(x: Tensor, kernel_size: Size, stride: Size | None=None, padding: 
         dilation: from one element of a window to the next, one number or one for each dimension.
         ceil_mode: also count a last window that is only partly inside.
         return_indices: also give where each maximum lies: True an index of eight bytes, as torch
-            does; ``"compact"`` a byte, and the shape of ``x``, as :func:`max_unpool2d` likes it
-            best.
+            does; ``"compact"`` a byte, with the shape of ``x``, which is what :func:`max_unpool2d`
+            is fastest with.
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: None; in 2 dimensions ``mask`` says which elements are real.
@@ -194,8 +194,8 @@ def max_pool3d(x: Tensor, kernel_size: Size, stride: Size | None=None, padding: 
         dilation: from one element of a window to the next, one number or one for each dimension.
         ceil_mode: also count a last window that is only partly inside.
         return_indices: also give where each maximum lies: True an index of eight bytes, as torch
-            does; ``"compact"`` a byte, and the shape of ``x``, as :func:`max_unpool2d` likes it
-            best.
+            does; ``"compact"`` a byte, with the shape of ``x``, which is what :func:`max_unpool2d`
+            is fastest with.
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: None; in 3 dimensions ``mask`` says which elements are real.
@@ -255,7 +255,8 @@ def min_pool1d(x: Tensor, kernel_size: Size, stride: Size | None=None, padding: 
         dilation: from one element of a window to the next.
         ceil_mode: also count a last window that is only partly inside.
         return_indices: also give where each minimum lies: True an index of eight bytes,
-            ``"compact"`` a byte, and the shape of ``x``, as :func:`max_unpool2d` likes it best.
+            ``"compact"`` a byte, with the shape of ``x``, which is what :func:`max_unpool2d` is
+            fastest with.
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: how many elements of each sample are real, integers, (batch,), or () without a
@@ -314,7 +315,8 @@ def min_pool2d(x: Tensor, kernel_size: Size, stride: Size | None=None, padding: 
         dilation: from one element of a window to the next, one number or one for each dimension.
         ceil_mode: also count a last window that is only partly inside.
         return_indices: also give where each minimum lies: True an index of eight bytes,
-            ``"compact"`` a byte, and the shape of ``x``, as :func:`max_unpool2d` likes it best.
+            ``"compact"`` a byte, with the shape of ``x``, which is what :func:`max_unpool2d` is
+            fastest with.
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: None; in 2 dimensions ``mask`` says which elements are real.
@@ -373,7 +375,8 @@ def min_pool3d(x: Tensor, kernel_size: Size, stride: Size | None=None, padding: 
         dilation: from one element of a window to the next, one number or one for each dimension.
         ceil_mode: also count a last window that is only partly inside.
         return_indices: also give where each minimum lies: True an index of eight bytes,
-            ``"compact"`` a byte, and the shape of ``x``, as :func:`max_unpool2d` likes it best.
+            ``"compact"`` a byte, with the shape of ``x``, which is what :func:`max_unpool2d` is
+            fastest with.
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: None; in 3 dimensions ``mask`` says which elements are real.
@@ -1542,8 +1545,8 @@ class MaxPool1d(_MaxPool):
             ceil(length / stride) windows, an odd element of padding after, ``"same_lower"`` before.
         dilation: from one element of a window to the next.
         return_indices: also give where each maximum lies: True an index of eight bytes, as torch
-            does; ``"compact"`` a byte, and the shape of ``x``, as :func:`max_unpool2d` likes it
-            best.
+            does; ``"compact"`` a byte, with the shape of ``x``, which is what :func:`max_unpool2d`
+            is fastest with.
         ceil_mode: also count a last window that is only partly inside.
     """
 
@@ -1559,8 +1562,8 @@ class MaxPool2d(_MaxPool):
             ``"same_lower"`` before.
         dilation: from one element of a window to the next, one number or one for each dimension.
         return_indices: also give where each maximum lies: True an index of eight bytes, as torch
-            does; ``"compact"`` a byte, and the shape of ``x``, as :func:`max_unpool2d` likes it
-            best.
+            does; ``"compact"`` a byte, with the shape of ``x``, which is what :func:`max_unpool2d`
+            is fastest with.
         ceil_mode: also count a last window that is only partly inside.
     """
 
@@ -1576,8 +1579,8 @@ class MaxPool3d(_MaxPool):
             ``"same_lower"`` before.
         dilation: from one element of a window to the next, one number or one for each dimension.
         return_indices: also give where each maximum lies: True an index of eight bytes, as torch
-            does; ``"compact"`` a byte, and the shape of ``x``, as :func:`max_unpool2d` likes it
-            best.
+            does; ``"compact"`` a byte, with the shape of ``x``, which is what :func:`max_unpool2d`
+            is fastest with.
         ceil_mode: also count a last window that is only partly inside.
     """
 
@@ -1591,7 +1594,8 @@ class MinPool1d(_MinPool):
             ceil(length / stride) windows, an odd element of padding after, ``"same_lower"`` before.
         dilation: from one element of a window to the next.
         return_indices: also give where each minimum lies: True an index of eight bytes,
-            ``"compact"`` a byte, and the shape of ``x``, as :func:`max_unpool2d` likes it best.
+            ``"compact"`` a byte, with the shape of ``x``, which is what :func:`max_unpool2d` is
+            fastest with.
         ceil_mode: also count a last window that is only partly inside.
     """
 
@@ -1607,7 +1611,8 @@ class MinPool2d(_MinPool):
             ``"same_lower"`` before.
         dilation: from one element of a window to the next, one number or one for each dimension.
         return_indices: also give where each minimum lies: True an index of eight bytes,
-            ``"compact"`` a byte, and the shape of ``x``, as :func:`max_unpool2d` likes it best.
+            ``"compact"`` a byte, with the shape of ``x``, which is what :func:`max_unpool2d` is
+            fastest with.
         ceil_mode: also count a last window that is only partly inside.
     """
 
@@ -1623,7 +1628,8 @@ class MinPool3d(_MinPool):
             ``"same_lower"`` before.
         dilation: from one element of a window to the next, one number or one for each dimension.
         return_indices: also give where each minimum lies: True an index of eight bytes,
-            ``"compact"`` a byte, and the shape of ``x``, as :func:`max_unpool2d` likes it best.
+            ``"compact"`` a byte, with the shape of ``x``, which is what :func:`max_unpool2d` is
+            fastest with.
         ceil_mode: also count a last window that is only partly inside.
     """
 
@@ -4223,7 +4229,7 @@ def dynamic_k_max_pool1d(x: Tensor, layer: int, layers: int, *, k_top: int, leng
 def chunk_max_pool1d(x: Tensor, chunks: int, *, lengths: Tensor | None=None, positions: Tensor | None=None, mask: Tensor | None=None) -> Tensor:
     """The largest element of each chunk of a row.
 
-    The s real elements of a row, be they side by side or not, are cut into equal chunks: chunk i
+    The s real elements of a row, side by side or not, are cut into equal chunks: chunk i
     has the elements from ``floor(i * s / chunks)`` to before ``ceil((i + 1) * s / chunks)``, as in
     adaptive pooling. Or they are cut at given positions, as at the trigger and the argument of an
     event. The first of equals wins, and it alone gets the gradient; NaN wins over all else. A chunk
@@ -4444,7 +4450,7 @@ class MaxUnpool3d(_MaxUnpool):
     """
 
 def downsample(kind: str, in_channels: int, out_channels: int | None=None, *, stride: int=2, kernel_size: int=3, dims: int=2) -> nn.Module:
-    """A module that leaves ceil(L / stride) elements of each dimension, whatever the kind.
+    """A module that leaves ceil(L / stride) elements of each dimension, for every kind.
 
     Args:
         kind: ``"strided"``, a strided convolution; ``"all_convolutional"``, the same and a ReLU, in

@@ -99,7 +99,7 @@ def _adaptive_extremum(
     *,
     sign: int,
 ) -> Any:
-    def torchs(x: Tensor, sizes: tuple[int, ...]) -> Any:
+    def torch_pool(x: Tensor, sizes: tuple[int, ...]) -> Any:
         y, index = _MAX[dims](x if sign > 0 else -x, sizes, return_indices=True)
         y = y if sign > 0 else -y
         return (y, index) if return_indices else y
@@ -112,7 +112,9 @@ def _adaptive_extremum(
         raise TypeError(f"return_indices must be a bool, got {return_indices!r}")
     pool = extrema.max_pool if sign > 0 else extrema.min_pool
     windows = partial(pool, dims, x, return_indices=return_indices)
-    return adaptive_pool(dims, x, output_size, mask, lengths, windows, bins, torchs, integers=True)
+    return adaptive_pool(
+        dims, x, output_size, mask, lengths, windows, bins, torch_pool, integers=True
+    )
 
 
 class AdaptiveMaxPool(AdaptivePool):

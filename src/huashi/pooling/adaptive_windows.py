@@ -28,7 +28,7 @@ def adaptive_pool(
     lengths: Tensor | None,
     windows: Callable[..., Any],
     bins: Callable[..., Any],
-    torchs: Callable[..., Any] | None = None,
+    torch_pool: Callable[..., Any] | None = None,
     *,
     integers: bool = False,
 ) -> Any:
@@ -40,7 +40,7 @@ def adaptive_pool(
         kernel = [length // size for length, size in zip(full, sizes, strict=True)]
         return windows(kernel_size=kernel, mask=mask, lengths=lengths)
     real = real_elements(dims, x, mask, lengths)
-    return _unequal_bins(x, sizes, real, bins, torchs)
+    return _unequal_bins(x, sizes, real, bins, torch_pool)
 
 
 @without_kernel("bins of several sizes are left to torch's own pool, or with a mask to a gather")
@@ -49,14 +49,14 @@ def _unequal_bins(
     sizes: tuple[int, ...],
     real: Tensor | None,
     bins: Callable[..., Any],
-    torchs: Callable[..., Any] | None,
+    torch_pool: Callable[..., Any] | None,
 ) -> Any:
     """The pool over bins that differ in size or overlap: by torch's own where there is one."""
     # on other devices the gradient of torch's own adds up in no certain order
     certain = x.device.type == "cpu" or not (x.requires_grad and torch.is_grad_enabled())
     certain &= not torch.compiler.is_exporting()  # ONNX has no such maximum
-    if torchs is not None and real is None and x.is_floating_point() and certain:
-        return torchs(x, sizes)
+    if torch_pool is not None and real is None and x.is_floating_point() and certain:
+        return torch_pool(x, sizes)
     return bins(x, tuple(map(bins_of, x.shape[-len(sizes) :], sizes)), mask=real)
 
 

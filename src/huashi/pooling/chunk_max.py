@@ -36,7 +36,7 @@ def chunk_max_pool1d(
 ) -> Tensor:
     """The largest element of each chunk of a row.
 
-    The s real elements of a row, be they side by side or not, are cut into equal chunks: chunk i
+    The s real elements of a row, side by side or not, are cut into equal chunks: chunk i
     has the elements from ``floor(i * s / chunks)`` to before ``ceil((i + 1) * s / chunks)``, as in
     adaptive pooling. Or they are cut at given positions, as at the trigger and the argument of an
     event. The first of equals wins, and it alone gets the gradient; NaN wins over all else. A chunk

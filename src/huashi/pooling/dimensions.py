@@ -1,4 +1,4 @@
-"""Pools are written once for any number of dimensions, and given out as 1d, 2d and 3d."""
+"""Pools are written once for any number of dimensions; users have them as 1d, 2d and 3d."""
 
 import functools
 import inspect
@@ -104,9 +104,9 @@ def memory_format_of(x: Tensor, dims: int) -> torch.memory_format:
     last = {2: torch.channels_last, 3: torch.channels_last_3d}
     if dims == 1 or x.ndim != dims + 2:
         return torch.contiguous_format
-    if x.is_contiguous() and x.stride(-1) == 1:  # of a single position the strides tell
+    if x.is_contiguous() and x.stride(-1) == 1:  # strides decide where there is a single position
         return torch.contiguous_format
-    if torch._C._are_functorch_transforms_active():  # under vmap a tensor does not tell
+    if torch._C._are_functorch_transforms_active():  # a tensor under vmap cannot be asked
         return torch.contiguous_format
     return last[dims] if x.is_contiguous(memory_format=last[dims]) else torch.contiguous_format
 

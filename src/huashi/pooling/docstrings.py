@@ -1,9 +1,9 @@
 """What the docstrings of pools have in common, written once.
 
 A docstring in the source describes the arguments of its own pool. A line ``{shared}`` among them
-stands for those that all pools of the kind have; the words in braces of :data:`SHAPES` stand for
-shapes, which depend on the number of dimensions, and ``{errors}`` for the errors that all raise.
-What ``help`` shows is complete: :func:`completed` fills all of it in.
+stands for those that all pools of the kind have, ``{errors}`` for the errors that all raise, and
+``{shape}``, ``{pooled}`` and the like for shapes, which depend on the number of dimensions.
+:func:`completed` fills them in, so that what ``help`` shows is complete.
 """
 
 import inspect

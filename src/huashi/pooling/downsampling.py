@@ -1,4 +1,4 @@
-"""Is pooling needed? The ways to make an image smaller behind one name, and a figure to tell.
+"""Is pooling needed? All ways to make an image smaller behind one name, and a measure of them.
 
 What halves the resolution of a network is a strided convolution (with a nonlinearity instead of a
 pool: Springenberg et al., Striving for Simplicity, 2015), a pool, or a pool that is blurred before
@@ -30,7 +30,7 @@ def downsample(
     kernel_size: int = 3,
     dims: int = 2,
 ) -> nn.Module:
-    """A module that leaves ceil(L / stride) elements of each dimension, whatever the kind.
+    """A module that leaves ceil(L / stride) elements of each dimension, for every kind.
 
     Args:
         kind: ``"strided"``, a strided convolution; ``"all_convolutional"``, the same and a ReLU, in

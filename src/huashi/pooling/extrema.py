@@ -36,8 +36,8 @@ def max_pool(
         {shared}
         x: {shape}, floating-point or integer.
         return_indices: also give where each maximum lies: True an index of eight bytes, as torch
-            does; ``"compact"`` a byte, and the shape of ``x``, as :func:`max_unpool2d` likes it
-            best.
+            does; ``"compact"`` a byte, with the shape of ``x``, which is what
+            :func:`max_unpool2d` is fastest with.
 
     Returns:
         The maxima, {pooled}, in the dtype of ``x``; nothing is accumulated. With
@@ -80,7 +80,8 @@ def min_pool(
         {shared}
         x: {shape}, floating-point or integer.
         return_indices: also give where each minimum lies: True an index of eight bytes,
-            ``"compact"`` a byte, and the shape of ``x``, as :func:`max_unpool2d` likes it best.
+            ``"compact"`` a byte, with the shape of ``x``, which is what :func:`max_unpool2d` is
+            fastest with.
 
     Returns:
         The minima, {pooled}, in the dtype of ``x``; nothing is accumulated. With
@@ -143,7 +144,7 @@ def _extremum(
     tensors = (x,) if real is None else (x, real)
     masked = real is not None and bool(return_indices)
     if kernel_serves(kernel, *tensors, unless=masked and "indices with a mask"):
-        if real is not None:  # the identity takes no part, just as what is absent
+        if real is not None:  # the identity of the maximum is as good as absent
             x = torch.where(real, x, reference.identity(x.dtype, sign))
         if not placed:
             return operators.extremum(x, axes, sign)

@@ -1,4 +1,4 @@
-"""Global pools: what each channel has to say over all its positions, whatever their number.
+"""Global pools: one number for each channel, over all its positions.
 
 ``(batch, channel, L...)`` to ``(batch, channel)``, for one to three dimensions L. Each is the pool
 over windows with one window, as large as the input, so that the kernels of those serve here too.

@@ -234,7 +234,7 @@ def _first_of_equals(known: Tensor, k: int, least: Tensor, real: Tensor | None) 
     length, nan = known.shape[-1], known.isnan()
     above = (known > least) | (nan & ~least.isnan())
     equal = (known == least) | (nan & least.isnan())
-    if real is not None:  # an element may be as small as what stands for absent ones
+    if real is not None:  # an element may equal the value that absent ones have here
         equal = equal & real
     first = torch.arange(length, 0, -1, dtype=torch.int32, device=known.device)
     return torch.where(above, first + length, torch.where(equal, first, 0)).topk(k, -1).indices

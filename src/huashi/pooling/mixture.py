@@ -1,4 +1,4 @@
-r"""Max and average pooling in one: in a learned proportion, or as a gate that sees the window says.
+r"""Max and average pooling in one, in a learned proportion or one that depends on the window.
 
 .. math:: y = a \max_{i \in W} x_i + (1 - a) \frac{1}{n} \sum_{i \in W} x_i
 

@@ -161,8 +161,8 @@ def _lengths_of_places(
     kernel_size, stride, padding = windows
     if kernel_size is not None:
         dilation = [axis.dilation for axis in axes]
-        told = axes_of(lengths, kernel_size, stride, padding, dilation)
-        if any(mine[:6] != theirs[:6] for mine, theirs in zip(told, axes, strict=True)):
+        expected = axes_of(lengths, kernel_size, stride, padding, dilation)
+        if any(one[:6] != other[:6] for one, other in zip(expected, axes, strict=True)):
             raise ValueError(
                 f"kernel_size, stride and padding must be those of indices, got {kernel_size}, "
                 f"{stride} and {padding}"
