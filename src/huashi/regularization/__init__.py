@@ -1,13 +1,21 @@
 """Penalties on groups of weights, with exact proximal steps."""
 
 from huashi.regularization import prox
-from huashi.regularization.compaction.model_file import export_program, load_compact, save_compact
-from huashi.regularization.compaction.report import Report
-from huashi.regularization.compaction.smaller_model import Compaction, compact
+from huashi.regularization.compaction import (
+    Compaction,
+    Report,
+    compact,
+    export_program,
+    load_compact,
+    save_compact,
+)
 from huashi.regularization.coupling import channels
-from huashi.regularization.groups.module_groups import (
+from huashi.regularization.groups import (
+    Groups,
+    Slices,
     blocks,
     columns,
+    duplicate_weights,
     embedding_rows,
     filters,
     heads,
@@ -17,31 +25,31 @@ from huashi.regularization.groups.module_groups import (
     norm_scales,
     projected_heads,
 )
-from huashi.regularization.groups.overlapping import duplicate_weights
-from huashi.regularization.groups.slices import Groups, Slices
-from huashi.regularization.optimizer.certificate import (
+from huashi.regularization.optimizer import (
     Certificate,
+    CubicRamp,
+    LinearWarmUp,
+    Proximal,
     certify,
     exact_zeros,
     kkt_gap,
     lambda_max,
 )
-from huashi.regularization.optimizer.proximal import Proximal
-from huashi.regularization.optimizer.schedules import CubicRamp, LinearWarmUp
-from huashi.regularization.penalties.concave import GroupHalf, GroupMCP, GroupSCAD
-from huashi.regularization.penalties.constraints import AtMost, NOfM
-from huashi.regularization.penalties.lasso import (
+from huashi.regularization.penalties import (
     L1,
+    AtMost,
     ElasticNet,
-    GroupLasso,
-    GroupSquaredL2,
-    SparseGroupLasso,
-)
-from huashi.regularization.penalties.penalty import Penalty
-from huashi.regularization.penalties.structured_norms import (
     Exclusive,
+    GroupHalf,
+    GroupLasso,
     GroupMax,
+    GroupMCP,
+    GroupSCAD,
+    GroupSquaredL2,
+    NOfM,
     Nuclear,
+    Penalty,
+    SparseGroupLasso,
     TreeGroupLasso,
 )
 

@@ -8,7 +8,7 @@ from huashi.convolution.lightweight import (
     lightweight_conv1d,
 )
 from huashi.convolution.separable import SubSeparableConv1d
-from huashi.entmax import (  # the function entmax stays there: its name is the package's
+from huashi.entmax import (  # not entmax: until 0.3 that is the name of a module here
     Entmax,
     Entmax15,
     Entmax15Loss,

@@ -1,6 +1,6 @@
 """The losses of entmax in Numba: no probabilities are stored, in neither direction.
 
-The forward pass reads a row of n scores and keeps two numbers of it, the largest score and the
+The forward pass reads a row of n scores and keeps two numbers, the largest score and the
 threshold; the backward pass reads the scores again and writes the gradient, 8n bytes. With
 ``a = alpha - 1``, z the scores less the largest, and ``p ** a = a z + s`` on the support,
 the loss needs one sum over it: ``(a sum(p z) + (1 - s) / a) / alpha - z_y``.

@@ -20,12 +20,12 @@ from huashi._kernel.numba import compiled, part_of, threaded
 from huashi._kernel.select import larger, smaller
 from huashi.entmax.cpu.threshold import gather_near, log_power, peak_of, threshold
 
-CHUNK = 64  # entries that are looked at together, whether one of them is not 0
+CHUNK = 64  # entries that are skipped together where all of them are 0
 
 
 @compiled
 def write(x, peak, a, edge, scale, y):
-    """A row of probabilities times ``scale``, of what :func:`threshold` found."""
+    """Write probabilities times ``scale``, given the threshold ``edge`` of the row."""
     zero = x.dtype.type(0.0)
     if edge != edge:
         y[:] = edge
@@ -48,7 +48,7 @@ def write(x, peak, a, edge, scale, y):
 
 @compiled
 def _normalise(y, scale):
-    """Make a row sum to ``scale``: for large alpha no threshold does, as it is a number."""
+    """Make a row sum to ``scale``: for large alpha no threshold of finite precision does."""
     total = 0.0
     for i in range(y.size):
         total += y[i]
@@ -135,8 +135,8 @@ def _slopes(y, a, s):
 def _slope_in_alpha(grad, y, a, mean):
     """``-sum(q (grad - mean))``, where ``q = y log(y) ** 2 (exp(v) - 1 - v) / v ** 2``.
 
-    With ``v = -a log(y)``, ``y exp(v)`` is what mean is weighted by: its share in the sum is 0. For
-    a > 0.5 it is left out, as it grows beyond what the rest of the sum could be told from.
+    With ``v = -a log(y)``, the mean is weighted by ``y exp(v)``, whose share in the sum is 0. For
+    a > 0.5 it is left out: it grows so large that the rest of the sum would be lost in rounding.
     """
     slope = 0.0
     for i in range(y.size):

@@ -2,7 +2,7 @@
 
 With a = alpha - 1 and z = x - max(x), the scores below ``-1 / a`` get nothing. For 1.5 and 2 the
 threshold tau of ``max(a z - tau, 0) ** (1 / a)`` is found, for other alpha the t of
-``exp(-t) (1 + a z exp(a t)) ** (1 / a)``, which ``a = 0`` is no exception to, nor large alpha.
+``exp(-t) (1 + a z exp(a t)) ** (1 / a)``, which holds for ``a = 0`` and for large alpha too.
 """
 
 # ruff: noqa: ANN001, ANN201, ANN202  (Numba infers the types of a kernel)
@@ -22,12 +22,12 @@ def peak_of(x):
     peak = x[0]
     for i in range(x.size):
         peak = larger(peak, x[i])
-    return peak if peak != -np.inf else x.dtype.type(0)  # masked throughout: all are below
+    return peak if peak != -np.inf else x.dtype.type(0)  # all masked: every entry lies below
 
 
 @compiled
 def gather_near(x, peak, a, found):
-    """Copy what can be in the support, and NaN, to the front of ``found``; return how many."""
+    """Copy the entries that can be in the support, and NaN, to ``found``; return how many."""
     least = x.dtype.type(-1.0 / a if a > 0.0 else -np.inf)
     k = 0
     for i in range(x.size):
@@ -38,7 +38,7 @@ def gather_near(x, peak, a, found):
 
 @compiled
 def threshold(x, peak, a):
-    """Of the entries that can be in the support: tau for alpha 1.5 and 2, t for others."""
+    """Find tau for alpha 1.5 and 2, t for others, from the entries that can be in the support."""
     if a == 0.5:
         return _quadratic_root(x, peak)
     return _linear_root(x, peak) if a == 1.0 else _root(x, peak, a)

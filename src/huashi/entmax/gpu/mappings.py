@@ -92,7 +92,7 @@ def _slopes(y, a, KIND: tl.constexpr):
 
 @triton.jit
 def _slope_in_alpha(y, g, mean, a):
-    """Less the gradient in alpha, of these entries; see ``cpu.py`` for the two forms."""
+    """Less the gradient in alpha, of these entries; see ``cpu/mappings.py`` for the two forms."""
     a = a.to(tl.float32)
     log = tl.log(tl.where(y > 0.0, y, 1.0))
     if a > 0.5:
@@ -162,7 +162,7 @@ def launch_of(n: int, most: int) -> Launch:
 
 
 def kind_of(alpha: Tensor | float) -> str:
-    """Of what is solved for, see ``gpu_threshold.py``."""
+    """Of what is solved for, see ``gpu/threshold.py``."""
     return "power" if isinstance(alpha, Tensor) else KINDS.get(alpha, "power")
 
 

@@ -42,6 +42,9 @@ def save_compact(path: str | Path, model: nn.Module) -> None:
         path: of the file, by custom ``.safetensors``.
         model: ``compact(...).model``, or one that was trained on from it.
 
+    Raises:
+        OSError: the file cannot be written.
+
     >>> import tempfile
     >>> small, full = nn.Linear(2, 3), nn.Linear(5, 3)
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -108,6 +111,9 @@ def export_program(path: str | Path, model: nn.Module, example: Example) -> None
         model: any module; it is written as it evaluates.
         example: what it is called with; the first dimension of every tensor may differ later where
             the model allows it.
+
+    Raises:
+        OSError: the file cannot be written.
     """
     args, kwargs = arguments(example)
     training = model.training

@@ -26,13 +26,17 @@ from huashi.regularization.penalties.lasso import GroupSquaredL2
 
 @dataclass(frozen=True, eq=False)
 class Compaction:
-    """What :func:`compact` gives."""
+    """What :func:`compact` gives.
+
+    Attributes:
+        model: the smaller model.
+        report: what was cut, and what stayed and why.
+        optimizer: of the smaller model, with the state of the one that was given.
+    """
 
     model: nn.Module
-    """The smaller model."""
     report: Report
     optimizer: Any = None
-    """Of the smaller model, with the state of the one that was given."""
 
 
 def compact(

@@ -35,6 +35,13 @@ def filters(
         names: of modules, with wildcards: ``"*"``, ``"encoder.*"``, ``["head", "stem.?"]``.
         bias: whether the channel's bias is in its group, without which it is not zero.
 
+    Returns:
+        One :class:`Groups` for each module: its output channels, as (channels, weights of each).
+
+    Raises:
+        TypeError: ``model`` is not a module.
+        ValueError: ``names`` name no such module.
+
     >>> [one] = filters(nn.Linear(3, 2), bias=True)
     >>> one.gather().shape
     torch.Size([2, 4])
@@ -55,6 +62,13 @@ def columns(model: nn.Module, names: str | Sequence[str] = "*") -> list[Groups]:
         model: any module.
         names: of modules, with wildcards.
 
+    Returns:
+        One :class:`Groups` for each module: its input channels, as (channels, weights of each).
+
+    Raises:
+        TypeError: ``model`` is not a module.
+        ValueError: ``names`` name no such module.
+
     >>> [one] = columns(nn.Conv1d(3, 2, 5))
     >>> one.gather().shape
     torch.Size([3, 10])
@@ -71,6 +85,13 @@ def kernel_shapes(model: nn.Module, names: str | Sequence[str] = "*") -> list[Gr
     Args:
         model: any module.
         names: of modules, with wildcards.
+
+    Returns:
+        One :class:`Groups` for each module: the taps of its kernel, as (taps, weights of each).
+
+    Raises:
+        TypeError: ``model`` is not a module.
+        ValueError: ``names`` name no such module.
 
     >>> [one] = kernel_shapes(nn.Conv2d(3, 8, 5))
     >>> one.gather().shape
@@ -92,6 +113,13 @@ def blocks(model: nn.Module, size: int, names: str | Sequence[str] = "*") -> lis
         model: any module.
         size: of a side; it must divide both sides of every weight.
         names: of modules, with wildcards.
+
+    Returns:
+        One :class:`Groups` for each module: its blocks, as (blocks, weights of each).
+
+    Raises:
+        TypeError: ``model`` is not a module.
+        ValueError: ``names`` name no such module, or ``size`` does not divide the sides of one.
 
     >>> [one] = blocks(nn.Linear(6, 4), 2)
     >>> one.gather().shape
@@ -121,6 +149,13 @@ def layers(
         names: of modules, with wildcards.
         bias: whether the bias is in the group.
 
+    Returns:
+        One :class:`Groups` for each module: a single group, as (1, weights).
+
+    Raises:
+        TypeError: ``model`` is not a module.
+        ValueError: ``names`` name no such module.
+
     >>> [one] = layers(nn.Linear(3, 2))
     >>> one.gather().shape
     torch.Size([1, 8])
@@ -141,6 +176,13 @@ def heads(model: nn.Module, names: str | Sequence[str] = "*") -> list[Groups]:
     Args:
         model: any module.
         names: of modules, with wildcards.
+
+    Returns:
+        One :class:`Groups` for each module: its heads, as (heads, weights of each).
+
+    Raises:
+        TypeError: ``model`` is not a module.
+        ValueError: ``names`` name no such module.
 
     >>> [one] = heads(nn.MultiheadAttention(8, 2))
     >>> one.gather().shape
@@ -177,6 +219,12 @@ def projected_heads(
         columns: names of those that read the heads side by side.
         count: how many heads there are.
 
+    Returns:
+        The heads, as (heads, weights of each).
+
+    Raises:
+        ValueError: a name is not of a linear layer, or ``count`` does not divide its features.
+
     >>> layers = nn.ModuleDict({name: nn.Linear(8, 8, bias=False) for name in ("q", "k", "v", "o")})
     >>> projected_heads(layers, ["q", "k", "v"], ["o"], 2).gather().shape
     torch.Size([2, 128])
@@ -209,6 +257,13 @@ def embedding_rows(model: nn.Module, names: str | Sequence[str] = "*") -> list[G
         model: any module.
         names: of modules, with wildcards.
 
+    Returns:
+        One :class:`Groups` for each module: its symbols, as (symbols, weights of each).
+
+    Raises:
+        TypeError: ``model`` is not a module.
+        ValueError: ``names`` name no such module.
+
     >>> [one] = embedding_rows(nn.Embedding(10, 4))
     >>> one.gather().shape
     torch.Size([10, 4])
@@ -227,6 +282,13 @@ def hidden_units(model: nn.Module, names: str | Sequence[str] = "*") -> list[Gro
     Args:
         model: any module.
         names: of modules, with wildcards.
+
+    Returns:
+        One :class:`Groups` for each module: its units, as (units, weights of each).
+
+    Raises:
+        TypeError: ``model`` is not a module.
+        ValueError: ``names`` name no such module.
 
     >>> [one] = hidden_units(nn.LSTM(3, 5))
     >>> one.gather().shape
@@ -249,6 +311,13 @@ def norm_scales(model: nn.Module, names: str | Sequence[str] = "*") -> list[Grou
     Args:
         model: any module.
         names: of modules, with wildcards.
+
+    Returns:
+        One :class:`Groups` for each module: its channels, as (channels, 1).
+
+    Raises:
+        TypeError: ``model`` is not a module.
+        ValueError: ``names`` name no such module.
 
     >>> [one] = norm_scales(nn.BatchNorm2d(8))
     >>> one.gather().shape

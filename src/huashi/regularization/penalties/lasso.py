@@ -28,6 +28,14 @@ Weights = Literal["one", "sqrt"] | Tensor
 class L1:
     """``strength * sum |w|``: single weights become zero.
 
+    Its methods are those of :class:`Penalty`.
+
+    Args:
+        strength: factor >= 0 of the penalty.
+
+    Raises:
+        ValueError: a factor or size is out of its range.
+
     >>> L1().prox(torch.tensor([[3.0, -4.0, 0.0, 1.0]]), 1.0)
     tensor([[ 2., -3.,  0.,  0.]])
     """
@@ -65,6 +73,14 @@ class GroupSquaredL2:
     On groups that share no weight it does not see the groups, and makes none of them zero; torch's
     ``weight_decay`` is twice this strength.
 
+    Its methods are those of :class:`Penalty`.
+
+    Args:
+        strength: factor >= 0 of the penalty.
+
+    Raises:
+        ValueError: a factor or size is out of its range.
+
     >>> GroupSquaredL2().prox(torch.tensor([[3.0, -4.0, 0.0, 1.0]]), 0.5)
     tensor([[ 1.5000, -2.0000,  0.0000,  0.5000]])
     """
@@ -96,6 +112,15 @@ class GroupSquaredL2:
 @dataclass(frozen=True, kw_only=True)
 class ElasticNet:
     """``l1 * sum |w| + l2 * sum w^2``.
+
+    Its methods are those of :class:`Penalty`.
+
+    Args:
+        l1: factor >= 0 of the magnitudes.
+        l2: factor >= 0 of the squares.
+
+    Raises:
+        ValueError: a factor or size is out of its range.
 
     >>> ElasticNet(l1=1.0, l2=0.5).prox(torch.tensor([[3.0, -4.0, 0.0, 1.0]]), 1.0)
     tensor([[ 1.0000, -1.5000,  0.0000,  0.0000]])
@@ -130,6 +155,16 @@ class ElasticNet:
 @dataclass(frozen=True, kw_only=True)
 class GroupLasso:
     """``strength * sum_g omega_g ||w_g||``: whole groups become zero (Yuan and Lin, 2006).
+
+    Its methods are those of :class:`Penalty`.
+
+    Args:
+        strength: factor >= 0 of the penalty.
+        weights: of the norms: ``"one"``, ``"sqrt"`` of the number of elements, or a tensor,
+            (groups,).
+
+    Raises:
+        ValueError: a factor is negative, or ``weights`` are unknown.
 
     >>> GroupLasso().prox(torch.tensor([[3.0, 4.0], [0.3, 0.4]]), 1.0)
     tensor([[2.4000, 3.2000],
@@ -170,6 +205,17 @@ class SparseGroupLasso:
     """``l1 * sum |w| + strength * sum_g omega_g ||w_g||``: groups, and weights in those that stay.
 
     Simon, Friedman, Hastie, Tibshirani: A Sparse-Group Lasso (2013).
+
+    Its methods are those of :class:`Penalty`.
+
+    Args:
+        l1: factor >= 0 of the magnitudes.
+        strength: factor >= 0 of the norms of groups.
+        weights: of the norms: ``"one"``, ``"sqrt"`` of the number of elements, or a tensor,
+            (groups,).
+
+    Raises:
+        ValueError: a factor is negative, or ``weights`` are unknown.
 
     >>> SparseGroupLasso(l1=0.5).prox(torch.tensor([[3.0, -4.0, 0.0, 1.0]]), 1.0)
     tensor([[ 1.9226, -2.6917,  0.0000,  0.3845]])

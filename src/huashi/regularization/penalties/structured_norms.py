@@ -19,6 +19,14 @@ _PASSES = 1000  # of a tree in a metric, which takes about ten
 class Exclusive:
     """``strength / 2 * sum_g (sum_i |w_gi|)^2``: weights of a group compete (Zhou et al., 2010).
 
+    Its methods are those of :class:`Penalty`.
+
+    Args:
+        strength: factor >= 0 of the penalty.
+
+    Raises:
+        ValueError: a factor or size is out of its range.
+
     >>> Exclusive(strength=0.25).prox(torch.tensor([[3.0, -4.0, 0.0, 1.0]]), 1.0)
     tensor([[ 1.8333, -2.8333,  0.0000,  0.0000]])
     """
@@ -60,6 +68,14 @@ class TreeGroupLasso:
     The plain step shrinks from the leaves to the root once (Jenatton, Mairal, Obozinski, Bach:
     Proximal Methods for Hierarchical Sparse Coding, 2011). In a metric that is done again and again
     until nothing changes, on the dual problem, each block against what the others leave.
+
+    Its methods are those of :class:`Penalty`.
+
+    Args:
+        levels: from the size of a block to the strength >= 0 of its norm.
+
+    Raises:
+        ValueError: a factor or size is out of its range.
 
     >>> penalty = TreeGroupLasso(levels={2: 1.0, 4: 0.5})
     >>> penalty.prox(torch.tensor([[3.0, -4.0, 0.0, 1.0]]), 1.0)
@@ -137,6 +153,14 @@ class TreeGroupLasso:
 class GroupMax:
     """``strength * sum_g max_i |w_gi|``, the l1-infinity norm (Turlach, Venables, Wright, 2005).
 
+    Its methods are those of :class:`Penalty`.
+
+    Args:
+        strength: factor >= 0 of the penalty.
+
+    Raises:
+        ValueError: a factor or size is out of its range.
+
     >>> GroupMax().prox(torch.tensor([[3.0, -4.0, 0.0, 1.0]]), 3.0)
     tensor([[ 2., -2.,  0.,  1.]])
     """
@@ -178,6 +202,14 @@ class Nuclear:
     Exact as a plain step, for SGD. In a metric the step is that of its largest h, which rests where
     the gradient of the loss, scaled by the share of each h in the largest, and the norm are in
     balance. Where all h are equal it is exact.
+
+    Its methods are those of :class:`Penalty`.
+
+    Args:
+        strength: factor >= 0 of the penalty.
+
+    Raises:
+        ValueError: a factor or size is out of its range.
 
     >>> Nuclear().prox(torch.tensor([[3.0, 1.0], [1.0, 3.0]]), 3.0)
     tensor([[0.5000, 0.5000],

@@ -61,7 +61,7 @@ def linear_cross_entropy(
         padding: of ``joey``: the token that never gets a share; no target may be it.
 
     Returns:
-        Two scalars, in float32 or wider: the loss, which can be differentiated once, and the
+        Two scalars, of dtype float32 or wider: the loss, which can be differentiated once, and the
         negative log-likelihood without smoothing, which has no gradient.
 
     Raises:

@@ -2,8 +2,8 @@
 
 For n queries, m keys and d features of a head there are 4 n m d operations forward, on
 4 (2 n d + 2 m d + n m) bytes, and 8 n m d backward, on 4 (3 n d + 4 m d + n m). Heads are read and
-written where a linear layer leaves them, side by side; products of whole matrices want each apart,
-and copy it. What no query sees behind the last word that it sees costs nothing. Sums are in
+written where a linear layer leaves them, side by side; products of whole matrices would copy each
+to a place of its own. Words behind the last one that a query may see cost nothing. Sums are in
 float32, also of bfloat16.
 """
 
