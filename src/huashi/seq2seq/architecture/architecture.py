@@ -154,7 +154,7 @@ def _tie(layer: nn.Linear, embedding: nn.Embedding, size: int) -> None:
             f"embedding_size must be the decoder's {size} features where they share the output "
             f"layer, got {embedding.embedding_dim}"
         )
-    if is_parametrized(layer, "weight"):  # the table of embeddings has none
+    if is_parametrized(layer, "weight"):  # normalised, which embeddings are not
         remove_parametrizations(layer, "weight")
     layer.weight = embedding.weight
     if layer.bias is not None:

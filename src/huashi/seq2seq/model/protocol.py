@@ -1,9 +1,9 @@
 """A sequence-to-sequence model: an encoder, a decoder, an output layer, and one protocol.
 
 Search and training know models by three methods: ``encode`` makes the state of a batch of sources,
-``step`` reads one token a row, and calling the model scores whole targets at once. A state is any
-nest of tensors whose first dimension is the row, so :func:`huashi.seq2seq.search.select` can take
-rows out of it; its field ``alignment`` is the attention of the tokens of the last call.
+``step`` reads one token a row, and ``features`` reads whole targets at once. A state is any nest of
+tensors whose first dimension is the row, so :func:`huashi.seq2seq.search.select` can take rows out
+of it; its field ``alignment`` is the attention of the tokens of the last call.
 
 Parts know one another by :class:`Memory` alone, so any encoder goes with any decoder:
 
@@ -12,7 +12,9 @@ Parts know one another by :class:`Memory` alone, so any encoder goes with any de
 * a decoder is a module with ``start(memory) -> state``, ``decoder(tokens, state) -> (features,
   state)`` and ``head(vocabulary_size) -> nn.Linear``, the layer from its ``size`` features to
   logits. ``tokens``, (batch, target), go on where the state stands: all at once or one by one, the
-  features are the same.
+  features are the same;
+* an output, as :class:`~huashi.seq2seq.model.output.Output` is, makes probabilities and losses of
+  the features and the state that a decoder returned together.
 """
 
 from typing import Any, NamedTuple
@@ -24,7 +26,7 @@ from huashi.seq2seq.model.output import Output
 
 
 class Memory(NamedTuple):
-    """What an encoder says about a batch of sources; one row a sentence."""
+    """What an encoder makes of a batch of sources; one row a sentence."""
 
     keys: Tensor
     """What attention compares with, (batch, source, features)."""
