@@ -16,7 +16,13 @@ from pathlib import Path
 
 from benchmarks.harness import machine, save, saved
 from huashi.recipes import translate
-from huashi.seq2seq import Architecture, AttentionShape, RNNDecoder, RNNEncoder, Translator
+from huashi.seq2seq import (
+    Architecture,
+    AttentionShape,
+    RNNDecoderShape,
+    RNNEncoderShape,
+    Translator,
+)
 from huashi.seq2seq.architecture import describe
 from huashi.seq2seq.text.corpus import Pair
 from huashi.seq2seq.text.metrics import scores_by_length
@@ -75,8 +81,8 @@ def architecture_file(folder: Path, width: int, attention: bool) -> Path:
     """The description of a model, as the recipe reads it."""
     size = {"embedding_size": 64, "hidden_size": width, "dropout": 0.1}
     architecture = Architecture(
-        encoder=RNNEncoder(**size),
-        decoder=RNNDecoder(
+        encoder=RNNEncoderShape(**size),
+        decoder=RNNDecoderShape(
             attention=AttentionShape() if attention else None, input_feeding=False, **size
         ),
     )

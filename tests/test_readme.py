@@ -14,6 +14,7 @@ from benchmarks.tables import filled, pages
 
 ROOT = Path(__file__).parent.parent
 CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"^[^\n]*`([\w.]+\.py)`[^`]*^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 OTHERS = re.compile(r"FOLDER|runs/(?!dates\b)")  # what only a reader has
 PAGES = {page.relative_to(ROOT).as_posix(): page for page in pages()}
 
@@ -38,6 +39,8 @@ def commands(page):
 @pytest.mark.parametrize("page", PAGES)
 def test_commands_run_and_print_what_is_shown(page, with_run):
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    for name, content in FILE.findall(PAGES[page].read_text(encoding="utf-8")):
+        (with_run / name).write_text(content, encoding="utf-8")
     for command, shown in commands(PAGES[page]):
         words = shlex.split(command)
         if words[0] == "make":

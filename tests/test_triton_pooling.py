@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from huashi.pooling.geometry import axes_of
+from huashi._windows import axes_of
 from tests.conftest import INTERPRET
 
 triton = pytest.importorskip("triton")
@@ -12,20 +12,20 @@ KINDS = ("power", "lp", "lp_mean", "soft", "log_sum_exp", "stochastic")
 
 
 def compile_all(x, axes, kinds):
-    from huashi.pooling.gpu import extrema as gpu
+    from huashi.pooling.gpu import averages, draw, extrema, means
 
     param = torch.tensor(3.0)
-    y, offsets = gpu.extremum_offsets(x, axes, -1)
-    gpu.pick_backward(y, offsets, axes)
+    y, offsets = extrema.extremum_offsets(x, axes, -1)
+    extrema.pick_backward(y, offsets, axes)
     for rule in ((True, None), (False, 3)):
-        gpu.average(x, axes, *rule)
-        gpu.average_backward(y, axes, *rule)
-    gpu.draw(x, axes, "softmax", torch.zeros(y.shape))
+        averages.average(x, axes, *rule)
+        averages.average_backward(y, axes, *rule)
+    draw.draw(x, axes, "softmax", torch.zeros(y.shape))
     for kind in kinds:
-        gpu.formula(x, axes, kind, param, 1e-6)
-        gpu.formula_backward(y, x, axes, kind, param, 1e-6)
+        means.formula(x, axes, kind, param, 1e-6)
+        means.formula_backward(y, x, axes, kind, param, 1e-6)
         if kind in ("power", "log_sum_exp"):
-            gpu.formula_slope(x, axes, kind, param, 1e-6)
+            means.formula_slope(x, axes, kind, param, 1e-6)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
@@ -57,12 +57,12 @@ def test_kernels_of_whole_planes_compile_for_a_gpu(launches):
 
 
 def test_addresses_of_64_bits_compile(launches, monkeypatch):
-    from huashi.pooling.gpu import extrema as gpu
+    from huashi.pooling.gpu import extrema
     from huashi.pooling.gpu import windows as gpu_windows
 
     monkeypatch.setattr(gpu_windows, "NARROW", 0)
     x, axes = torch.zeros(1, 2, 8, 9), axes_of((8, 9), 2)  # of this size once: it is remembered
-    y, offsets = gpu.extremum_offsets(x, axes, 1)
-    gpu.extremum(x, axes, 1)
-    gpu.pick_backward(y, offsets, axes)
+    y, offsets = extrema.extremum_offsets(x, axes, 1)
+    extrema.extremum(x, axes, 1)
+    extrema.pick_backward(y, offsets, axes)
     assert launches == ["_extremum", "_extremum", "_pick_backward"]

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from torch import nn
 
-from huashi.pooling import adaptive, layers
+from huashi.pooling import adaptive_extrema, adaptive_means, average, extrema, powers
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -20,21 +20,21 @@ _AVG = *_WINDOW, "ceil_mode", "count_include_pad"
 _AVG_DIVISOR = *_AVG, "divisor_override"
 _LP = "norm_type", "kernel_size", "stride", "ceil_mode"
 _POOLS: dict[type[nn.Module], tuple[type[nn.Module], tuple[str, ...]]] = {  # and their settings
-    nn.MaxPool1d: (layers.MaxPool1d, _MAX),
-    nn.MaxPool2d: (layers.MaxPool2d, _MAX),
-    nn.MaxPool3d: (layers.MaxPool3d, _MAX),
-    nn.AvgPool1d: (layers.AvgPool1d, _AVG),
-    nn.AvgPool2d: (layers.AvgPool2d, _AVG_DIVISOR),
-    nn.AvgPool3d: (layers.AvgPool3d, _AVG_DIVISOR),
-    nn.LPPool1d: (layers.LPPool1d, _LP),
-    nn.LPPool2d: (layers.LPPool2d, _LP),
-    nn.LPPool3d: (layers.LPPool3d, _LP),
-    nn.AdaptiveMaxPool1d: (adaptive.AdaptiveMaxPool1d, ("output_size", "return_indices")),
-    nn.AdaptiveMaxPool2d: (adaptive.AdaptiveMaxPool2d, ("output_size", "return_indices")),
-    nn.AdaptiveMaxPool3d: (adaptive.AdaptiveMaxPool3d, ("output_size", "return_indices")),
-    nn.AdaptiveAvgPool1d: (adaptive.AdaptiveAvgPool1d, ("output_size",)),
-    nn.AdaptiveAvgPool2d: (adaptive.AdaptiveAvgPool2d, ("output_size",)),
-    nn.AdaptiveAvgPool3d: (adaptive.AdaptiveAvgPool3d, ("output_size",)),
+    nn.MaxPool1d: (extrema.MaxPool1d, _MAX),
+    nn.MaxPool2d: (extrema.MaxPool2d, _MAX),
+    nn.MaxPool3d: (extrema.MaxPool3d, _MAX),
+    nn.AvgPool1d: (average.AvgPool1d, _AVG),
+    nn.AvgPool2d: (average.AvgPool2d, _AVG_DIVISOR),
+    nn.AvgPool3d: (average.AvgPool3d, _AVG_DIVISOR),
+    nn.LPPool1d: (powers.LPPool1d, _LP),
+    nn.LPPool2d: (powers.LPPool2d, _LP),
+    nn.LPPool3d: (powers.LPPool3d, _LP),
+    nn.AdaptiveMaxPool1d: (adaptive_extrema.AdaptiveMaxPool1d, ("output_size", "return_indices")),
+    nn.AdaptiveMaxPool2d: (adaptive_extrema.AdaptiveMaxPool2d, ("output_size", "return_indices")),
+    nn.AdaptiveMaxPool3d: (adaptive_extrema.AdaptiveMaxPool3d, ("output_size", "return_indices")),
+    nn.AdaptiveAvgPool1d: (adaptive_means.AdaptiveAvgPool1d, ("output_size",)),
+    nn.AdaptiveAvgPool2d: (adaptive_means.AdaptiveAvgPool2d, ("output_size",)),
+    nn.AdaptiveAvgPool3d: (adaptive_means.AdaptiveAvgPool3d, ("output_size",)),
 }
 
 
@@ -55,11 +55,12 @@ def accelerate(model: M) -> M:
 
     >>> model = accelerate(nn.Sequential(nn.Conv2d(3, 8, 3), nn.MaxPool2d(2), nn.Flatten()))
     >>> type(model[1]).__module__
-    'huashi.pooling.layers'
+    'huashi.pooling.extrema'
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
-    done = {module: _ours(module) for module in model.modules()}  # once each: shared stays shared
+    # once each, so that what is shared stays shared
+    done = {module: _replacement(module) for module in model.modules()}
     for parent in done:
         for name, child in list(parent._modules.items()):  # of a child with two names, both
             if child is not None and done[child] is not child:
@@ -67,7 +68,7 @@ def accelerate(model: M) -> M:
     return done[model]  # pyright: ignore[reportReturnType]
 
 
-def _ours(module: nn.Module) -> nn.Module:
+def _replacement(module: nn.Module) -> nn.Module:
     """What replaces a pool of torch's, or the module itself."""
     if type(module) not in _POOLS:
         return module
@@ -78,10 +79,10 @@ def _ours(module: nn.Module) -> nn.Module:
     if names is _LP and (settings["norm_type"] % 2 != 0 or settings["ceil_mode"]):
         return module  # torch's own means something else: no magnitudes, and full windows
     try:
-        ours = pool(**settings)
+        replacement = pool(**settings)
     except (TypeError, ValueError):
         return module
-    return ours.train(module.training)
+    return replacement.train(module.training)
 
 
 def _is_plain(module: nn.Module, names: tuple[str, ...]) -> bool:

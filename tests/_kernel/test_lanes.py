@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from huashi._kernel.bfloat16 import array_of
 from huashi._kernel.lanes import WIDTH, add, load, multiply_add, spread, store, total
-from huashi._kernel.numba import array_of, compiled
+from huashi._kernel.numba import compiled
 
 
 @compiled

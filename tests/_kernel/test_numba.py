@@ -1,12 +1,15 @@
 """What the CPU kernels share."""
 
+from typing import Any, NamedTuple
+
 import numba
 import numpy as np
 import pytest
 import torch
 
 from huashi._kernel import numba as _numba
-from huashi._kernel.numba import compiled, larger, part_of, smaller, threaded
+from huashi._kernel.numba import compiled, part_of, threaded
+from huashi._kernel.select import larger, smaller
 
 
 def test_compiles_where_no_cache_can_be_kept():
@@ -73,5 +76,31 @@ def test_parts_side_by_side_run_the_code_for_their_kind_of_arrays():
                 assert set(room[:size, 0]) == {2}
                 assert not room[size:].any()
                 assert not room[:, 1:].any()
+    finally:
+        torch.set_num_threads(before)
+
+
+class Line(NamedTuple):
+    slope: Any
+    offsets: Any
+
+
+@threaded
+def draw_line(part, parts, x, line):
+    line = Line(*line)
+    for i in part_of(x.size, part, parts):
+        x[i] = line.slope * i + line.offsets[i]
+
+
+@pytest.mark.filterwarnings("ignore:.*Cannot cache compiled function")
+@pytest.mark.parametrize("size", [5, 2 * _numba.SERIAL_BELOW])
+def test_a_kernel_reads_the_fields_of_a_named_tuple(size):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        for slope, dtype in ((3, np.float64), (np.float32(0.5), np.float32), (3, np.int64)):
+            x, offsets = np.zeros(size), np.arange(1, size + 1).astype(dtype)
+            draw_line(x, Line(slope, offsets))
+            assert np.array_equal(x, slope * np.arange(size) + offsets)
     finally:
         torch.set_num_threads(before)

@@ -11,14 +11,22 @@ from torch.autograd import forward_ad
 from torch.testing import assert_close
 
 from huashi import implementation
-from huashi._kernel.operator import backward_of, declare, kernel_serves
+from huashi._kernel.operator import backward_of, declare, kernel_serves, without_kernel
 
 # An operator whose kernel can be told from its reference: it is wrong by one.
-_off_by_one = declare("toy(Tensor x) -> Tensor", fake=torch.empty_like, cpu=lambda x: 2 * x + 1)
+_off_by_one = declare(
+    "toy(Tensor x) -> Tensor",
+    fake=torch.empty_like,
+    example="tests.toy",
+    uncovered={"scale": "the kernel only doubles"},
+    cpu=lambda x: 2 * x + 1,
+)
 
 
-def toy(x):
-    return _off_by_one(x) if kernel_serves("toy", x) else 2 * x
+def toy(x, scale=2):
+    if kernel_serves("toy", x, unless=scale != 2 and "scale"):
+        return _off_by_one(x)
+    return scale * x
 
 
 def ran_kernel(x=None, run=toy):
@@ -52,8 +60,45 @@ def test_implementation_ends_with_an_error():
 )
 def test_no_kernel(x, obstacle):
     assert not kernel_serves("toy", x)
-    with implementation("kernel"), pytest.raises(RuntimeError, match=f"serves toy, {obstacle}"):
+    with implementation("kernel"), pytest.raises(RuntimeError, match=f"serves toy: {obstacle}"):
         kernel_serves("toy", x)
+
+
+def test_what_is_declared_as_not_covered_takes_the_reference():
+    x = torch.ones(2)
+    assert_close(toy(x, scale=5), 5 * x)
+    with (
+        implementation("kernel"),
+        pytest.raises(RuntimeError, match="toy: the kernel only doubles"),
+    ):
+        toy(x, scale=5)
+    with pytest.raises(KeyError):
+        kernel_serves("toy", x, unless="nothing of the kind")
+
+
+def test_a_kernel_is_imported_by_its_first_call():
+    operator = declare(
+        "halved(Tensor x) -> Tensor",
+        fake=torch.empty_like,
+        example="tests.halved",
+        cpu="tests.nowhere:halved",
+    )
+    with pytest.raises(ModuleNotFoundError, match=r"tests\.nowhere"):
+        operator(torch.ones(2))
+
+
+def test_without_a_kernel():
+    @without_kernel("torch is as fast")
+    def _tripled(x):
+        return 3 * x
+
+    x = torch.ones(2)
+    assert_close(_tripled(x), 3 * x)
+    assert_close(torch.compile(_tripled, fullgraph=True, backend="eager")(x), 3 * x)
+    with implementation("reference"):
+        assert_close(_tripled(x), 3 * x)
+    with implementation("kernel"), pytest.raises(RuntimeError, match="tripled: torch is as fast"):
+        _tripled(x)
 
 
 def test_tensors_on_several_devices():

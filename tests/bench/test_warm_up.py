@@ -22,9 +22,19 @@ def test_kernels_are_called_serially_and_in_parallel(monkeypatch):
     assert torch.get_num_threads() == before
 
 
-EVERY_CASE = """
+EVERY_CALL = """
+import torch
 from huashi import bench
+from huashi.bench.warm_up import ELEMENTS, enlarged, examples
 from tests.bench.test_pools import small
+for example in examples():
+    for elements in (1, ELEMENTS):
+        tensors = enlarged(example, torch.float32, elements)
+        leaves = [x.clone().requires_grad_() for x in tensors]
+        example(*tensors)
+        y = example(*leaves)
+        if y.requires_grad:
+            y.backward(torch.randn_like(y))
 bench.CASES.update({name: small(case) for name, case in bench.CASES.items()})
 for setting in bench.settings_of(dtypes=["float32"]):
     timed, _ = bench.prepare(setting, "cpu")
@@ -41,4 +51,4 @@ def test_warming_up_leaves_nothing_to_compile(tmp_path):
 
     warm = run("-m", "huashi", "warm-up", "--dtypes", "float32")
     assert warm
-    assert run("-c", EVERY_CASE) == warm
+    assert run("-c", EVERY_CALL) == warm

@@ -98,3 +98,14 @@ def test_what_does_not_fit_is_refused():
         depthwise_conv1d(x, torch.randn(3, 2), dilation=0)
     with pytest.raises(ValueError, match="x must have shape"):
         depthwise_conv1d(x[0], torch.randn(3, 2))
+
+
+def test_says_that_the_kernel_wants_one_dtype():
+    x, weight = torch.randn(2, 5, 3), torch.randn(3, 2, dtype=torch.float64)
+    with (
+        implementation("kernel"),
+        pytest.raises(RuntimeError, match="depthwise: x and weight must have the same dtype"),
+    ):
+        depthwise_conv1d(x, weight)
+    with pytest.raises(RuntimeError, match="should be the same"):  # torch says so as well
+        depthwise_conv1d(x, weight)

@@ -5,14 +5,15 @@ import torch
 from torch.autograd import grad
 from torch.testing import assert_close
 
+from huashi._windows import axes_of
 from huashi.pooling import reference
 from huashi.pooling.dimensions import memory_format_of
-from huashi.pooling.geometry import axes_of
 from huashi.pooling.offsets import indices_of, nowhere, offset_dtype, offsets_of
 from tests.conftest import GRADIENT_TOLERANCE, INTERPRET, TOLERANCE
 
-gpu = pytest.importorskip("huashi.pooling.gpu.extrema", exc_type=ImportError)
-from huashi.pooling.gpu import windows as gpu_windows  # noqa: E402
+pytest.importorskip("triton")
+from huashi.pooling.gpu import averages, draw, extrema, means
+from huashi.pooling.gpu import windows as gpu_windows
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 pytestmark = [
@@ -125,7 +126,7 @@ def outcome(shape, axes):
 
 def assert_extrema_agree(x, axes, sign):
     want, index = reference.extremum(x, axes, sign=sign)
-    y, offsets = gpu.extremum_offsets(x, axes, sign)
+    y, offsets = extrema.extremum_offsets(x, axes, sign)
     assert_close(y, want, rtol=0, atol=0, equal_nan=True)
     assert offsets.dtype == offset_dtype(axes)
     assert torch.equal(offsets, offsets_of(index, axes))
@@ -147,7 +148,7 @@ def test_gradient_goes_to_what_was_picked(shape, axes, compiled_for):
         x = image(shape, ties=True, last=dtype == BRAIN).requires_grad_()
         y, index = reference.extremum(x, axes)
         g = torch.rand(y.shape, device=DEVICE).to(dtype)
-        dx = gpu.pick_backward(g, offsets_of(index, axes), axes)
+        dx = extrema.pick_backward(g, offsets_of(index, axes), axes)
         assert dx.dtype == dtype
         assert_close(dx.float(), grad(y, x, g.float())[0], **GRADIENT_TOLERANCE[dtype])
         compiled_for(windows=False)
@@ -158,7 +159,7 @@ def test_extrema_without_places(shape, axes):
     x = image(shape, nan=True)
     for sign in (1, -1):
         y, _ = reference.extremum(x, axes, sign=sign)
-        assert_close(gpu.extremum(x, axes, sign), y, rtol=0, atol=0, equal_nan=True)
+        assert_close(extrema.extremum(x, axes, sign), y, rtol=0, atol=0, equal_nan=True)
 
 
 @pytest.mark.parametrize("windows", [True, False])
@@ -170,7 +171,7 @@ def test_infinities_and_empty_windows_are_told_apart(windows, compiled_for):
     assert_extrema_agree(x, axes, -1)
     assert indices_of(offsets, axes).tolist() == [[[-1, 0, 2, 3, -1]]]
     assert offsets[0, 0, 0] == nowhere(offsets.dtype)
-    assert gpu.pick_backward(torch.ones_like(y), offsets, axes).tolist() == [[[1, 0, 1, 1]]]
+    assert extrema.pick_backward(torch.ones_like(y), offsets, axes).tolist() == [[[1, 0, 1, 1]]]
 
 
 @cases([name for name in CASES if name != "large"])
@@ -182,7 +183,7 @@ def test_average(shape, axes, compiled_for):
         options = dict(zip(("count_include_pad", "divisor_override"), rule, strict=True))
         y64 = reference.average(x64, axes, **options)
         g = laid_out(torch.rand(y64.shape, device=DEVICE).to(dtype), last=dtype == SINGLE)
-        y, dx = gpu.average(x, axes, *rule), gpu.average_backward(g, axes, *rule)
+        y, dx = averages.average(x, axes, *rule), averages.average_backward(g, axes, *rule)
         assert (y.dtype, dx.dtype) == (dtype, dtype)
         assert_close(y.double(), y64, **TOLERANCE[dtype])
         assert_close(dx.double(), grad(y64, x64, g.double())[0], **GRADIENT_TOLERANCE[dtype])
@@ -193,8 +194,8 @@ def test_nan_and_infinity_stay_in_their_windows():
     x, axes = torch.ones(1, 1, 8, device=DEVICE), axes_of((8,), 2)
     x[0, 0, 2], x[0, 0, 5] = NAN, INF
     kinds = [("lp", 2.0), ("lp_mean", 0.5), ("power", 3.0), ("log_sum_exp", 1.0)]
-    got = [gpu.formula(x, axes, kind, number(param), EPS)[0, 0] for kind, param in kinds]
-    for y in (gpu.average(x, axes, True, None)[0, 0], *got):
+    got = [means.formula(x, axes, kind, number(param), EPS)[0, 0] for kind, param in kinds]
+    for y in (averages.average(x, axes, True, None)[0, 0], *got):
         assert_close(y[1:3].cpu(), torch.tensor([NAN, INF]), equal_nan=True)
         assert y[[0, 3]].isfinite().all()
 
@@ -214,14 +215,14 @@ def assert_formula_agrees(x, axes, kind, function, param):
     x64, p64 = x.double().requires_grad_(), param.double().requires_grad_()
     y64 = function(x64, axes, p64)
     g = torch.rand(y64.shape, device=DEVICE).to(x.dtype)
-    y = gpu.formula(x, axes, kind, param, EPS)
-    dx = gpu.formula_backward(g, x, axes, kind, param, EPS)
+    y = means.formula(x, axes, kind, param, EPS)
+    dx = means.formula_backward(g, x, axes, kind, param, EPS)
     assert (y.dtype, dx.dtype) == (x.dtype, x.dtype)
     assert_close(y.double(), y64, **TOLERANCE[x.dtype])
     dx64 = grad(y64, x64, g.double(), retain_graph=True)[0]
     assert_close(dx.double(), dx64, **GRADIENT_TOLERANCE[x.dtype])
     if kind in ("power", "log_sum_exp"):
-        slope = gpu.formula_slope(x, axes, kind, param, EPS)
+        slope = means.formula_slope(x, axes, kind, param, EPS)
         want = torch.stack([grad(each, p64, retain_graph=True)[0] for each in y64.flatten()[:9]])
         assert slope.dtype == SINGLE
         scale = y64.abs().max().item()  # it is a difference of numbers as large
@@ -238,14 +239,14 @@ def test_formulas_of_large_numbers(kind):
 
 def test_norm_of_large_half_precision_numbers():
     x = torch.full((1, 1, 2), 300.0, dtype=HALF, device=DEVICE)
-    assert gpu.formula(x, axes_of((2,), 2), "lp", number(2.0), EPS).item() == 424.25
+    assert means.formula(x, axes_of((2,), 2), "lp", number(2.0), EPS).item() == 424.25
 
 
 def test_formulas_of_zeros_have_no_gradient():
     x, axes = torch.zeros(1, 1, 4, device=DEVICE), axes_of((4,), 2)
     for kind, param in (("lp", 0.5), ("lp", 1.0), ("lp_mean", 2.0), ("stochastic", 1.0)):
-        y = gpu.formula(x, axes, kind, number(param), EPS)
-        dx = gpu.formula_backward(torch.ones_like(y), x, axes, kind, number(param), EPS)
+        y = means.formula(x, axes, kind, number(param), EPS)
+        dx = means.formula_backward(torch.ones_like(y), x, axes, kind, number(param), EPS)
         assert (y == 0).all()
         assert (dx == 0).all()
 
@@ -253,7 +254,7 @@ def test_formulas_of_zeros_have_no_gradient():
 def test_generalised_mean_has_no_gradient_below_its_floor():
     x, axes = torch.tensor([[[EPS, 0.05, 2.0, -1.0]]], device=DEVICE), axes_of((4,), 2)
     g = torch.ones(1, 1, 2, device=DEVICE)
-    dx = gpu.formula_backward(g, x, axes, "power", number(3.0), EPS)
+    dx = means.formula_backward(g, x, axes, "power", number(3.0), EPS)
     assert (dx[0, 0] > 0).tolist() == [True, False, True, False]
 
 
@@ -277,7 +278,7 @@ def test_draws(weights, shape, axes, compiled_for):
     for dtype, last in ((SINGLE, False), (BRAIN, True)):
         x = image(shape, dtype, last=last)
         point = torch.rand(outcome(shape, axes), device=DEVICE)
-        y, offsets = gpu.draw(x, axes, weights, point)
+        y, offsets = draw.draw(x, axes, weights, point)
         want, at = drawn(x, axes, weights, point)
         assert (y.dtype, offsets.dtype) == (dtype, offset_dtype(axes))
         assert_close(y, want, rtol=0, atol=0)
@@ -290,23 +291,23 @@ def test_a_draw_takes_no_element_without_weight(n):
     x, axes = torch.zeros(1, 2, n, device=DEVICE), axes_of((n,), n)
     x[0, 0, 1:3] = torch.tensor([0.25, 0.75])
     for point, value, offset in ((0.0, 0.25, 1), (0.25, 0.75, 2), (1 - 2.0**-24, 0.75, 2)):
-        y, offsets = gpu.draw(x, axes, "relu", torch.full((1, 2, 1), point, device=DEVICE))
+        y, offsets = draw.draw(x, axes, "relu", torch.full((1, 2, 1), point, device=DEVICE))
         assert_close(y.flatten().cpu(), torch.tensor([value, 0.0]))
         assert offsets.flatten().tolist() == [offset, 255]
 
 
 def everything(x, axes, g):
     """The result of every function, in the order forward, backward."""
-    y, offsets = gpu.extremum_offsets(x, axes, 1)
+    y, offsets = extrema.extremum_offsets(x, axes, 1)
     power = "power", number(3.0), EPS
     return [
-        *(y, offsets, gpu.average(x, axes, True, None), gpu.formula(x, axes, *power)),
-        *(gpu.draw(x, axes, "relu", g)[0], gpu.formula_slope(x, axes, *power)),
-        gpu.average_backward(
+        *(y, offsets, averages.average(x, axes, True, None), means.formula(x, axes, *power)),
+        *(draw.draw(x, axes, "relu", g)[0], means.formula_slope(x, axes, *power)),
+        averages.average_backward(
             g.contiguous(memory_format=memory_format_of(y, len(axes))), axes, True, None
         ),
-        gpu.pick_backward(g, offsets, axes),
-        gpu.formula_backward(g, x, axes, "soft", number(1.0), EPS),
+        extrema.pick_backward(g, offsets, axes),
+        means.formula_backward(g, x, axes, "soft", number(1.0), EPS),
     ]
 
 

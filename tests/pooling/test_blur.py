@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from huashi.pooling import blur
-from huashi.pooling.functional import max_pool2d
+from huashi.pooling.extrema import max_pool2d
 from tests.conftest import GRADIENT_TOLERANCE, TOLERANCE, with_gradient
 
 BLUR = {1: blur.blur_pool1d, 2: blur.blur_pool2d, 3: blur.blur_pool3d}

@@ -6,9 +6,10 @@ from torch import nn
 from torch.testing import assert_close
 
 from huashi.pooling import downsampling as module
+from huashi.pooling.average import AvgPool2d
 from huashi.pooling.blur import BlurPool2d, MaxBlurPool2d
 from huashi.pooling.downsampling import KINDS, downsample, shift_consistency
-from huashi.pooling.layers import AvgPool2d, MaxPool2d
+from huashi.pooling.extrema import MaxPool2d
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from huashi import implementation
-from huashi.pooling import functional as pools
+from huashi.pooling import extrema
 
 ODD = (math.nan, math.inf, -math.inf, 0.0, -0.0, 1.0)
 DTYPES = [torch.float32, torch.bfloat16, torch.int64]
@@ -30,7 +30,7 @@ def rows(draw, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES + MORE)
-@pytest.mark.parametrize("pool", [pools.max_pool, pools.min_pool])
+@pytest.mark.parametrize("pool", [extrema.max_pool, extrema.min_pool])
 @settings(max_examples=30)
 @given(data=st.data(), k=st.integers(1, 3), stride=st.integers(1, 4), dilation=st.integers(1, 2))
 def test_the_first_of_equals_and_the_last_nan(pool, dtype, data, k, stride, dilation):
@@ -55,7 +55,7 @@ def test_large_windows_of_wide_numbers_go_line_by_line(dtype):
     """An offset can be packed beside none of these."""
     x = torch.randint(-9, 9, (2, 3, 20, 40), generator=torch.Generator().manual_seed(0)).to(dtype)
     with implementation("kernel"):
-        found = pools.max_pool(2, x, 11, 2, 5, return_indices=True)
+        found = extrema.max_pool(2, x, 11, 2, 5, return_indices=True)
     with implementation("reference"):
-        want = pools.max_pool(2, x, 11, 2, 5, return_indices=True)
+        want = extrema.max_pool(2, x, 11, 2, 5, return_indices=True)
     assert all(map(torch.equal, found, want))

@@ -6,17 +6,18 @@ from torch import nn
 from torch.autograd import grad, gradcheck, gradgradcheck
 from torch.testing import assert_close
 
-from huashi.pooling import global_pooling
-from huashi.pooling.global_pooling import (
+from huashi import pooling
+from huashi.pooling.classifier_heads import fc_head, gap_head
+from huashi.pooling.global_positions import (
     GlobalAttentionPool,
+    global_attention_pool,
+    global_covariance_pool,
+)
+from huashi.pooling.global_windows import (
     GlobalGeMPool,
     GlobalLogSumExpPool,
     GlobalLPPool,
-    fc_head,
-    gap_head,
-    global_attention_pool,
     global_avg_pool,
-    global_covariance_pool,
     global_gem_pool,
     global_log_sum_exp_pool,
     global_lp_pool,
@@ -188,7 +189,7 @@ def test_modules_are_the_functions():
     lengths = torch.tensor([6, 4])
     for name, (_, formula) in KINDS.items():
         if name in ("max", "min", "avg", "soft", "covariance"):
-            module = getattr(global_pooling, f"Global{name.capitalize()}Pool")()
+            module = getattr(pooling, f"Global{name.capitalize()}Pool")()
             assert_close(module(x), formula(x))
             assert_close(module(x, lengths=lengths)[1:], formula(x[1:, :, :4]))
     assert_close(GlobalLPPool(3)(x), KINDS["lp"][1](x))

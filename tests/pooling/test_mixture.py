@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from torch.autograd import grad, gradcheck, gradgradcheck
 from torch.testing import assert_close
 
+from huashi._windows import axes_of
 from huashi.pooling import mixture, reference
-from huashi.pooling.functional import avg_pool2d, max_pool2d
-from huashi.pooling.geometry import axes_of
+from huashi.pooling.average import avg_pool2d
+from huashi.pooling.extrema import max_pool2d
 from tests.conftest import GRADIENT_TOLERANCE, TOLERANCE, with_gradient
 
 MIXED = {1: mixture.mixed_pool1d, 2: mixture.mixed_pool2d, 3: mixture.mixed_pool3d}

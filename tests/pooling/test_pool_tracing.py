@@ -11,8 +11,8 @@ from torch.autograd import forward_ad, grad
 from torch.testing import assert_close
 
 from huashi import pooling
+from huashi._windows import axes_of
 from huashi.pooling import operators
-from huashi.pooling.geometry import axes_of
 
 IMAGE, LINE = (2, 3, 6, 8), (2, 3, 9)
 KINDS = {  # name: (function of tensors, shape of the first of them, and a number for the second)

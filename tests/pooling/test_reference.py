@@ -11,8 +11,8 @@ from torch.autograd import grad, gradcheck, gradgradcheck
 from torch.nn import functional as F
 from torch.testing import assert_close
 
+from huashi._windows import axes_of
 from huashi.pooling import reference
-from huashi.pooling.geometry import axes_of
 
 MAX_POOL = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 AVG_POOL = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from torch.autograd import grad, gradcheck, gradgradcheck
 from torch.testing import assert_close
 
+from huashi._windows import axes_of
 from huashi.pooling import reference
-from huashi.pooling.geometry import axes_of
 
 TWO = torch.tensor(2.0, dtype=torch.double)
 SCORES = torch.tensor([0.3, -0.2, 0.1], dtype=torch.double)

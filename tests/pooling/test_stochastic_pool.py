@@ -27,6 +27,16 @@ def test_a_window_of_padding_or_of_nothing_positive_gives_zero(weights, training
     assert bool(y[..., 2:-2].any()) == (weights == "softmax")
 
 
+@pytest.mark.parametrize("n", [6, 300])
+def test_an_input_of_nothing_positive_has_no_gradient(n):
+    x = torch.ones(1, 3, n)
+    x[:, 1] = -1
+    x.requires_grad_()
+    with implementation("kernel"):  # the one window is the input
+        (dx,) = grad(stochastic_pool1d(x, n, generator=seeded()).sum(), x)
+    assert dx.sum(-1).tolist() == [[1, 0, 1]]
+
+
 @WEIGHTS
 @pytest.mark.parametrize("scale", [1.0, 1e-30, 1e30])
 def test_draws_have_their_probabilities(weights, scale):

@@ -10,9 +10,9 @@ from torch.autograd import grad, gradcheck, gradgradcheck
 from torch.nn import functional as F
 from torch.testing import assert_close
 
+from huashi._windows import axes_of
 from huashi.pooling import unpool
-from huashi.pooling.functional import max_pool1d, max_pool2d, max_pool3d
-from huashi.pooling.geometry import axes_of
+from huashi.pooling.extrema import max_pool1d, max_pool2d, max_pool3d
 from huashi.pooling.offsets import Places
 from huashi.pooling.unpool import MaxUnpool2d, max_unpool1d, max_unpool2d, max_unpool3d
 

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from huashi import implementation, pooling
-from huashi.pooling import functional as pools
+from huashi.pooling import average, exponentials, extrema, order, powers, stochastic
 from huashi.pooling.offsets import Places
 from tests.conftest import GRADIENT_TOLERANCE, TOLERANCE
 
@@ -23,22 +23,22 @@ NAN, INF = math.nan, math.inf
 
 
 def lp(dims, x, *args, p, **options):
-    return pools.lp_pool(dims, x, p, *args, **options)
+    return powers.lp_pool(dims, x, p, *args, **options)
 
 
 def gem(dims, x, *args, p=2.5, **options):
-    return pools.gem_pool(dims, x, p, *args, eps=0.1, **options)
+    return powers.gem_pool(dims, x, p, *args, eps=0.1, **options)
 
 
 def log_sum_exp(dims, x, *args, r=2.5, **options):
-    return pools.log_sum_exp_pool(dims, x, r, *args, **options)
+    return exponentials.log_sum_exp_pool(dims, x, r, *args, **options)
 
 
-EXACT = {"max": pools.max_pool, "min": pools.min_pool}
+EXACT = {"max": extrema.max_pool, "min": extrema.min_pool}
 AVERAGES = {
-    "average": pools.avg_pool,
-    "average of real elements": partial(pools.avg_pool, count_include_pad=False),
-    "average by 3": partial(pools.avg_pool, divisor_override=3),
+    "average": average.avg_pool,
+    "average of real elements": partial(average.avg_pool, count_include_pad=False),
+    "average by 3": partial(average.avg_pool, divisor_override=3),
 }
 FORMULAS = {
     **{f"lp {p}": partial(lp, p=p) for p in (1, 2, 3, 0.7, INF)},
@@ -46,9 +46,9 @@ FORMULAS = {
     "lp 3, mean": partial(lp, p=3, reduction="mean"),
     "gem": gem,
     "log-sum-exp": log_sum_exp,
-    "soft": pools.soft_pool,
-    "expected, relu": partial(pools.stochastic_pool, training=False),
-    "expected, softmax": partial(pools.stochastic_pool, training=False, weights="softmax"),
+    "soft": exponentials.soft_pool,
+    "expected, relu": partial(stochastic.stochastic_pool, training=False),
+    "expected, softmax": partial(stochastic.stochastic_pool, training=False, weights="softmax"),
 }
 KINDS = EXACT | AVERAGES | FORMULAS
 every_kind = pytest.mark.parametrize("kind", KINDS)
@@ -250,10 +250,10 @@ def test_what_is_masked_is_absent(kind, data, geometry):
 @pytest.mark.parametrize("kind", [*KINDS, "sort", "quantile"])
 def test_pooling_with_lengths_is_pooling_the_trimmed_sequence(kind):
     more = {
-        "sort": lambda dims, x, *args, **rest: pools.sort_pool(
+        "sort": lambda dims, x, *args, **rest: order.sort_pool(
             dims, x, torch.arange(3.0), *args, **rest
         ),
-        "quantile": lambda dims, x, *args, **rest: pools.quantile_pool(dims, x, 0.3, *args, **rest),
+        "quantile": lambda dims, x, *args, **rest: order.quantile_pool(dims, x, 0.3, *args, **rest),
     }
     pool = partial((KINDS | more)[kind], 1, kernel_size=4, stride=3, padding=1)
     x, lengths = torch.randn(3, 2, 13), torch.tensor([13, 8, 5])

@@ -13,7 +13,7 @@ from huashi.__main__ import main
 from huashi.recipes import lm
 from huashi.recipes._models import LANGUAGE_MODELS, model_named
 from huashi.run import Run
-from huashi.seq2seq import Architecture, RNNDecoder, TransformerDecoder, Translator
+from huashi.seq2seq import Architecture, RNNDecoderShape, TransformerDecoderShape, Translator
 from huashi.seq2seq.architecture import describe
 from huashi.seq2seq.inference.language_model import LanguageModel
 from huashi.seq2seq.text.tokenizer import train_tokenizer
@@ -40,7 +40,7 @@ def config(tmp_path_factory):
     small = folder / "model.json"
     architecture = Architecture(
         encoder=None,
-        decoder=RNNDecoder(
+        decoder=RNNDecoderShape(
             embedding_size=16, hidden_size=48, attention=None, input_feeding=False, dropout=0.0
         ),
     )
@@ -127,8 +127,10 @@ def test_samples_are_a_matter_of_the_seed(run):
 def writer(request):
     tokenizer = train_tokenizer(["abcdefgh"], "character", 20)
     decoders = {
-        "rnn": RNNDecoder(embedding_size=8, hidden_size=8, attention=None, input_feeding=False),
-        "transformer": TransformerDecoder(
+        "rnn": RNNDecoderShape(
+            embedding_size=8, hidden_size=8, attention=None, input_feeding=False
+        ),
+        "transformer": TransformerDecoderShape(
             embedding_size=8,
             layers=1,
             heads=2,

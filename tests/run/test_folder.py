@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from huashi.run import Clock, Run, interruptible
+from huashi.run import Clock, Run
 
 COMMAND = [
     sys.executable, "-m", "huashi", "train", "dates", "--locales", "de", "en-US", "--held-out", "gl",
@@ -260,14 +260,3 @@ def test_weights_are_no_checkpoint(tmp_path):
     run.path("model.safetensors").rename(run.path("checkpoint.safetensors"))
     with pytest.raises(ValueError, match="is not a checkpoint of a training"):
         run.resume(model, optimizer)
-
-
-def test_interrupt_is_noted_first_and_obeyed_second():
-    with interruptible() as interrupted:
-        assert not interrupted()
-        signal.raise_signal(signal.SIGINT)
-        assert interrupted()
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
-        signal.raise_signal(signal.SIGINT)

@@ -5,8 +5,7 @@ import math
 import pytest
 from torch.testing import assert_close
 
-from huashi.seq2seq.training import Training, rate
-from huashi.training.settings import optimizer_of
+from huashi.training import TrainingSettings, optimizer_of, rate, rise_and_fall
 
 SCHEDULES = ["inverse_sqrt", "linear", "cosine", "constant", "plateau"]
 
@@ -42,7 +41,6 @@ def test_no_warm_up():
         ({"steps": 0}, "steps must be > 0, got 0"),
         ({"optimizer": "adamm"}, "did you mean 'adam'"),
         ({"schedule": "cosin"}, "did you mean 'cosine'"),
-        ({"label_smoothing": 1.5}, "label_smoothing must be from 0 to 1, got 1.5"),
         ({"ema": 1.0}, "ema must be from 0 to 1, got 1.0"),
         ({"clip": -1.0}, "clip must be >= 0, got -1.0"),
         ({"lr": 0.0}, "lr must be > 0, got 0.0"),
@@ -51,6 +49,12 @@ def test_no_warm_up():
 )
 def test_wrong_settings_are_refused(wrong, complaint):
     with pytest.raises(ValueError, match=complaint):
-        Training(**wrong)
-    assert Training().optimizer == "adam"
+        TrainingSettings(**wrong)
+    assert TrainingSettings().optimizer == "adam"
     assert callable(optimizer_of)
+
+
+def test_rise_and_fall_is_the_lower_of_two_lines():
+    shares = [rise_and_fall(step, warmup=4, steps=20) for step in range(1, 21)]
+    assert shares[:4] == [1 / 4, 2 / 4, 3 / 4, 1 - 3 / 20]
+    assert shares[-1] == 1 - 19 / 20

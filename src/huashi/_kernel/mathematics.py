@@ -11,7 +11,9 @@ import numpy as np
 from numba.core import types
 from numba.extending import overload
 
-from huashi._kernel.numba import bits_of_float, compiled, float_of_bits, larger, smaller
+from huashi._kernel.bfloat16 import bits_of_float, float_of_bits
+from huashi._kernel.numba import compiled
+from huashi._kernel.select import larger, smaller
 
 _LN2 = math.log(2)
 

@@ -14,9 +14,8 @@ import numpy as np
 import torch
 from numba.core import cgutils, config
 from numba.core import types as machine
-from numba.extending import intrinsic, overload
+from numba.extending import intrinsic
 from numba.np.ufunc.parallel import get_num_threads, set_num_threads, threading_layer
-from torch import Tensor
 
 SERIAL_BELOW = 8192  # elements; for fewer, starting threads takes about as long as the work
 
@@ -50,6 +49,9 @@ def threaded(function: Callable) -> Callable[..., None]:
     Small work (the size of the first array) is done serially, as one part; so is all work in a
     forked child, where GNU OpenMP would end the process. Else as many parts run side by side as
     torch is set to use threads.
+
+    A NamedTuple reaches the kernel as a plain tuple, whose type Numba finds in a fraction of the
+    time; the kernel begins with ``windows = Windows(*windows)`` and reads it by name from there on.
     """
     serial = compiled(function)
     known: dict[tuple, int] = {}  # of the kinds of the arrays: where the machine code lies
@@ -61,20 +63,22 @@ def threaded(function: Callable) -> Callable[..., None]:
         return known[kinds]
 
     @functools.wraps(function)
-    def launch(*arrays: Any) -> None:
+    def launch(*given: Any) -> None:
+        arrays = tuple([tuple(v) if isinstance(v, tuple) else v for v in given])
         most = config.NUMBA_NUM_THREADS  # pyright: ignore[reportAttributeAccessIssue]
         threads = min(torch.get_num_threads(), most)
-        if threads == 1 or arrays[0].size < SERIAL_BELOW or _threads_lost:
+        if threads == 1 or given[0].size < SERIAL_BELOW or _threads_lost:
             serial(0, 1, *arrays)
             return
-        address, before = address_for(arrays), get_num_threads()
+        address, leaves = address_for(arrays), _leaves(arrays)
+        before = get_num_threads()
         set_num_threads(threads)  # of this Python thread
         try:
             if threading_layer() == "workqueue":  # fails when entered by two Python threads
                 with _one_at_a_time:
-                    _side_by_side(threads, address, arrays)
+                    _side_by_side(threads, address, leaves)
             else:
-                _side_by_side(threads, address, arrays)
+                _side_by_side(threads, address, leaves)
         finally:
             set_num_threads(before)
 
@@ -91,7 +95,12 @@ def _kind(value: Any) -> Any:
     """What of an argument Numba's type depends on, found in a tenth of the time."""
     if isinstance(value, np.ndarray):
         return value.dtype, value.ndim, value.flags.num
-    return type(value)
+    return tuple(map(_kind, value)) if isinstance(value, tuple) else type(value)
+
+
+def _leaves(arrays: tuple) -> tuple:
+    """All in one tuple: machine code takes the fields of a tuple as arguments of their own."""
+    return tuple([each for v in arrays for each in (v if isinstance(v, tuple) else (v,))])
 
 
 def _address(serial: Any, arguments: tuple) -> int:
@@ -137,87 +146,3 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
-
-
-def _choose(order: str, *, heed_nan: bool) -> Any:
-    unordered = () if heed_nan else ("nnan", "nsz")  # of no NaN and no sign of zero to think
-
-    @intrinsic
-    def choose(context: Any, a: Any, b: Any) -> Any:
-        def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            one, other = arguments
-            if a in machine.integer_domain:
-                compare = builder.icmp_signed if a.signed else builder.icmp_unsigned
-                return builder.select(compare(order, one, other), one, other)
-            first = builder.fcmp_ordered(order, one, other, flags=unordered)
-            if heed_nan:
-                first = builder.or_(first, builder.fcmp_unordered("uno", one, one))
-            return builder.select(first, one, other, flags=unordered)
-
-        return a(a, a), build
-
-    return choose
-
-
-# The larger and the smaller of two numbers of one dtype; where one is NaN, either of them. A loop
-# of these runs in vector lanes, 14 times as fast as one of Python's max, which has to heed NaN.
-larger, smaller = _choose(">", heed_nan=False), _choose("<", heed_nan=False)
-# The same, but NaN where one is NaN, and the first of equals. Python's own words for it would make
-# `a[i] = maximum(a[i], b[i])` a store under a condition, seven times as slow.
-maximum, minimum = _choose(">=", heed_nan=True), _choose("<=", heed_nan=True)
-
-
-def _reinterpreted(given: Any, result: Any) -> Any:
-    @intrinsic
-    def reinterpret(context: Any, value: Any) -> Any:
-        def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            return builder.bitcast(arguments[0], context.get_value_type(result))
-
-        return result(given), build
-
-    return reinterpret
-
-
-float_of_bits = _reinterpreted(machine.uint32, machine.float32)
-bits_of_float = _reinterpreted(machine.float32, machine.uint32)
-
-
-def array_of(x: Tensor) -> Any:
-    """The memory of a tensor for a kernel; bfloat16, which NumPy does not know, as uint16."""
-    x = x.detach()
-    if x.dtype == torch.bfloat16:
-        return x.view(torch.int16).numpy().view(np.uint16)
-    return x.numpy()
-
-
-def wide(value: Any) -> Any:
-    """In a kernel: a number of an array as it is computed with."""
-    raise NotImplementedError("only for kernels")
-
-
-def narrow(value: Any, array: Any) -> Any:
-    """In a kernel: a number as ``array`` stores it."""
-    raise NotImplementedError("only for kernels")
-
-
-@overload(wide)
-def _wide(value):  # noqa: ANN001, ANN202  (Numba compares this signature with the lambdas')
-    if value == machine.uint16:
-        return lambda value: float_of_bits(np.uint32(value) << np.uint32(16))
-    return lambda value: value
-
-
-@overload(narrow)
-def _narrow(value, array):  # noqa: ANN001, ANN202
-    if array.dtype == machine.uint16:
-        return lambda value, array: _bfloat16(np.float32(value))
-    return lambda value, array: array.dtype.type(value)
-
-
-@compiled
-def _bfloat16(value: Any) -> Any:
-    """The nearest bfloat16, of two the even one."""
-    bits = bits_of_float(value)
-    even = (bits >> np.uint32(16)) & np.uint32(1)
-    rounded = (bits + np.uint32(0x7FFF) + even) >> np.uint32(16)
-    return np.uint16(rounded if value == value else np.uint32(0x7FC0))

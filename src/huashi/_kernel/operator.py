@@ -1,18 +1,24 @@
-"""The one door to torch.library: declare an operator, attach its kernels, ask if one applies.
+"""Operators: declare one with its kernels, ask whether a kernel serves, choose what computes.
+
+An operator is declared once, by :func:`declare`: its schema, its shapes, its kernels, its gradient,
+what the kernels do not cover and why, and the public function whose example call runs it. Dispatch,
+``huashi warm-up``, the tests and the benchmarks read :data:`DECLARED`.
 
 The public function of an operation asks :func:`kernel_serves` and calls either the kernel or the
 reference. What no kernel covers (a dtype, a device, ``torch.func``, forward-mode derivatives, an
-exported graph) the reference serves, with the same values.
+exported graph, what the declaration says) the reference computes, with the same values.
 """
 
 import contextlib
 import functools
+import importlib
 import importlib.util
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -29,8 +35,28 @@ _DTYPES: dict[str, tuple[torch.dtype, ...]] = {
 }
 _MODES = ("auto", "reference", "kernel")
 
-_served: set[tuple[str, str]] = set()  # (operator, device type)
-_cpu_dtypes: dict[str, tuple[torch.dtype, ...]] = {}  # of operators that differ from the others
+
+@dataclass(frozen=True, kw_only=True)
+class Declaration:
+    """What is known of an operator."""
+
+    schema: str
+    dtypes: Mapping[str, tuple[torch.dtype, ...]]
+    """Device type to what the kernel for it takes; a device without a kernel is not in it."""
+    uncovered: Mapping[str, str]
+    """What the kernels do not cover, by a short name, and why."""
+    example: str
+    """The public function whose example call runs it, such as ``huashi.pooling.max_pool2d``."""
+
+
+class NoKernelError(RuntimeError):
+    """Under ``implementation("kernel")``, where no kernel serves; the message says why."""
+
+
+DECLARED: dict[str, Declaration] = {}
+"""Every operator of ``torch.ops.huashi``, by its name."""
+
+F = TypeVar("F", bound=Callable)
 _mode: ContextVar[str] = ContextVar("huashi.implementation", default="auto")
 
 
@@ -53,8 +79,8 @@ def implementation(name: str) -> Iterator[None]:
 
     Args:
         name: ``"auto"`` takes a kernel where one serves (the default); ``"reference"`` takes the
-            plain PyTorch definition; ``"kernel"`` raises ``RuntimeError`` where an operation has a
-            kernel that does not serve. One that is written in PyTorch alone stays as it is.
+            plain PyTorch definition; ``"kernel"`` raises ``RuntimeError``, which says why, for
+            everything that no kernel covers.
 
     >>> from huashi.entmax import entmax15
     >>> with implementation("reference"):
@@ -80,45 +106,97 @@ def declare(
     schema: str,
     *,
     fake: Callable,
+    example: str,
+    uncovered: Mapping[str, str] | None = None,
     cpu_dtypes: tuple[torch.dtype, ...] | None = None,
     keep: Callable | None = None,
     backward: Callable | None = None,
-    **kernels: Callable,
+    **kernels: str | Callable,
 ) -> Callable[..., Any]:
-    """Define ``huashi::<schema>`` with a shape function and one kernel per device type.
-
-    Its gradient is ``backward(ctx, *grads)``, of what ``keep(ctx, inputs, output)`` has put aside.
+    """Define ``huashi::<schema>``; return the operator.
 
     ``define``/``impl``, not ``custom_op``: the same contract at a fraction of the cost of a call.
-    The kernels must not import their compiler before they are called. The one for the CPU takes
-    ``cpu_dtypes``, or else any floats.
+
+    Args:
+        schema: name, arguments and results, as ``torch.library.define`` has them.
+        fake: the shapes: the same arguments to empty results.
+        example: the public function whose example call runs the operator.
+        uncovered: what the kernels do not cover, by a short name that :func:`kernel_serves` is
+            given, and why.
+        cpu_dtypes: what the kernel for the CPU takes; by default all floats.
+        keep: ``keep(ctx, inputs, output)`` puts aside what the gradient needs.
+        backward: ``backward(ctx, *grads)``, the gradient.
+        kernels: one for each device type, ``cpu`` and ``cuda``: ``"module:function"``, which is
+            imported by the first call, or a function that imports its compiler only when called.
     """
     name, _, signature = schema.partition("(")
     torch.library.define(f"huashi::{name}", f"({signature}", tags=torch.Tag.pt2_compliant_tag)
     torch.library.register_fake(f"huashi::{name}")(fake)
     if _INTERPRET and "cuda" in kernels:
         kernels["cpu"], cpu_dtypes = kernels["cuda"], None
+    dtypes = dict(_DTYPES)
+    if cpu_dtypes:
+        dtypes["cpu"] = cpu_dtypes
     for device, kernel in kernels.items():
-        launch = _on_device_of_first(kernel) if device == "cuda" else kernel
+        function = imported(kernel) if isinstance(kernel, str) else kernel
+        launch = _on_device_of_first(function) if device == "cuda" else function
         torch.library.impl(f"huashi::{name}", device, launch)
-        if importlib.util.find_spec(_LIBRARY[device]):
-            _served.add((name, device))
     if backward:
         torch.library.register_autograd(f"huashi::{name}", backward, setup_context=keep)
-    if cpu_dtypes:
-        _cpu_dtypes[name] = cpu_dtypes
+    DECLARED[name] = Declaration(
+        schema=schema,
+        dtypes={d: dtypes[d] for d in kernels if importlib.util.find_spec(_LIBRARY[d])},
+        uncovered=uncovered or {},
+        example=example,
+    )
     return getattr(torch.ops.huashi, name).default
 
 
-def kernel_serves(name: str, x: Tensor, *others: Tensor) -> bool:
-    """Whether the kernel of operator ``name`` is to be called; if not, the reference serves."""
-    mode = _traced_mode.value if torch.compiler.is_compiling() else _mode.get()
+def kernel_serves(
+    name: str, x: Tensor, *others: Tensor, unless: str | Literal[False] | None = None
+) -> bool:
+    """Whether the kernel of an operator is to be called; if not, the reference computes.
+
+    Args:
+        name: of the operator.
+        x: the first tensor that it is called with.
+        others: the other tensors.
+        unless: what applies of that which the operator is declared not to cover, if anything:
+            ``unless=mask is not None and "mask"``.
+
+    Raises:
+        NoKernelError: under ``implementation("kernel")``, if no kernel can serve.
+    """
+    mode = _current_mode()
     if mode == "reference":
         return False
-    obstacle = _obstacle(name, x, *others)
+    obstacle = DECLARED[name].uncovered[unless] if unless else _obstacle(name, x, *others)
     if obstacle and mode == "kernel":
-        raise RuntimeError(f'implementation("kernel"): no kernel serves {name}, {obstacle}')
+        raise NoKernelError(f'implementation("kernel"): no kernel serves {name}: {obstacle}')
     return obstacle is None
+
+
+def without_kernel(why: str) -> Callable[[F], F]:
+    """Mark a function that torch's own operators compute, since no kernel would be faster.
+
+    Under ``implementation("kernel")`` it raises :class:`NoKernelError`, which says ``why``.
+    """
+
+    def mark(function: F) -> F:
+        @functools.wraps(function)
+        def checked(*args: Any, **kwargs: Any) -> Any:
+            if _current_mode() == "kernel":
+                name = function.__name__.lstrip("_")
+                raise NoKernelError(f'implementation("kernel"): no kernel serves {name}: {why}')
+            return function(*args, **kwargs)
+
+        return checked  # pyright: ignore[reportReturnType]
+
+    return mark
+
+
+def _current_mode() -> str:
+    return _traced_mode.value if torch.compiler.is_compiling() else _mode.get()
 
 
 def _obstacle(name: str, x: Tensor, *others: Tensor) -> str | None:
@@ -126,13 +204,11 @@ def _obstacle(name: str, x: Tensor, *others: Tensor) -> str | None:
     tensors = (x, *others)
     if any(type(t) not in (Tensor, nn.Parameter) for t in tensors):
         return "a tensor subclass is not plain memory"
-    if (name, x.device.type) not in _served:
+    dtypes = DECLARED[name].dtypes.get(x.device.type)
+    if dtypes is None:
         return f"none exists for device {x.device.type}"
     if any(t.device != x.device for t in others):
         return "the tensors are on several devices"
-    dtypes: tuple[torch.dtype, ...] = _DTYPES[x.device.type]
-    if x.device.type == "cpu":
-        dtypes = _cpu_dtypes.get(name, dtypes)
     if x.dtype not in dtypes:
         return f"none exists for {x.dtype} on {x.device.type}"
     if x.numel() == 0:
@@ -153,6 +229,20 @@ def backward_of(reference: Callable, inputs: tuple, grad: Tensor, *constants: An
     wanted = [t for t in inputs if t.requires_grad]
     grads = iter(torch.autograd.grad(output, wanted, grad, create_graph=True))
     return tuple(next(grads) if t.requires_grad else None for t in inputs)
+
+
+def imported(path: str) -> Callable:
+    """The function at ``module:function``, imported by its first call."""
+    module, _, name = path.partition(":")
+
+    @functools.cache
+    def function() -> Callable:
+        return getattr(importlib.import_module(module), name)
+
+    def kernel(*args: Any) -> Any:
+        return function()(*args)
+
+    return kernel
 
 
 def _on_device_of_first(kernel: Callable) -> Callable:

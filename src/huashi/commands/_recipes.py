@@ -1,35 +1,118 @@
-"""Recipes by their names, and runs as arguments of commands."""
+"""Recipes by their names and files, and runs as arguments of commands."""
 
+import ast
 import importlib
+import importlib.util
 import pkgutil
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
-from typing import Annotated
+from typing import Annotated, Any
 
 from tyro import conf
 
 import huashi.recipes
+from huashi.recipes import Recipe, check_recipe
+from huashi.run import RecipeFile, Run
 
 RUN = Annotated[Path, conf.arg(metavar="RUN")]
 """A run folder, as an argument of a command."""
 
 
-def recipe_names() -> list[str]:
-    """The modules in the folder of recipes; the folder is the only registry."""
+def recipe_names(*having: str) -> list[str]:
+    """The modules in the folder of recipes, the only registry; those that define these names."""
     modules = pkgutil.iter_modules(huashi.recipes.__path__)
-    return [module.name for module in modules if not module.name.startswith("_")]
+    names = [module.name for module in modules if not module.name.startswith("_")]
+    return [name for name in names if not having or set(having) <= _defined(_source(name))]
 
 
-def recipe_named(name: str) -> ModuleType:
+def is_file(recipe: str) -> bool:
+    """Whether a recipe is given as a file of the user's own, not by its name."""
+    return recipe.endswith(".py")
+
+
+def recipe_named(name: str) -> Recipe:
+    """The recipe of that name, or that file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: there is no such recipe, or the file is none.
+    """
+    if is_file(name):
+        return load_recipe(Path(name))
     if name not in recipe_names():
         raise ValueError(f"there is no recipe {name!r} here; there are {', '.join(recipe_names())}")
-    return importlib.import_module(f"huashi.recipes.{name}")
+    return check_recipe(importlib.import_module(f"huashi.recipes.{name}"), name)
 
 
-def slim_names() -> list[str]:
-    """The recipes that train a network to zero channels."""
-    return [name for name in recipe_names() if name.startswith("slim_")]
+def recipe_of(run: Run, given: Path | None = None) -> Recipe:
+    """The recipe that a run was trained by, which is executed.
+
+    Args:
+        run: the run.
+        given: its file; by default where it was when the run was trained, if it has not changed.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file has changed since, or stands in the run folder, which may be anybody's.
+    """
+    if given is not None:
+        return load_recipe(given)
+    if run.file is None:
+        return recipe_named(run.recipe)
+    path = run.file.path
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"there is no {path}, the recipe of {run.folder}: give its file by --recipe"
+        )
+    if path.resolve().is_relative_to(run.folder.resolve()):
+        raise ValueError(f"{path} is part of the run itself: to execute it, give it by --recipe")
+    if RecipeFile.of(path).sha256 != run.file.sha256:
+        raise ValueError(
+            f"{path} has changed since {run.folder} was trained: to evaluate by it as it is now, "
+            "give it by --recipe"
+        )
+    return load_recipe(path)
 
 
-def first_line(module: ModuleType) -> str:
-    return (module.__doc__ or "").strip().splitlines()[0]
+def load_recipe(path: Path) -> Recipe:
+    """Execute a recipe's file; modules beside it can be imported by it.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no Python, lacks a module that it imports, or is no recipe.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no recipe {path}")
+    path = path.resolve()
+    name = f"recipe {path}"  # of which there is no other module
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"{path} must be a file of Python")
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        raise ValueError(f"{error.filename}:{error.lineno}: {error.msg}") from None
+    except ImportError as error:
+        raise ValueError(f"{path} cannot be imported: {error}") from None
+    return check_recipe(module, str(path))
+
+
+def summary_of(recipe: str) -> str:
+    """The first line of a recipe's docstring, which is read but not executed."""
+    return (ast.get_docstring(_source(recipe)) or "").strip().partition("\n")[0]
+
+
+def _source(name: str) -> ast.Module:
+    [folder] = huashi.recipes.__path__
+    return ast.parse(Path(folder, f"{name}.py").read_bytes())
+
+
+def _defined(module: ast.Module) -> set[str]:
+    """The names that a module assigns at its top."""
+    assigned = [node.targets for node in module.body if isinstance(node, ast.Assign)]
+    targets: Sequence[Any] = [target for some in assigned for target in some]
+    return {target.id for target in targets if isinstance(target, ast.Name)}

@@ -1,33 +1,45 @@
 """Commands for any recipe: ``huashi recipes``, ``train`` and ``evaluate``."""
 
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from huashi.commands._recipes import RUN, first_line, recipe_named, recipe_names
+from huashi.commands._recipes import RUN, recipe_names, recipe_of, summary_of
 from huashi.commands._tables import print_tables
-from huashi.run import Run
+from huashi.recipes import Recipe
+from huashi.run import open_run
+from huashi.run.task import LANGUAGE_MODEL
 
 
 def recipes() -> None:
     """List the recipes: experiments that train, test and report from one file each."""
     table = Table("recipe", "what it does", box=None)
     for name in recipe_names():
-        table.add_row(name, first_line(recipe_named(name)))
+        table.add_row(name, summary_of(name))
     Console().print(table)
 
 
-def train(recipe: ModuleType, config: Any) -> None:
+def train(recipe: Recipe, config: Any) -> None:
     """Train a recipe; the same command goes on with a run that was interrupted."""
     run = recipe.train(config)
+    if run.results is None:
+        raise ValueError(f"{run.folder} must be complete after train, got one without results")
     print_tables(recipe.tables(run.results))
-    print(f"report: {run.path('report.html')}")
+    report = run.path("report.html")
+    print(f"report: {report}" if report.exists() else f"run: {run.folder}")
 
 
-def evaluate(run: RUN, /, *, data: Path | None = None, beam: int = 5, device: str = "cpu") -> None:
+def evaluate(
+    run: RUN,
+    /,
+    *,
+    data: Path | None = None,
+    beam: int = 5,
+    device: str = "cpu",
+    recipe: Path | None = None,
+) -> None:
     """Score a run: on its recipe's own test, or on pairs of yours.
 
     Args:
@@ -36,13 +48,14 @@ def evaluate(run: RUN, /, *, data: Path | None = None, beam: int = 5, device: st
             values on standard input.
         beam: hypotheses kept alive, with --data; 1 is greedy search.
         device: where to compute, such as cpu or cuda.
+        recipe: the file of the run's recipe, if it is one of your own that was moved or changed.
     """
-    opened = Run(run)
+    opened = open_run(run)
     if data is None and opened.recipe == "imported":
         raise ValueError(f"data must be given for {run}, which was imported and has no test")
     if data is None:
-        recipe = recipe_named(opened.recipe)
-        print_tables(recipe.tables(recipe.evaluate(opened, device=device)))
+        found = recipe_of(opened, recipe)
+        print_tables(found.tables(found.evaluate(opened, device=device)))
         return
     from huashi.seq2seq.inference.translator import Translator
     from huashi.seq2seq.text.corpus import read_pairs
@@ -53,7 +66,7 @@ def evaluate(run: RUN, /, *, data: Path | None = None, beam: int = 5, device: st
     pairs = list(read_pairs(data))
     if not pairs:
         raise ValueError(f"{data} must hold at least one pair, got none")
-    if opened.model.get("encoder", 0) is None:
+    if opened.task == LANGUAGE_MODEL:
         raise ValueError(f"{run} must be of a model with a source, got one of a language model")
     translator = Translator.load(opened, device=device)
     if opened.path("train.tokens").is_dir() and translator.has_one_vocabulary:

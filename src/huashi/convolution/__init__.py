@@ -1,7 +1,7 @@
 """Convolutions: over time, depthwise, lightweight, dynamic and sub-separable."""
 
 from huashi.convolution.depthwise import depthwise_conv1d
-from huashi.convolution.light import (
+from huashi.convolution.lightweight import (
     DynamicConv1d,
     LightweightConv1d,
     dynamic_conv1d,

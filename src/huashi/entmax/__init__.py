@@ -1,7 +1,5 @@
 """Sparse replacements of softmax, whose probabilities can be exactly zero, and their losses."""
 
-from huashi.entmax.functional import entmax, entmax15, sparsemax
-from huashi.entmax.layers import Entmax, Entmax15, Sparsemax
 from huashi.entmax.losses import (
     Entmax15Loss,
     EntmaxLoss,
@@ -10,6 +8,7 @@ from huashi.entmax.losses import (
     entmax_loss,
     sparsemax_loss,
 )
+from huashi.entmax.mappings import Entmax, Entmax15, Sparsemax, entmax, entmax15, sparsemax
 
 __all__ = [
     "Entmax",

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from huashi._checks import check_choice, check_floating, check_positive
+from huashi._kernel.example import example
 from huashi._kernel.operator import kernel_serves
 from huashi.entmax import reference
 from huashi.entmax.operators import fused_entmax_loss
@@ -26,6 +27,14 @@ from huashi.entmax.operators import fused_entmax_loss
 Reduction = Literal["none", "sum", "mean"]
 
 
+def _targets(logits: Tensor) -> Tensor:
+    """The classes in turn, for example calls."""
+    return torch.arange(len(logits), device=logits.device) % logits.shape[1]
+
+
+@example((3, 5), call=lambda f, x: f(x, _targets(x), 1.3, reduction="none"))
+@example((3, 5), call=lambda f, x: f(x, _targets(x), 1.5, ignore_index=1, label_smoothing=0.1))
+@example((3, 5), call=lambda f, x: f(x, _targets(x), 2.5, reduction="sum"))
 def entmax_loss(
     logits: Tensor,
     target: Tensor,
@@ -35,7 +44,7 @@ def entmax_loss(
     label_smoothing: float = 0.0,
     reduction: Reduction = "mean",
 ) -> Tensor:
-    """What alpha-entmax is trained with: 0 where the target leads by ``1 / (alpha - 1)``.
+    """The loss that belongs to alpha-entmax: 0 where the target leads by ``1 / (alpha - 1)``.
 
     A class whose logit is ``-inf`` is masked: it has no gradient, and the mean of label smoothing
     goes without it. A target that is masked costs ``inf``.
@@ -45,11 +54,17 @@ def entmax_loss(
         target: the right classes, int64, (...).
         alpha: 1 for cross entropy, 2 for :func:`sparsemax_loss`, any number > 0.
         ignore_index: a target that does not count; its row has neither loss nor gradient.
-        label_smoothing: how far from the target to all classes alike, from 0 to 1.
+        label_smoothing: how much of a target goes to all classes alike, from 0 to 1.
         reduction: ``none``, ``sum``, or ``mean`` over the targets that count.
 
     Returns:
-        (...) for ``none``, else a number, in the dtype of ``logits``; computed in float32 or wider.
+        (...) for ``none``, else a scalar, in the dtype of ``logits``; computed in float32 or wider.
+
+    Raises:
+        TypeError: ``logits`` are not of floating point, or ``target`` is not an int64 tensor.
+        ValueError: the shapes do not fit, ``alpha`` is not > 0, ``label_smoothing`` is not from 0
+            to 1, or ``reduction`` is unknown.
+        IndexError: on the CPU, a target is no class; on a GPU its loss is NaN instead.
 
     >>> logits = torch.tensor([[2.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
     >>> entmax_loss(logits, torch.tensor([0, 0]), alpha=1.5, reduction="none")
@@ -69,6 +84,7 @@ def entmax_loss(
     return (loss if reduction == "sum" else loss / count).to(logits.dtype)
 
 
+@example((3, 5), call=lambda f, x: f(x, _targets(x)))
 def entmax15_loss(
     logits: Tensor,
     target: Tensor,
@@ -77,17 +93,22 @@ def entmax15_loss(
     label_smoothing: float = 0.0,
     reduction: Reduction = "mean",
 ) -> Tensor:
-    """What 1.5-entmax is trained with: 0 where the target leads by 2. See :func:`entmax_loss`.
+    """The loss that belongs to 1.5-entmax: 0 where the target leads by 2. See :func:`entmax_loss`.
 
     Args:
         logits: scores, (..., classes).
         target: the right classes, int64, (...).
         ignore_index: a target that does not count.
-        label_smoothing: how far from the target to all classes alike, from 0 to 1.
+        label_smoothing: how much of a target goes to all classes alike, from 0 to 1.
         reduction: ``none``, ``sum``, or ``mean`` over the targets that count.
 
     Returns:
-        (...) for ``none``, else a number, in the dtype of ``logits``.
+        (...) for ``none``, else a scalar, in the dtype of ``logits``; computed in float32 or wider.
+
+    Raises:
+        TypeError: ``logits`` are not of floating point, or ``target`` is not an int64 tensor.
+        ValueError: the shapes do not fit, ``label_smoothing`` is not from 0 to 1, or ``reduction``
+            is unknown.
 
     >>> entmax15_loss(torch.tensor([[2.0, 0.0], [0.0, 2.0]]), torch.tensor([0, 0]), reduction="sum")
     tensor(2.)
@@ -102,6 +123,7 @@ def entmax15_loss(
     )
 
 
+@example((3, 5), call=lambda f, x: f(x, _targets(x)))
 def sparsemax_loss(
     logits: Tensor,
     target: Tensor,
@@ -110,17 +132,22 @@ def sparsemax_loss(
     label_smoothing: float = 0.0,
     reduction: Reduction = "mean",
 ) -> Tensor:
-    """What sparsemax is trained with: 0 where the target leads by 1. See :func:`entmax_loss`.
+    """The loss that belongs to sparsemax: 0 where the target leads by 1. See :func:`entmax_loss`.
 
     Args:
         logits: scores, (..., classes).
         target: the right classes, int64, (...).
         ignore_index: a target that does not count.
-        label_smoothing: how far from the target to all classes alike, from 0 to 1.
+        label_smoothing: how much of a target goes to all classes alike, from 0 to 1.
         reduction: ``none``, ``sum``, or ``mean`` over the targets that count.
 
     Returns:
-        (...) for ``none``, else a number, in the dtype of ``logits``.
+        (...) for ``none``, else a scalar, in the dtype of ``logits``; computed in float32 or wider.
+
+    Raises:
+        TypeError: ``logits`` are not of floating point, or ``target`` is not an int64 tensor.
+        ValueError: the shapes do not fit, ``label_smoothing`` is not from 0 to 1, or ``reduction``
+            is unknown.
 
     >>> sparsemax_loss(torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 0]))
     tensor(0.5000)
@@ -136,7 +163,16 @@ def sparsemax_loss(
 
 
 class EntmaxLoss(nn.Module):
-    """:func:`~huashi.entmax.entmax_loss`, in the place of ``nn.CrossEntropyLoss``."""
+    """:func:`~huashi.entmax.entmax_loss`, in the place of ``nn.CrossEntropyLoss``.
+
+    Takes logits, (..., classes), and targets, int64, (...).
+
+    Args:
+        alpha: 1 for cross entropy, 2 for sparsemax, any number > 0.
+        ignore_index: a target that does not count.
+        label_smoothing: how much of a target goes to all classes alike, from 0 to 1.
+        reduction: ``none``, ``sum``, or ``mean`` over the targets that count.
+    """
 
     def __init__(
         self,
@@ -170,7 +206,15 @@ class EntmaxLoss(nn.Module):
 
 
 class Entmax15Loss(EntmaxLoss):
-    """:func:`~huashi.entmax.entmax15_loss`, in the place of ``nn.CrossEntropyLoss``."""
+    """:func:`~huashi.entmax.entmax15_loss`, in the place of ``nn.CrossEntropyLoss``.
+
+    Takes logits, (..., classes), and targets, int64, (...).
+
+    Args:
+        ignore_index: a target that does not count.
+        label_smoothing: how much of a target goes to all classes alike, from 0 to 1.
+        reduction: ``none``, ``sum``, or ``mean`` over the targets that count.
+    """
 
     def __init__(
         self,
@@ -185,7 +229,15 @@ class Entmax15Loss(EntmaxLoss):
 
 
 class SparsemaxLoss(EntmaxLoss):
-    """:func:`~huashi.entmax.sparsemax_loss`, in the place of ``nn.CrossEntropyLoss``."""
+    """:func:`~huashi.entmax.sparsemax_loss`, in the place of ``nn.CrossEntropyLoss``.
+
+    Takes logits, (..., classes), and targets, int64, (...).
+
+    Args:
+        ignore_index: a target that does not count.
+        label_smoothing: how much of a target goes to all classes alike, from 0 to 1.
+        reduction: ``none``, ``sum``, or ``mean`` over the targets that count.
+    """
 
     def __init__(
         self,

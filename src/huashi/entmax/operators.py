@@ -9,66 +9,6 @@ from huashi._kernel.operator import declare
 from huashi.entmax import reference
 
 
-def _forward_cpu(x: Tensor, alpha: Tensor | float) -> Tensor:
-    from huashi.entmax.cpu import mappings as cpu
-
-    return cpu.forward(x, alpha)
-
-
-def _backward_cpu(grad: Tensor, y: Tensor, alpha: float) -> Tensor:
-    from huashi.entmax.cpu import mappings as cpu
-
-    return cpu.backward(grad, y, alpha)[0]
-
-
-def _rows_backward_cpu(grad: Tensor, y: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
-    from huashi.entmax.cpu import mappings as cpu
-
-    return cpu.backward(grad, y, alpha)
-
-
-def _loss_cpu(x: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
-    from huashi.entmax.cpu import losses as cpu_losses
-
-    return cpu_losses.forward(x, *rest)
-
-
-def _loss_backward_cpu(grad: Tensor, *rest: Any) -> Tensor:
-    from huashi.entmax.cpu import losses as cpu_losses
-
-    return cpu_losses.backward(grad, *rest)
-
-
-def _forward_gpu(x: Tensor, alpha: Tensor | float) -> Tensor:
-    from huashi.entmax.gpu import mappings as gpu
-
-    return gpu.forward(x, alpha)
-
-
-def _backward_gpu(grad: Tensor, y: Tensor, alpha: float) -> Tensor:
-    from huashi.entmax.gpu import mappings as gpu
-
-    return gpu.backward(grad, y, alpha)[0]
-
-
-def _rows_backward_gpu(grad: Tensor, y: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
-    from huashi.entmax.gpu import mappings as gpu
-
-    return gpu.backward(grad, y, alpha)
-
-
-def _loss_gpu(x: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
-    from huashi.entmax.gpu import losses as gpu_losses
-
-    return gpu_losses.forward(x, *rest)
-
-
-def _loss_backward_gpu(grad: Tensor, *rest: Any) -> Tensor:
-    from huashi.entmax.gpu import losses as gpu_losses
-
-    return gpu_losses.backward(grad, *rest)
-
-
 def _fake_loss(x: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
     rows = x.shape[0]
     loss = x.new_empty(rows, dtype=torch.promote_types(x.dtype, torch.float32))
@@ -77,44 +17,50 @@ def _fake_loss(x: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
 
 _entmax = declare(
     "entmax(Tensor x, float alpha) -> Tensor",
+    example="huashi.entmax.entmax15",
     fake=lambda x, alpha: x.new_empty(x.shape),
-    cpu=_forward_cpu,
-    cuda=_forward_gpu,
+    cpu="huashi.entmax.cpu.mappings:forward",
+    cuda="huashi.entmax.gpu.mappings:forward",
 )
 _entmax_backward = declare(
     "entmax_backward(Tensor grad, Tensor y, float alpha) -> Tensor",
+    example="huashi.entmax.entmax15",
     fake=lambda grad, y, alpha: y.new_empty(y.shape),
-    cpu=_backward_cpu,
-    cuda=_backward_gpu,
+    cpu="huashi.entmax.cpu.mappings:backward",
+    cuda="huashi.entmax.gpu.mappings:backward",
 )
 _entmax_rows = declare(
     "entmax_rows(Tensor x, Tensor alpha) -> Tensor",
+    example="huashi.entmax.entmax",
     fake=lambda x, alpha: x.new_empty(x.shape),
-    cpu=_forward_cpu,
-    cuda=_forward_gpu,
+    cpu="huashi.entmax.cpu.mappings:forward",
+    cuda="huashi.entmax.gpu.mappings:forward",
 )
 _entmax_rows_backward = declare(
     "entmax_rows_backward(Tensor grad, Tensor y, Tensor alpha) -> (Tensor, Tensor)",
+    example="huashi.entmax.entmax",
     fake=lambda grad, y, alpha: (
         y.new_empty(y.shape),
         alpha.new_empty(alpha.shape, dtype=torch.float64),
     ),
-    cpu=_rows_backward_cpu,
-    cuda=_rows_backward_gpu,
+    cpu="huashi.entmax.cpu.mappings:backward_by_row",
+    cuda="huashi.entmax.gpu.mappings:backward_by_row",
 )
 _entmax_loss = declare(
     "entmax_loss(Tensor x, Tensor target, float alpha, int ignore, float smoothing)"
     " -> (Tensor loss, Tensor edges)",
+    example="huashi.entmax.entmax_loss",
     fake=_fake_loss,
-    cpu=_loss_cpu,
-    cuda=_loss_gpu,
+    cpu="huashi.entmax.cpu.losses:forward",
+    cuda="huashi.entmax.gpu.losses:forward",
 )
 _entmax_loss_backward = declare(
     "entmax_loss_backward(Tensor grad, Tensor x, Tensor target, Tensor edges, float alpha,"
     " int ignore, float smoothing) -> Tensor",
+    example="huashi.entmax.entmax_loss",
     fake=lambda grad, x, *rest: x.new_empty(x.shape),
-    cpu=_loss_backward_cpu,
-    cuda=_loss_backward_gpu,
+    cpu="huashi.entmax.cpu.losses:backward",
+    cuda="huashi.entmax.gpu.losses:backward",
 )
 
 

@@ -18,10 +18,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from huashi._kernel.operator import without_kernel
+from huashi._windows import Padding, Size, each_axis
+from huashi.pooling.arguments import check_input, checked
 from huashi.pooling.dimensions import each_dimension, each_dimension_module
-from huashi.pooling.functional import check_input, checked, max_pool
-from huashi.pooling.geometry import Padding, Size, each_axis
-from huashi.pooling.layers import WindowPool
+from huashi.pooling.extrema import max_pool
+from huashi.pooling.window_module import WindowPool
 
 CONVOLUTION = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 
@@ -29,21 +31,24 @@ CONVOLUTION = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 def blur_pool(dims: int, x: Tensor, kernel_size: Size = 4, stride: Size = 2) -> Tensor:
     """Each channel blurred by a binomial filter; every ``stride``-th element of that.
 
-    Linear in ``x``, and the weights add up to 1 (Zhang, ICML 2019).
+    Linear in ``x``, and the weights add up to 1. Beyond its ends ``x`` is reflected.
+
+    Source: Zhang: Making Convolutional Networks Shift-Invariant Again, ICML 2019.
 
     Args:
-        x: (channel, L...) or (batch, channel, L...), floating-point.
+        {shared}
         kernel_size: n elements of the filter, one number or one for each dimension: 2 the mean of
             two, 3 (1, 2, 1) / 4, 5 (1, 4, 6, 4, 1) / 16; 1 does not blur.
         stride: from one element that is kept to the next.
 
     Returns:
-        (..., ceil(L / stride)...), in the dtype of ``x``, accumulated in float32 or wider.
+        {pooled}, each ``ceil(length / stride)``, in the dtype of ``x``, accumulated in float32 or
+        wider.
 
     Raises:
         ValueError: an argument is out of its range, or ``x`` has not more than n // 2 elements
             along a dimension, so that it cannot be reflected.
-        TypeError: an argument is of the wrong kind.
+        {errors}
 
     >>> blur_pool1d(torch.tensor([[0.0, 4.0, 8.0, 0.0, 0.0]]), 3)
     tensor([[2., 5., 0.]])
@@ -66,13 +71,24 @@ def max_blur_pool(
 ) -> Tensor:
     """The maximum of the window at every place, blurred; every ``stride``-th element of that.
 
-    Takes what :func:`max_pool2d` takes, and what :func:`blur_pool2d` takes as ``kernel_size`` here
-    as ``blur_size``. ``mask`` and ``lengths`` are of the maximum; a window that they, or padding,
-    leave empty is -inf, and so is all that it is blurred into (Zhang, ICML 2019).
+    ``mask`` and ``lengths`` are of the maximum; a window that they, or padding, leave empty is
+    -inf, and so is all that it is blurred into.
+
+    Source: Zhang: Making Convolutional Networks Shift-Invariant Again, ICML 2019.
 
     Args:
-        stride: of the blurred maxima; the maximum itself has stride 1.
-        blur_size: elements of the binomial filter.
+        {shared}
+        stride: of the blurred maxima, ``kernel_size`` by default; the maximum itself has stride 1.
+        blur_size: n elements of the binomial filter, one number or one for each dimension.
+
+    Returns:
+        {pooled}, each ``ceil(maxima / stride)``, in the dtype of ``x``, accumulated in float32 or
+        wider.
+
+    Raises:
+        ValueError: an argument is out of its range, or there are not more than n // 2 maxima along
+            a dimension, so that they cannot be reflected.
+        {errors}
 
     >>> max_blur_pool1d(torch.tensor([[0.0, 4.0, 0.0, 0.0, 8.0]]), 2, blur_size=3)
     tensor([[4., 3.]])
@@ -84,7 +100,7 @@ def max_blur_pool(
 
 
 class BlurPool(nn.Module):
-    """:func:`~huashi.pooling.blur_pool2d` as a module."""
+    """:func:`~huashi.pooling.blur_pool{dims}d` as a module."""
 
     dims: ClassVar[int]
 
@@ -103,7 +119,7 @@ class BlurPool(nn.Module):
 
 
 class MaxBlurPool(WindowPool):
-    """:func:`~huashi.pooling.max_blur_pool2d` as a module."""
+    """:func:`~huashi.pooling.max_blur_pool{dims}d` as a module."""
 
     def __init__(
         self,
@@ -141,6 +157,11 @@ def _blur(
             f"{name} must be less than twice the length of x in each dimension, for its ends to be "
             f"reflected, got {kernel_size} for {lengths}"
         )
+    return _blurred(x, kernels, strides)
+
+
+@without_kernel("it is a convolution, or a sum of slices, of which torch has both")
+def _blurred(x: Tensor, kernels: tuple[int, ...], strides: tuple[int, ...]) -> Tensor:
     wide = x.to(torch.promote_types(x.dtype, torch.float32))
     # up to eight times as fast there with its gradient; in float64 neither leads
     fast = x.device.type == "cpu" and wide.dtype == torch.float32
@@ -179,7 +200,13 @@ def _by_slices(x: Tensor, kernels: tuple[int, ...], strides: tuple[int, ...]) ->
     return x
 
 
-blur_pool1d, blur_pool2d, blur_pool3d = each_dimension(blur_pool)
-max_blur_pool1d, max_blur_pool2d, max_blur_pool3d = each_dimension(max_blur_pool)
-BlurPool1d, BlurPool2d, BlurPool3d = each_dimension_module(BlurPool)
-MaxBlurPool1d, MaxBlurPool2d, MaxBlurPool3d = each_dimension_module(MaxBlurPool)
+blur_pool1d, blur_pool2d, blur_pool3d = each_dimension(blur_pool, lambda f, x: f(x, 3))
+max_blur_pool1d, max_blur_pool2d, max_blur_pool3d = each_dimension(
+    max_blur_pool, lambda f, x: f(x, 2)
+)
+BlurPool1d, BlurPool2d, BlurPool3d = each_dimension_module(
+    BlurPool, (blur_pool1d, blur_pool2d, blur_pool3d)
+)
+MaxBlurPool1d, MaxBlurPool2d, MaxBlurPool3d = each_dimension_module(
+    MaxBlurPool, (max_blur_pool1d, max_blur_pool2d, max_blur_pool3d)
+)

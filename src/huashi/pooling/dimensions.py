@@ -1,25 +1,50 @@
-"""Pools are written once for any number of dimensions, and given out as 1d, 2d and 3d."""
+"""Pools are written once for any number of dimensions; users have them as 1d, 2d and 3d."""
 
 import functools
 import inspect
-from collections.abc import Callable
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor, nn
+
+from huashi._kernel.example import Shape, example
+from huashi.pooling.docstrings import completed, module_doc, of_windows
 
 P = ParamSpec("P")
 T = TypeVar("T")
 M = TypeVar("M", bound=nn.Module)
 Pool = Callable[Concatenate[Tensor, P], T]
 
+SMALL: Mapping[int, Shape] = {1: (8,), 2: (4, 6), 3: (4, 6, 5)}
+LONG_ROWS: Mapping[int, Shape] = {1: (512,), 2: (4, 128), 3: (3, 4, 128)}
+
+
+class Called(NamedTuple):
+    """An example call of a pool in any number of dimensions, of (batch, 3, ``spatial``...)."""
+
+    call: Callable[..., Any]
+    """``call(function, x, *more)`` gives the result, a tensor."""
+    more: Callable[[int], tuple[Shape, ...]] = lambda dims: ()
+    """Number of dimensions to the shapes of further tensors."""
+    spatial: Mapping[int, Shape] = SMALL
+    """Number of dimensions to lengths, where there is an example in so many."""
+
 
 def each_dimension(
     pool: Callable[Concatenate[int, Tensor, P], T],
+    *examples: Called | Callable[..., Any],
+    integers: bool = False,
 ) -> tuple[Pool[P, T], Pool[P, T], Pool[P, T]]:
     """``pool(dims, x, ...)`` as ``pool1d(x, ...)``, ``pool2d(x, ...)`` and ``pool3d(x, ...)``.
 
-    They keep the memory format of ``x``, also where the pool itself would not.
+    They keep the memory format of ``x``, also where the pool itself would not. Their docstrings
+    are completed by :func:`~huashi.pooling.docstrings.completed`.
+
+    Args:
+        pool: takes the number of dimensions first.
+        examples: calls for tests, warm-up and benchmarks, the plainest first.
+        integers: whether ``x`` may be of integers.
 
     >>> def hollow(dims: int, x: Tensor, scale: int = 2) -> int:
     ...     return scale * dims
@@ -30,7 +55,7 @@ def each_dimension(
     <Signature (x: torch.Tensor, scale: int = 2) -> int>
     """
     signature = inspect.signature(pool)
-    seen = signature.replace(parameters=list(signature.parameters.values())[1:])
+    without_dims = signature.replace(parameters=list(signature.parameters.values())[1:])
 
     def of(dims: int) -> Pool[P, T]:
         def face(x: Tensor, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -40,18 +65,31 @@ def each_dimension(
 
         functools.update_wrapper(face, pool)
         face.__name__ = face.__qualname__ = f"{pool.__name__}{dims}d"
-        face.__signature__ = seen  # pyright: ignore[reportFunctionMemberAccess]
+        face.__signature__ = without_dims  # pyright: ignore[reportFunctionMemberAccess]
+        face.__doc__ = completed(pool.__doc__, without_dims.parameters, of_windows(dims))
+        for one in reversed(examples):  # as decorators are applied
+            call = one if isinstance(one, Called) else Called(one)
+            if dims in call.spatial:
+                shapes = (2, 3, *call.spatial[dims]), *call.more(dims)
+                example(*shapes, call=call.call, integers=integers)(face)
         return face
 
     return of(1), of(2), of(3)
 
 
-def each_dimension_module(module: type[M]) -> tuple[type[M], type[M], type[M]]:
-    """A class of modules that has ``dims`` to fill in, as its 1d, 2d and 3d classes."""
+def each_dimension_module(
+    module: type[M], functions: tuple[Callable[..., Any], ...]
+) -> tuple[type[M], type[M], type[M]]:
+    """A class of modules that has ``dims`` to fill in, as its 1d, 2d and 3d classes.
+
+    Their docstrings have the arguments of ``functions``, of which they are the modules.
+    """
 
     def of(dims: int) -> type[M]:
         about = {"dims": dims, "__module__": module.__module__, "__doc__": module.__doc__}
-        return type(f"{module.__name__}{dims}d", (module,), about)  # pyright: ignore[reportReturnType]
+        made = type(f"{module.__name__}{dims}d", (module,), about)
+        made.__doc__ = module_doc(made, functions[dims - 1], dims=str(dims))
+        return made  # pyright: ignore[reportReturnType]
 
     return of(1), of(2), of(3)
 
@@ -66,9 +104,9 @@ def memory_format_of(x: Tensor, dims: int) -> torch.memory_format:
     last = {2: torch.channels_last, 3: torch.channels_last_3d}
     if dims == 1 or x.ndim != dims + 2:
         return torch.contiguous_format
-    if x.is_contiguous() and x.stride(-1) == 1:  # of a single position the strides tell
+    if x.is_contiguous() and x.stride(-1) == 1:  # strides decide where there is a single position
         return torch.contiguous_format
-    if torch._C._are_functorch_transforms_active():  # under vmap a tensor does not tell
+    if torch._C._are_functorch_transforms_active():  # a tensor under vmap cannot be asked
         return torch.contiguous_format
     return last[dims] if x.is_contiguous(memory_format=last[dims]) else torch.contiguous_format
 

@@ -1,4 +1,4 @@
-"""Is pooling needed? The ways to make an image smaller behind one name, and a figure to tell.
+"""Is pooling needed? All ways to make an image smaller behind one name, and a measure of them.
 
 What halves the resolution of a network is a strided convolution (with a nonlinearity instead of a
 pool: Springenberg et al., Striving for Simplicity, 2015), a pool, or a pool that is blurred before
@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from huashi._checks import check_choice, check_ndim, check_positive
-from huashi.pooling import blur, layers
+from huashi.pooling import average, blur, extrema
 
 CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
-MAX_POOLS = {1: layers.MaxPool1d, 2: layers.MaxPool2d, 3: layers.MaxPool3d}
-AVG_POOLS = {1: layers.AvgPool1d, 2: layers.AvgPool2d, 3: layers.AvgPool3d}
+MAX_POOLS = {1: extrema.MaxPool1d, 2: extrema.MaxPool2d, 3: extrema.MaxPool3d}
+AVG_POOLS = {1: average.AvgPool1d, 2: average.AvgPool2d, 3: average.AvgPool3d}
 BLUR_POOLS = {1: blur.BlurPool1d, 2: blur.BlurPool2d, 3: blur.BlurPool3d}
 MAX_BLUR_POOLS = {1: blur.MaxBlurPool1d, 2: blur.MaxBlurPool2d, 3: blur.MaxBlurPool3d}
 KINDS = "strided", "all_convolutional", "max", "avg", "blur", "max_blur"
@@ -30,7 +30,7 @@ def downsample(
     kernel_size: int = 3,
     dims: int = 2,
 ) -> nn.Module:
-    """A module that leaves ceil(L / stride) elements of each dimension, whatever the kind.
+    """A module that leaves ceil(L / stride) elements of each dimension, for every kind.
 
     Args:
         kind: ``"strided"``, a strided convolution; ``"all_convolutional"``, the same and a ReLU, in
@@ -44,6 +44,10 @@ def downsample(
         kernel_size: elements of the convolution, the window or the filter along each dimension,
             an odd number.
         dims: 1, 2 or 3.
+
+    Returns:
+        A module of (batch, in_channels, L...) to (batch, out_channels, ceil(L / stride)...), in the
+        dtype of its input.
 
     Raises:
         ValueError: an argument is out of its range.

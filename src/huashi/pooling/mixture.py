@@ -1,4 +1,4 @@
-r"""Max and average pooling in one: in a learned proportion, or as a gate that sees the window says.
+r"""Max and average pooling in one, in a learned proportion or one that depends on the window.
 
 .. math:: y = a \max_{i \in W} x_i + (1 - a) \frac{1}{n} \sum_{i \in W} x_i
 
@@ -18,10 +18,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from huashi._checks import check_floating
-from huashi.pooling.dimensions import each_dimension, each_dimension_module
-from huashi.pooling.functional import avg_pool, checked, mask_pool, max_pool
-from huashi.pooling.geometry import Axis, Padding, Size, each_axis
-from huashi.pooling.layers import WindowPool
+from huashi._kernel.operator import without_kernel
+from huashi._windows import Axis, Padding, Size, each_axis
+from huashi.pooling.arguments import checked
+from huashi.pooling.average import avg_pool
+from huashi.pooling.dimensions import Called, each_dimension, each_dimension_module
+from huashi.pooling.extrema import mask_pool, max_pool
+from huashi.pooling.window_module import WindowPool
 
 CONVOLUTION = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 
@@ -39,14 +42,24 @@ def mixed_pool(
     mask: Tensor | None = None,
     lengths: Tensor | None = None,
 ) -> Tensor:
-    """``a max + (1 - a) average`` of each window; 0 for an empty one.
+    """``a max + (1 - a) average`` of each window; 0 for a window without a real element.
 
     The average is over real elements. Only the sum of the two is rounded to the dtype of ``x``.
-    Takes what :func:`max_pool2d` takes, and (Lee, Gallagher, Tu, AISTATS 2016):
+
+    Source: Lee, Gallagher, Tu: Generalizing Pooling Functions in Convolutional Neural Networks:
+    Mixed, Gated, and Tree, AISTATS 2016.
 
     Args:
+        {shared}
         a: the share of the maximum: a number in [0, 1], or a tensor, 0-d or (channel,), whose
             values are free; differentiable.
+
+    Returns:
+        {pooled}, in the dtype of ``x``, accumulated in float32 or wider.
+        {windows}
+
+    Raises:
+        {errors}
 
     >>> mixed_pool1d(torch.tensor([[1.0, 3.0, 0.0, 4.0]]), 0.5, 2)
     tensor([[2.5000, 3.0000]])
@@ -80,13 +93,23 @@ def gated_pool(
 ) -> Tensor:
     """``a max + (1 - a) average`` of each window, where ``a = sigmoid(weight . window)``.
 
-    The average is over real elements, and absent elements count 0 in the product. An empty window
-    gives 0. Only the sum of the two is rounded to the dtype of ``x``. Takes what
-    :func:`max_pool2d` takes, and (Lee, Gallagher, Tu, AISTATS 2016):
+    The average is over real elements, and absent elements count 0 in the product. A window without
+    a real element gives 0. Only the sum of the two is rounded to the dtype of ``x``.
+
+    Source: Lee, Gallagher, Tu: Generalizing Pooling Functions in Convolutional Neural Networks:
+    Mixed, Gated, and Tree, AISTATS 2016.
 
     Args:
+        {shared}
         weight: of each element of a window in row-major order, (elements,), or (channel, elements)
             for weights of their own; differentiable.
+
+    Returns:
+        {pooled}, in the dtype of ``x``, accumulated in float32 or wider.
+        {windows}
+
+    Raises:
+        {errors}
 
     >>> gated_pool1d(torch.tensor([[1.0, 3.0, 0.0, 4.0]]), torch.tensor([9.0, -3.0]), 2)
     tensor([[2.5000, 2.0000]])
@@ -102,13 +125,19 @@ def gated_pool(
         )
     wide = x.to(_accumulator(x))
     known = wide if real is None else torch.where(real, wide, 0)
-    a = _product(known, weight.to(wide), axes).sigmoid()
+    a = _weighted_windows(known, weight.to(wide), axes).sigmoid()
     high, mean = _branches(dims, wide, axes, real, windows)
     return (a * high + (1 - a) * mean).to(x.dtype)
 
 
 class MixedPool(WindowPool):
-    """:func:`~huashi.pooling.mixed_pool2d` with a learned share, of each channel if asked."""
+    """:func:`~huashi.pooling.mixed_pool{dims}d` as a module with a learned share.
+
+    Args:
+        {shared}
+        a: the share of the maximum at first, in [0, 1].
+        channels: of the input, for shares of their own; None for the same one.
+    """
 
     def __init__(
         self,
@@ -135,7 +164,12 @@ class MixedPool(WindowPool):
 
 
 class GatedPool(WindowPool):
-    """:func:`~huashi.pooling.gated_pool2d` with learned weights, at first 0: half and half."""
+    """:func:`~huashi.pooling.gated_pool{dims}d` as a module with learned weights, at first 0.
+
+    Args:
+        {shared}
+        channels: of the input, for weights of their own; None for the same ones.
+    """
 
     def __init__(
         self,
@@ -206,7 +240,8 @@ def _always_holds_some(axis: Axis) -> bool:
     return reaches_in and (axis.windows - 1) * axis.stride - axis.before < axis.length
 
 
-def _product(x: Tensor, weight: Tensor, axes: tuple[Axis, ...]) -> Tensor:
+@without_kernel("windows times weights are a convolution, which torch has")
+def _weighted_windows(x: Tensor, weight: Tensor, axes: tuple[Axis, ...]) -> Tensor:
     """Each window times ``weight``, (elements,) or (channels, elements); padding counts 0."""
     dims, channels = len(axes), x.shape[-len(axes) - 1]
     sides = []
@@ -233,7 +268,15 @@ def _product(x: Tensor, weight: Tensor, axes: tuple[Axis, ...]) -> Tensor:
     return total
 
 
-mixed_pool1d, mixed_pool2d, mixed_pool3d = each_dimension(mixed_pool)
-gated_pool1d, gated_pool2d, gated_pool3d = each_dimension(gated_pool)
-MixedPool1d, MixedPool2d, MixedPool3d = each_dimension_module(MixedPool)
-GatedPool1d, GatedPool2d, GatedPool3d = each_dimension_module(GatedPool)
+mixed_pool1d, mixed_pool2d, mixed_pool3d = each_dimension(
+    mixed_pool, Called(lambda f, x, a: f(x, a, 2), more=lambda dims: ((),))
+)
+gated_pool1d, gated_pool2d, gated_pool3d = each_dimension(
+    gated_pool, Called(lambda f, x, w: f(x, w, 2), more=lambda dims: ((2**dims,),))
+)
+MixedPool1d, MixedPool2d, MixedPool3d = each_dimension_module(
+    MixedPool, (mixed_pool1d, mixed_pool2d, mixed_pool3d)
+)
+GatedPool1d, GatedPool2d, GatedPool3d = each_dimension_module(
+    GatedPool, (gated_pool1d, gated_pool2d, gated_pool3d)
+)

@@ -1,7 +1,7 @@
 """Where in its window an element was found: one byte instead of an index of eight.
 
 An offset counts the elements of a window in row-major order, absent ones too; the last number of
-its dtype, or -1 where that is signed, stands for a window without an element.
+its dtype, or -1 where that is signed, is for a window without an element.
 """
 
 import math
@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from huashi.pooling.geometry import Axis
+from huashi._windows import Axis
 
 
 class Places(NamedTuple):
@@ -24,7 +24,7 @@ class Places(NamedTuple):
     def indices(self) -> Tensor:
         """The same as torch has it: int64, in the flattened dimensions of the input, -1 if none.
 
-        >>> from huashi.pooling.geometry import axes_of
+        >>> from huashi._windows import axes_of
         >>> Places(torch.tensor([1, 0, 255], dtype=torch.uint8), axes_of([6], 2)).indices()
         tensor([ 1,  2, -1])
         """
@@ -32,13 +32,13 @@ class Places(NamedTuple):
 
 
 def offset_dtype(axes: tuple[Axis, ...]) -> torch.dtype:
-    """The smallest dtype that tells the elements of a window, and none of them, apart."""
+    """The smallest dtype with a number for each element of a window and one for none of them."""
     elements = math.prod([axis.kernel for axis in axes])  # a list: it can be traced
     return torch.uint8 if elements <= 255 else torch.int16 if elements <= 2**15 else torch.int32
 
 
 def nowhere(dtype: torch.dtype) -> int:
-    """What stands for a window without an element."""
+    """The offset of a window without an element."""
     return 255 if dtype == torch.uint8 else -1
 
 

@@ -4,16 +4,17 @@ The axes of a pool cross the boundary as one list of integers. Of a maximum only
 kept for the gradient, a byte for each result, not the input.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from huashi._kernel.operator import backward_of, declare
+from huashi._kernel.operator import backward_of, declare, imported
+from huashi._windows import Axis
 from huashi.pooling import reference
 from huashi.pooling.dimensions import memory_format_of
-from huashi.pooling.geometry import Axis
 from huashi.pooling.offsets import indices_of, offset_dtype
 
 _FIELDS = len(Axis._fields)
@@ -31,26 +32,22 @@ def _axes(numbers: Sequence[int]) -> tuple[Axis, ...]:
     return tuple(Axis(*numbers[start : start + _FIELDS]) for start in starts)
 
 
-def _cpu(name: str) -> Callable:
-    def kernel(x: Tensor, *rest: Any) -> Any:
-        from huashi.pooling.cpu import launch as cpu
-
-        return getattr(cpu, name)(x, *_with_axes(rest))
-
-    return kernel
+_known_axes = functools.lru_cache(maxsize=256)(_axes)  # of sizes that are numbers, not symbols
 
 
-def _gpu(name: str) -> Callable:
-    def kernel(x: Tensor, *rest: Any) -> Any:
-        from huashi.pooling.gpu import extrema as gpu
+def _on_axes(path: str) -> Callable:
+    """The kernel at ``module:function``, given its axes as such, not as the list of integers.
 
-        return getattr(gpu, name)(x, *_with_axes(rest))
+    No other argument of an operator of pooling is a list.
+    """
+    kernel = imported(path)
 
-    return kernel
+    def launch(x: Tensor, *rest: Any) -> Any:
+        return kernel(
+            x, *[_known_axes(tuple(v)) if isinstance(v, list | tuple) else v for v in rest]
+        )
 
-
-def _with_axes(arguments: tuple) -> list:
-    return [_axes(value) if isinstance(value, list | tuple) else value for value in arguments]
+    return launch
 
 
 def _pooled(x: Tensor, numbers: Sequence[int], dtype: torch.dtype | None = None) -> Tensor:
@@ -195,143 +192,190 @@ def _taken_gradient(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
 
 _extremum = declare(
     "pool_extremum(Tensor x, SymInt[] axes, int sign) -> Tensor",
+    example="huashi.pooling.max_pool2d",
     fake=lambda x, axes, sign: _pooled(x, axes),
     cpu_dtypes=_ORDERED,
-    cpu=_cpu("extremum"),
-    cuda=_gpu("extremum"),
+    cpu=_on_axes("huashi.pooling.cpu.extrema:extremum"),
+    cuda=_on_axes("huashi.pooling.gpu.extrema:extremum"),
 )
 _extremum_offsets = declare(
     "pool_extremum_offsets(Tensor x, SymInt[] axes, int sign) -> (Tensor, Tensor)",
+    example="huashi.pooling.max_pool2d",
+    uncovered={
+        "indices with a mask": "what is absent counts as -inf, and would have an index",
+    },
     fake=lambda x, axes, sign: (_pooled(x, axes), _pooled(x, axes, offset_dtype(_axes(axes)))),
     cpu_dtypes=_ORDERED,
-    cpu=_cpu("extremum_offsets"),
-    cuda=_gpu("extremum_offsets"),
+    cpu=_on_axes("huashi.pooling.cpu.extrema:extremum_offsets"),
+    cuda=_on_axes("huashi.pooling.gpu.extrema:extremum_offsets"),
     keep=_keep_offsets,
     backward=_pick_gradient,
 )
 _pick_backward = declare(
     "pool_pick_backward(Tensor grad, Tensor offsets, SymInt[] axes) -> Tensor",
+    example="huashi.pooling.max_pool2d",
+    uncovered={
+        "overlapping windows": "of several values for one place a rule has to choose",
+        "indices": "the kernel reads offsets in windows, which only Places have",
+    },
     fake=lambda grad, offsets, axes: _unpooled(grad, offsets, axes),
-    cpu=_cpu("pick_backward"),
-    cuda=_gpu("pick_backward"),
+    cpu=_on_axes("huashi.pooling.cpu.extrema:pick_backward"),
+    cuda=_on_axes("huashi.pooling.gpu.extrema:pick_backward"),
     keep=_keep_picks,
     backward=_put_gradient,
 )
 _draw = declare(
     "pool_draw(Tensor x, SymInt[] axes, str weights, Tensor point) -> (Tensor, Tensor)",
+    example="huashi.pooling.stochastic_pool2d",
+    uncovered={
+        "mask": "the kernel takes every element of x as real",
+    },
     fake=lambda x, axes, weights, point: (
         _pooled(x, axes),
         _pooled(x, axes, offset_dtype(_axes(axes))),
     ),
-    cpu=_cpu("draw"),
-    cuda=_gpu("draw"),
+    cpu=_on_axes("huashi.pooling.cpu.draw:draw"),
+    cuda=_on_axes("huashi.pooling.gpu.draw:draw"),
     keep=_keep_offsets,
     backward=_pick_gradient,
 )
 _average = declare(
     "pool_average(Tensor x, SymInt[] axes, bool count_include_pad, int? divisor) -> Tensor",
+    example="huashi.pooling.avg_pool2d",
     fake=lambda x, axes, count_include_pad, divisor: _pooled(x, axes),
-    cpu=_cpu("average"),
-    cuda=_gpu("average"),
+    cpu=_on_axes("huashi.pooling.cpu.averages:average"),
+    cuda=_on_axes("huashi.pooling.gpu.averages:average"),
     keep=_keep_options,
     backward=_average_gradient,
 )
 _average_backward = declare(
     "pool_average_backward(Tensor grad, SymInt[] axes, bool count_include_pad, int? divisor)"
     " -> Tensor",
+    example="huashi.pooling.avg_pool2d",
     fake=lambda grad, axes, count_include_pad, divisor: _unpooled(grad, grad, axes),
-    cpu=_cpu("average_backward"),
-    cuda=_gpu("average_backward"),
+    cpu=_on_axes("huashi.pooling.cpu.averages:average_backward"),
+    cuda=_on_axes("huashi.pooling.gpu.averages:average_backward"),
     keep=_keep_options,
     backward=_average_transposed,
 )
 _norm = declare(
     "pool_norm(Tensor x, SymInt[] axes, int p, bool mean) -> Tensor",
+    example="huashi.pooling.lp_pool2d",
+    uncovered={
+        "mask": "the kernel takes every element of x as real",
+    },
     fake=lambda x, axes, p, mean: _pooled(x, axes),
-    cpu=_cpu("norm"),
+    cpu=_on_axes("huashi.pooling.cpu.norms:norm"),
     keep=_keep_norm,
     backward=_norm_gradient,
 )
 _norm_backward = declare(
     "pool_norm_backward(Tensor grad, Tensor x, Tensor y, SymInt[] axes, int p, bool mean)"
     " -> Tensor",
+    example="huashi.pooling.lp_pool2d",
     fake=lambda grad, x, y, axes, p, mean: _unpooled(grad, x, axes),
-    cpu=_cpu("norm_backward"),
+    cpu=_on_axes("huashi.pooling.cpu.norms:norm_backward"),
 )
 _formula = declare(
     "pool_formula(Tensor x, SymInt[] axes, str kind, Tensor param, float eps) -> Tensor",
+    example="huashi.pooling.gem_pool2d",
+    uncovered={
+        "mask": "the kernel takes every element of x as real",
+        "infinite exponent": "the limit is the largest magnitude, which is no power",
+    },
     fake=lambda x, axes, kind, param, eps: _pooled(x, axes),
-    cpu=_cpu("formula"),
-    cuda=_gpu("formula"),
+    cpu=_on_axes("huashi.pooling.cpu.means:formula"),
+    cuda=_on_axes("huashi.pooling.gpu.means:formula"),
     keep=_keep_formula,
     backward=_formula_gradient,
 )
 _formula_slope = declare(
     "pool_formula_slope(Tensor x, SymInt[] axes, str kind, Tensor param, float eps) -> Tensor",
+    example="huashi.pooling.gem_pool2d",
     fake=lambda x, axes, kind, param, eps: _pooled(
         x, axes, torch.promote_types(x.dtype, torch.float32)
     ),
-    cpu=_cpu("formula_slope"),
-    cuda=_gpu("formula_slope"),
+    cpu=_on_axes("huashi.pooling.cpu.means:formula_slope"),
+    cuda=_on_axes("huashi.pooling.gpu.means:formula_slope"),
 )
 _formula_backward = declare(
     "pool_formula_backward(Tensor grad, Tensor x, SymInt[] axes, str kind, Tensor param, float eps)"
     " -> Tensor",
+    example="huashi.pooling.gem_pool2d",
     fake=lambda grad, x, axes, kind, param, eps: _unpooled(grad, x, axes),
-    cpu=_cpu("formula_backward"),
-    cuda=_gpu("formula_backward"),
+    cpu=_on_axes("huashi.pooling.cpu.means:formula_backward"),
+    cuda=_on_axes("huashi.pooling.gpu.means:formula_backward"),
 )
 _order = declare(
     "pool_order(Tensor x, SymInt[] axes, str kind, Tensor param) -> Tensor",
+    example="huashi.pooling.sort_pool2d",
+    uncovered={
+        "mask": "the kernel takes every element of x as real",
+        "large windows": "the kernel sorts windows of up to 64 elements",
+        "gradient of one window in a row": "there is nothing that lanes could sort side by side",
+    },
     fake=lambda x, axes, kind, param: _pooled(x, axes),
-    cpu=_cpu("order"),
+    cpu=_on_axes("huashi.pooling.cpu.order:order"),
 )
 _order_offsets = declare(
     "pool_order_offsets(Tensor x, SymInt[] axes, str kind, Tensor param) -> (Tensor, Tensor)",
+    example="huashi.pooling.sort_pool2d",
     fake=lambda x, axes, kind, param: (
         _pooled(x, axes),
         _of_ranks(x, axes, 2 if kind == "quantile" else param.shape[-1]),
     ),
-    cpu=_cpu("order_offsets"),
+    cpu=_on_axes("huashi.pooling.cpu.order:order_offsets"),
     keep=_keep_order,
     backward=_order_gradient,
 )
 _order_backward = declare(
     "pool_order_backward(Tensor grad, Tensor offsets, SymInt[] axes, str kind, Tensor param)"
     " -> Tensor",
+    example="huashi.pooling.sort_pool2d",
     fake=lambda grad, offsets, axes, kind, param: _unpooled(grad, offsets[0], axes),
-    cpu=_cpu("order_backward"),
+    cpu=_on_axes("huashi.pooling.cpu.order:order_backward"),
 )
 _order_slope = declare(
     "pool_order_slope(Tensor grad, Tensor x, Tensor offsets, SymInt[] axes, str kind, Tensor param)"
     " -> Tensor",
+    example="huashi.pooling.sort_pool2d",
     fake=lambda grad, x, offsets, axes, kind, param: torch.empty_like(
         param, memory_format=torch.contiguous_format
     ),
-    cpu=_cpu("order_slope"),
+    cpu=_on_axes("huashi.pooling.cpu.order:order_slope"),
 )
 k_largest = declare(
     "pool_k_largest(Tensor x, int k) -> Tensor",
+    example="huashi.pooling.k_max_pool1d",
+    uncovered={
+        "mask": "the kernel takes every element of x as real",
+    },
     fake=lambda x, k: x.new_empty((*x.shape[:-1], k), dtype=torch.int64),
     cpu_dtypes=_ORDERED,
-    cpu=_cpu("k_largest"),
+    cpu="huashi.pooling.cpu.sequence:k_largest",
 )
 chunk_largest = declare(
     "pool_chunk_largest(Tensor x, Tensor starts, Tensor stops) -> Tensor",
+    example="huashi.pooling.chunk_max_pool1d",
+    uncovered={
+        "mask": "the kernel knows where a chunk begins and ends, not what is absent within",
+    },
     fake=lambda x, starts, stops: x.new_empty((*x.shape[:-1], starts.shape[-1]), dtype=torch.int64),
-    cpu=_cpu("chunk_largest"),
+    cpu="huashi.pooling.cpu.sequence:chunk_largest",
 )
 taken = declare(
     "pool_taken(Tensor x, Tensor indices) -> Tensor",
+    example="huashi.pooling.k_max_pool1d",
     fake=lambda x, indices: x.new_empty(indices.shape),
-    cpu=_cpu("taken"),
+    cpu="huashi.pooling.cpu.sequence:taken",
     keep=_keep_indices,
     backward=_taken_gradient,
 )
 _put_back = declare(
     "pool_put_back(Tensor grad, Tensor indices, SymInt length) -> Tensor",
+    example="huashi.pooling.k_max_pool1d",
     fake=lambda grad, indices, length: grad.new_empty((*grad.shape[:-1], length)),
-    cpu=_cpu("put_back"),
+    cpu="huashi.pooling.cpu.sequence:put_back",
     keep=_keep_indices,
     backward=lambda ctx, grad: (taken(grad, *ctx.saved_tensors), None, None),
 )

@@ -1,6 +1,6 @@
 r"""Pooling over windows, as formulas. Any device, any dtype, differentiable to any order.
 
-Every window is laid out along a last dimension, beside a mask that tells which of its elements are
+Every window is laid out along a last dimension, beside a mask of which of its elements are
 real; padding and masked elements are absent, not zero. A reduction is then one line. This takes
 as many times the memory of the input as a window has elements, and is what the kernels are held to.
 """
@@ -12,7 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from huashi.pooling.geometry import AnyAxis, Axis, Bins
+from huashi._windows import Axis
+from huashi.pooling.bins import AnyAxis, Bins
 
 
 class Windows(NamedTuple):
@@ -31,7 +32,7 @@ def windows(x: Tensor, axes: tuple[AnyAxis, ...], mask: Tensor | None = None) ->
 
     Args:
         x: (..., the lengths of ``axes``).
-        axes: from :func:`huashi.pooling.geometry.axes_of`; of windows that differ in size, the
+        axes: from :func:`huashi._windows.axes_of`; of windows that differ in size, the
             smaller lack the last elements.
         mask: True where an element is real, bool, broadcastable to ``x``.
     """
@@ -236,7 +237,7 @@ def stochastic(
         # the first whose share ends beyond the point; rounding must not lead past the last share
         beyond = (edges > (point * edges[..., -1])[..., None]) & (share > 0)
         found, drawn = beyond.to(torch.uint8).max(-1, keepdim=True)
-    # nothing is found where the total is 0, and where it is NaN or infinite, which shall be seen
+    # nothing is found where the total is 0, NaN or infinite; NaN then stays NaN
     return torch.where(found > 0, values.gather(-1, drawn), total[..., None] * 0)[..., 0].to(
         x.dtype
     )

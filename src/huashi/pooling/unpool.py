@@ -14,7 +14,7 @@ along, and a named rule decides.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import torch
@@ -23,10 +23,10 @@ from torch.nn import functional as F
 
 from huashi._checks import check_choice
 from huashi._kernel.operator import kernel_serves
+from huashi._windows import Axis, Padding, Size, axes_of
 from huashi.pooling import operators, reference
-from huashi.pooling.dimensions import each_dimension, each_dimension_module
-from huashi.pooling.functional import check_input
-from huashi.pooling.geometry import Axis, Padding, Size, axes_of
+from huashi.pooling.arguments import check_input
+from huashi.pooling.dimensions import LONG_ROWS, Called, each_dimension, each_dimension_module
 from huashi.pooling.offsets import Places, nowhere
 
 POLICIES = "last", "max", "sum"
@@ -51,30 +51,32 @@ def max_unpool(
 
     Only values that stay get a gradient. A window that found nothing, index -1, adds nothing.
 
+    Source: Zeiler, Fergus: Visualizing and Understanding Convolutional Networks, 2014.
+
     Args:
-        x: what the pool gave, or as many other values, (channel, windows...) or
-            (batch, channel, windows...), floating-point or integer.
+        {shared}
+        x: what the pool gave, or as many other values, {pooled}, floating-point or integer.
         indices: of the pool, in the shape of ``x``. :class:`Places`, which ``return_indices=
             "compact"`` gives, know the size of its input; int64 indices in the flattened dimensions
             are PyTorch's.
         kernel_size: as the pool had it. Not needed with :class:`Places`, nor with ``output_size``.
-        stride: likewise.
-        padding: likewise.
+        stride: as the pool had it.
+        padding: as the pool had it.
         output_size: of the input of the pool, its pooled dimensions or all of them. By default what
             :class:`Places` say, else ``(windows - 1) * stride - 2 * padding + kernel_size``.
         duplicates: which of several values for one place stays. ``"last"`` that of the last window
             in row-major order, as in PyTorch; ``"max"`` the largest, the first of equals; ``"sum"``
-            all of them, added up in float32 or wider. The result is the same at every run.
+            all of them, added up. The result is the same at every run.
 
     Returns:
-        (channel, L...) or (batch, channel, L...), in the dtype and memory format of ``x``.
+        {shape}, in the dtype and memory format of ``x``, sums accumulated in float32 or wider.
 
     Raises:
         ValueError: ``indices`` are not of this shape, or lie outside (which compiled code cannot
-            see: it leaves them out); sizes that do not fit; an argument is out of its range.
-        TypeError: an argument is of the wrong kind.
+            see: it leaves them out); sizes do not fit; an argument is out of its range.
+        {errors}
 
-    >>> from huashi.pooling.functional import max_pool1d
+    >>> from huashi.pooling import max_pool1d
     >>> x = torch.tensor([[3.0, 1.0, 2.0, 4.0, 5.0]])
     >>> max_unpool1d(*max_pool1d(x, 2, return_indices="compact"))
     tensor([[3., 0., 0., 4., 0.]])
@@ -87,12 +89,13 @@ def max_unpool(
     if isinstance(indices, Places):
         lengths = _lengths_of_places(dims, x, indices, windows, output_size)
         index, apart = _indices_of(indices), _apart(indices.axes)
+        uncovered = not apart and "overlapping windows"
     else:
         lengths = _lengths_of_indices(dims, x, indices, windows, output_size)
-        index, apart = indices, False
+        index, apart, uncovered = indices, False, "indices"
     if readable(index) and index.numel():
         _check_inside(index, lengths)
-    if apart and kernel_serves("pool_pick_backward", x, index):
+    if kernel_serves("pool_pick_backward", x, index, unless=uncovered):
         return operators.put(x, indices.offsets, indices.axes)  # pyright: ignore[reportAttributeAccessIssue]
     places = index.flatten(-dims)
     flat = _put(x.flatten(-dims), places, math.prod(lengths), duplicates, apart=apart)
@@ -101,7 +104,7 @@ def max_unpool(
 
 
 class MaxUnpool(nn.Module):
-    """:func:`~huashi.pooling.max_unpool2d` as a module."""
+    """:func:`~huashi.pooling.max_unpool{dims}d` as a module."""
 
     dims: ClassVar[int]
 
@@ -158,8 +161,8 @@ def _lengths_of_places(
     kernel_size, stride, padding = windows
     if kernel_size is not None:
         dilation = [axis.dilation for axis in axes]
-        told = axes_of(lengths, kernel_size, stride, padding, dilation)
-        if any(mine[:6] != theirs[:6] for mine, theirs in zip(told, axes, strict=True)):
+        expected = axes_of(lengths, kernel_size, stride, padding, dilation)
+        if any(one[:6] != other[:6] for one, other in zip(expected, axes, strict=True)):
             raise ValueError(
                 f"kernel_size, stride and padding must be those of indices, got {kernel_size}, "
                 f"{stride} and {padding}"
@@ -310,5 +313,25 @@ def readable(x: Tensor) -> bool:
     return not traced and type(x) is Tensor and not torch._C._are_functorch_transforms_active()
 
 
-max_unpool1d, max_unpool2d, max_unpool3d = each_dimension(max_unpool)
-MaxUnpool1d, MaxUnpool2d, MaxUnpool3d = each_dimension_module(MaxUnpool)
+def _to_first_elements(function: Callable[..., Tensor], x: Tensor) -> Tensor:
+    """Call ``function`` on what windows of two are to have found in their first elements."""
+    axes = axes_of([2 * length for length in x.shape[2:]], 2)
+    return function(x, Places(torch.zeros_like(x, dtype=torch.uint8), axes))
+
+
+def _in_reverse(x: Tensor) -> Tensor:
+    """Indices that turn the positions of ``x`` round."""
+    places = torch.arange(math.prod(x.shape[2:]) - 1, -1, -1, device=x.device)
+    return places.view(x.shape[2:]).expand(x.shape)
+
+
+max_unpool1d, max_unpool2d, max_unpool3d = each_dimension(
+    max_unpool,
+    _to_first_elements,
+    Called(_to_first_elements, spatial=LONG_ROWS),
+    lambda f, x: f(x, _in_reverse(x), output_size=x.shape[2:]),
+    integers=True,
+)
+MaxUnpool1d, MaxUnpool2d, MaxUnpool3d = each_dimension_module(
+    MaxUnpool, (max_unpool1d, max_unpool2d, max_unpool3d)
+)

@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 from huashi.seq2seq.architecture import Architecture, FusedArchitecture, architecture_of
 from huashi.seq2seq.attention import AttentionShape
-from huashi.seq2seq.models.convs2s.decoder import ConvDecoder
-from huashi.seq2seq.models.convs2s.encoder import ConvEncoder
-from huashi.seq2seq.models.lightconv import LightConvDecoder, LightConvEncoder
-from huashi.seq2seq.models.rnn import RNNDecoder, RNNEncoder
-from huashi.seq2seq.models.slicenet.coders import SliceNetDecoder, SliceNetEncoder
-from huashi.seq2seq.models.transformer import TransformerDecoder, TransformerEncoder
+from huashi.seq2seq.models.convs2s.decoder import ConvDecoderShape
+from huashi.seq2seq.models.convs2s.encoder import ConvEncoderShape
+from huashi.seq2seq.models.lightconv import LightConvDecoderShape, LightConvEncoderShape
+from huashi.seq2seq.models.rnn import RNNDecoderShape, RNNEncoderShape
+from huashi.seq2seq.models.slicenet.coders import SliceNetDecoderShape, SliceNetEncoderShape
+from huashi.seq2seq.models.transformer import TransformerDecoderShape, TransformerEncoderShape
 
 Model = Literal["transformer", "convs2s", "rnn", "slicenet", "lightconv", "dynamicconv"]
 
@@ -29,7 +29,9 @@ def transformer(dropout: float = 0.3) -> Architecture:
         "dropout": dropout,
     }
     return Architecture(
-        encoder=TransformerEncoder(**size), decoder=TransformerDecoder(**size), share="all"
+        encoder=TransformerEncoderShape(**size),
+        decoder=TransformerDecoderShape(**size),
+        share="all",
     )
 
 
@@ -37,8 +39,8 @@ def convs2s(dropout: float = 0.2) -> Architecture:
     """Four and three layers of windows of three."""
     size: dict[str, Any] = {"embedding_size": 128, "dropout": dropout}
     return Architecture(
-        encoder=ConvEncoder(layers=((192, 3),) * 4, attention_layers=3, **size),
-        decoder=ConvDecoder(layers=((192, 3),) * 3, output_size=128, **size),
+        encoder=ConvEncoderShape(layers=((192, 3),) * 4, attention_layers=3, **size),
+        decoder=ConvDecoderShape(layers=((192, 3),) * 3, output_size=128, **size),
         share="all",
     )
 
@@ -47,8 +49,8 @@ def rnn(dropout: float = 0.3) -> Architecture:
     """A bidirectional GRU read by a GRU with attention; no step waits for the one before it."""
     size: dict[str, Any] = {"embedding_size": 192, "hidden_size": 256, "dropout": dropout}
     return Architecture(
-        encoder=RNNEncoder(**size),
-        decoder=RNNDecoder(
+        encoder=RNNEncoderShape(**size),
+        decoder=RNNDecoderShape(
             attention=AttentionShape(score="scaled_dot"), input_feeding=False, **size
         ),
         share="embeddings",
@@ -59,8 +61,8 @@ def slicenet(dropout: float = 0.2) -> Architecture:
     """Three and two modules of separable convolutions."""
     size: dict[str, Any] = {"embedding_size": 192, "dropout": dropout}
     return Architecture(
-        encoder=SliceNetEncoder(layers=3, **size),
-        decoder=SliceNetDecoder(layers=2, attention="multi_head", **size),
+        encoder=SliceNetEncoderShape(layers=3, **size),
+        decoder=SliceNetDecoderShape(layers=2, attention="multi_head", **size),
         share="all",
     )
 
@@ -79,8 +81,8 @@ def lightconv(
     }
     kernels = (3, 7, 15, 31)
     return Architecture(
-        encoder=LightConvEncoder(kernels=kernels, **size),
-        decoder=LightConvDecoder(kernels=kernels, **size),
+        encoder=LightConvEncoderShape(kernels=kernels, **size),
+        decoder=LightConvDecoderShape(kernels=kernels, **size),
         share="all",
     )
 
@@ -102,7 +104,7 @@ MODELS: dict[str, tuple[Callable[..., Architecture], float]] = {
 
 def writing_rnn(dropout: float = 0.2) -> Architecture:
     """A language model: an LSTM of two layers."""
-    decoder = RNNDecoder(
+    decoder = RNNDecoderShape(
         cell="lstm",
         embedding_size=128,
         hidden_size=384,
@@ -116,7 +118,7 @@ def writing_rnn(dropout: float = 0.2) -> Architecture:
 
 def writing_transformer(dropout: float = 0.2) -> Architecture:
     """A language model: a narrow Transformer, norms before its layers."""
-    decoder = TransformerDecoder(
+    decoder = TransformerDecoderShape(
         embedding_size=192,
         layers=4,
         heads=6,

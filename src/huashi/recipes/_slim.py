@@ -4,7 +4,7 @@ A configuration here is the ``Config`` of either recipe, which have these fields
 """
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +14,9 @@ from torch.nn import functional as F
 
 from huashi import report
 from huashi._checks import check_not_negative, check_positive
+from huashi.recipes import _classifier
+from huashi.recipes._classifier import WARM_UP as WARM_UP
+from huashi.recipes._classifier import batches, rate
 from huashi.recipes._fabric import fabric_on
 from huashi.regularization import (
     GroupLasso,
@@ -25,9 +28,10 @@ from huashi.regularization import (
     exact_zeros,
     load_compact,
 )
-from huashi.run import Clock, Progress, Run, interruptible
+from huashi.run import Run
+from huashi.run.task import NETWORK
+from huashi.training import StepResult, TrainingSettings, fit
 
-WARM_UP = 20  # steps of the learning rate
 RAMP = 20  # steps in which the penalty rises
 AT_ONCE = 256  # images of a call that measures
 
@@ -128,22 +132,6 @@ def open_model(run: Run, config: Any, classes: int) -> nn.Module:
     return model
 
 
-def batches(count: int, batch_size: int, steps: int, seed: int) -> list[Tensor]:
-    """Indices of the images of each step: all of them in a new order, again and again."""
-    generator = torch.Generator().manual_seed(seed)
-    batch_size = min(batch_size, count)
-    parts: list[Tensor] = []
-    while len(parts) < steps:
-        order = torch.randperm(count, generator=generator)
-        parts += order[: count // batch_size * batch_size].split(batch_size)
-    return parts[:steps]
-
-
-def rate(lr: float, step: int, steps: int) -> float:
-    """The learning rate: it rises for 20 steps, and falls to 0 in a straight line."""
-    return lr * min((step + 1) / WARM_UP, 1 - step / steps)
-
-
 def penalised(
     model: nn.Module, example: Tensor, config: Any, strength: float, dense_steps: int
 ) -> Proximal:
@@ -159,7 +147,7 @@ def train(name: str, config: Any, read: Callable[[Any], Data]) -> Run:
     data = read(config)
     fabric = fabric_on(config.accelerator, "32-true")
     shape = {"kind": "residual network of two blocks", "classes": data.classes}
-    run = Run.start(config.folder, name, config, shape)
+    run = Run.start(config.folder, name, config, shape, task=NETWORK)
     if run.results is not None:
         return run
 
@@ -168,36 +156,48 @@ def train(name: str, config: Any, read: Callable[[Any], Data]) -> Run:
     model = fabric.to_device(model_of(config, data.classes))
     optimizer = penalised(model, data.example, config, config.strength, config.dense_steps)
     network = fabric.setup_module(model)
-    done, best = run.resume(model, optimizer)
-    optimizer.progress["steps"] = done
-    progress, clock = Progress(f"train {name}", config.steps), Clock(run)
     images, labels = data.training
     order = batches(len(labels), config.batch_size, config.steps, config.seed)
-    with interruptible() as interrupted, progress.counting(done):
-        for step, batch in list(enumerate(order, 1))[done:]:
-            model.train()
-            for group in optimizer.param_groups:
-                group["lr"] = rate(config.lr, step - 1, config.steps)
-            loss = F.cross_entropy(network(images[batch]), labels[batch])
-            optimizer.zero_grad()
-            fabric.backward(loss)
-            optimizer.step()
-            progress.update(step, loss, len(batch))
-            if step % 10 == 0:
-                row = {"loss": round(loss.item(), 5), "seconds": clock.seconds()}
-                run.log(step=step, split="train", **row)
-            last = step == config.steps
-            if step % config.validate_every == 0 or last or interrupted():
-                scores = {
-                    "accuracy": accuracy(model, data.validation),
-                    "zero_groups": sum(exact_zeros([g for g, _ in optimizer.penalties]).values()),
-                }
-                run.log(step=step, split="validation", **scores, seconds=clock.seconds())
-                run.save_checkpoint(model, optimizer, step, best)
-            if interrupted() and not last:
-                raise KeyboardInterrupt
+
+    def batches_after(done: int) -> Iterator[Tensor]:
+        optimizer.progress["steps"] = done
+        return iter(order[done:])
+
+    def take(batch: Tensor, step: int) -> StepResult:
+        loss = F.cross_entropy(network(images[batch]), labels[batch])
+        optimizer.zero_grad()
+        fabric.backward(loss)
+        optimizer.step()
+        return StepResult(loss, len(batch))
+
+    def validate(model: nn.Module, step: int) -> dict[str, Any]:
+        zeros = exact_zeros([groups for groups, _ in optimizer.penalties])
+        return {
+            "accuracy": accuracy(model, data.validation),
+            "zero_groups": sum(zeros.values()),
+        }
+
+    seconds = fit(
+        run,
+        model,
+        optimizer,
+        settings=TrainingSettings(
+            steps=config.steps,
+            validate_every=config.validate_every,
+            save_every=config.validate_every,
+        ),
+        fabric=fabric,
+        batches_after=batches_after,
+        take=take,
+        validate=validate,
+        rate=lambda step: rate(config.lr, step, config.steps),
+        seeded=False,
+        checkpoint=model,
+        log_every=10,
+        digits=5,
+    )
     run.save_model(model)
-    results = {"training_seconds": clock.seconds(), **measure(model, data, config)}
+    results = {"training_seconds": seconds, **measure(model, data, config)}
     write_report(run, results)
     run.complete(results)
     return run
@@ -208,15 +208,9 @@ def train_steps(
 ) -> None:
     """Train a model on, from its optimiser's learning rate to none."""
     images, labels = data.training
+    order = batches(len(labels), config.batch_size, steps, config.seed + 1)
     highest = optimizer.param_groups[0]["lr"]
-    model.train()
-    for step, batch in enumerate(batches(len(labels), config.batch_size, steps, config.seed + 1)):
-        for group in optimizer.param_groups:
-            group["lr"] = rate(highest, step, steps)
-        loss = F.cross_entropy(model(images[batch]), labels[batch])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+    _classifier.train_steps(model, optimizer, images, labels, order, lr=highest, steps=steps)
 
 
 def fine_tune(model: nn.Module, data: Data, config: Any, steps: int) -> None:

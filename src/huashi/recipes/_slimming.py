@@ -3,7 +3,6 @@
 import copy
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -11,16 +10,17 @@ from torch import nn
 
 from huashi import report
 from huashi._checks import check_not_negative, check_positive
-from huashi.recipes import _slim
+from huashi.recipes import SlimRecipe, _slim
 from huashi.recipes._slim import Data
 from huashi.regularization import Report, compact, export_program, save_compact
 from huashi.run import Clock, Progress, Run, interruptible
+from huashi.run.task import NETWORK, NETWORKS
 
 LATENCY = 1, 64  # batch sizes
 
 
 def slim(
-    recipe: ModuleType, run: Run, folder: Path, *, round_to: int, fine_tune: int | None
+    recipe: SlimRecipe, run: Run, folder: Path, *, round_to: int, fine_tune: int | None
 ) -> Run:
     """Take the zero channels out of a finished run, into a run folder of its own.
 
@@ -46,7 +46,7 @@ def slim(
     steps = config.fine_tune_steps if fine_tune is None else fine_tune
     check_not_negative("fine_tune", steps)
     how = {"round_to": round_to, "fine_tune": steps}
-    new = Run.start(folder, run.recipe, config, run.model | {"compact": how})
+    new = Run.start(folder, run.recipe, config, run.model | {"compact": how}, task=NETWORK)
     if new.results is not None:
         if new.model.get("compact") != how:
             raise ValueError(f"{folder} holds another run: choose another folder")
@@ -135,7 +135,7 @@ def _write_report(run: Run, results: dict[str, Any]) -> Path:
     )
 
 
-def path(recipe: ModuleType, name: str, config: Any, strengths: Sequence[float], steps: int) -> Run:
+def path(recipe: SlimRecipe, name: str, config: Any, strengths: Sequence[float], steps: int) -> Run:
     """Accuracy and latency by strength of the penalty, each started from the one before.
 
     The first is trained without a penalty, as long as the recipe trains; the path goes upwards, as
@@ -155,7 +155,7 @@ def path(recipe: ModuleType, name: str, config: Any, strengths: Sequence[float],
     data = recipe.read(config)
     how = {"strengths": list(strengths), "point_steps": steps}
     shape = {"kind": "path", "classes": data.classes, "path": how}
-    run = Run.start(config.folder, f"{name} path", config, shape)
+    run = Run.start(config.folder, f"{name} path", config, shape, task=NETWORKS)
     if run.model.get("path") != how:
         raise ValueError(f"{config.folder} holds another path: choose another folder")
     if run.results is not None:

@@ -11,8 +11,10 @@ from huashi import report
 from huashi.recipes._fabric import fabric_on
 from huashi.recipes._models import model_named
 from huashi.run import Progress, Run
+from huashi.run.task import TRANSLATION
 from huashi.seq2seq.architecture import describe
-from huashi.seq2seq.inference.translator import Translator, tokenizers_of
+from huashi.seq2seq.inference.loading import tokenizers_of
+from huashi.seq2seq.inference.translator import Translator
 from huashi.seq2seq.text.corpus import Pair
 from huashi.seq2seq.text.metrics import scores_by_length, sentence_cost, text_scores
 from huashi.seq2seq.text.tokenizer import Tokenizer
@@ -67,7 +69,7 @@ def train(name: str, config: Any, corpus: Corpus) -> Run:
         torch.set_num_threads(settings.threads)
     progress = Progress(f"train {name}", settings.steps, quiet=not fabric.is_global_zero)
     with fabric.rank_zero_first():
-        run = Run.start(config.folder, name, config, describe(architecture))
+        run = Run.start(config.folder, name, config, describe(architecture), task=TRANSLATION)
         if run.results is not None:
             return run
         data = prepare(config, corpus, run, progress)

@@ -10,7 +10,7 @@ calendar where it has them. Half of the sources begin with the tag of their loca
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -23,13 +23,15 @@ from huashi import report
 from huashi._checks import check_positive
 from huashi.recipes._cldr import Example, Writing, ambiguous, examples, writings
 from huashi.recipes._fabric import fabric_on
-from huashi.run import Clock, Progress, Run, interruptible
+from huashi.run import Progress, Run
+from huashi.run.task import TRANSLATION
 from huashi.seq2seq.architecture import Architecture, describe
 from huashi.seq2seq.attention import AttentionShape, Mapping, Score
 from huashi.seq2seq.inference.translator import Translator
-from huashi.seq2seq.models.rnn import RNNDecoder, RNNEncoder
+from huashi.seq2seq.models.rnn import RNNDecoderShape, RNNEncoderShape
 from huashi.seq2seq.text.corpus import Pair, collate, shuffled_batches
 from huashi.seq2seq.text.tokenizer import PAD, train_tokenizer
+from huashi.training import StepResult, TrainingSettings, fit, rise_and_fall
 
 # fmt: off
 LOCALES = (  # BCP 47
@@ -125,8 +127,8 @@ def train(config: Config) -> Run:
         "dropout": config.dropout,
     }
     architecture = Architecture(
-        encoder=RNNEncoder(**size),
-        decoder=RNNDecoder(
+        encoder=RNNEncoderShape(**size),
+        decoder=RNNDecoderShape(
             **size,
             attention=AttentionShape(score=config.score, mapping=config.mapping),
             attend=config.attend,
@@ -134,7 +136,7 @@ def train(config: Config) -> Run:
         ),
     )
     fabric = fabric_on(config.accelerator, config.precision)
-    run = Run.start(config.folder, "dates", config, describe(architecture))
+    run = Run.start(config.folder, "dates", config, describe(architecture), task=TRANSLATION)
     if run.results is not None:
         return run
 
@@ -159,43 +161,43 @@ def train(config: Config) -> Run:
     model = architecture.build(len(tokenizer))
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.lr)
     network, optimizer = fabric.setup(model, optimizer)
-    step, best = run.resume(model, optimizer)
-    clock = Clock(run)
-    batches = shuffled_batches(lengths, config.batch_tokens, seed=config.seed, skip=step)
-    with progress.counting(step), interruptible() as interrupted:
-        while step < config.steps:
-            indices = next(batches)
-            batch = collate([sources[i] for i in indices], [targets[i] for i in indices])
-            source, target = fabric.to_device((batch.source, batch.target))
-            for group in optimizer.param_groups:
-                group["lr"] = config.lr * min((step + 1) / 100, 1 - step / config.steps)
 
-            logits = network(source, batch.lengths, target[:, :-1])
-            loss = F.cross_entropy(logits.flatten(0, 1), target[:, 1:].flatten(), ignore_index=PAD)
-            optimizer.zero_grad()
-            fabric.backward(loss)
-            fabric.clip_gradients(network, optimizer, max_norm=config.clip)
-            optimizer.step()
-            step += 1
+    def batches_after(done: int) -> Iterator[list[int]]:
+        return shuffled_batches(lengths, config.batch_tokens, seed=config.seed, skip=done)
 
-            progress.update(step, loss, tokens=source.numel() + target.numel())
-            if step % 50 == 0:
-                run.log(step=step, split="train", loss=loss.item(), seconds=clock.seconds())
-            if step % config.validate_every == 0 or step == config.steps:
-                exact = exact_match(Translator(model, tokenizer), data["validation"])
-                model.train()
-                run.log(step=step, split="validation", exact_match=exact, seconds=clock.seconds())
-                progress.note(f"step {step}: {exact:.1%} of the validation dates are right")
-                if exact > best:
-                    best = exact
-                    run.save_model(model)
-            if step % config.save_every == 0 or step == config.steps or interrupted():
-                run.save_checkpoint(model, optimizer, step, best)
-            if interrupted():
-                progress.note(f"saved at step {step}")
-                raise KeyboardInterrupt
+    def take(indices: list[int], step: int) -> StepResult:
+        batch = collate([sources[i] for i in indices], [targets[i] for i in indices])
+        source, target = fabric.to_device((batch.source, batch.target))
+        logits = network(source, batch.lengths, target[:, :-1])
+        loss = F.cross_entropy(logits.flatten(0, 1), target[:, 1:].flatten(), ignore_index=PAD)
+        optimizer.zero_grad()
+        fabric.backward(loss)
+        fabric.clip_gradients(network, optimizer, max_norm=config.clip)
+        optimizer.step()
+        return StepResult(loss, source.numel() + target.numel())
+
+    def validate(model: Any, step: int) -> dict[str, float]:
+        return {"exact_match": exact_match(Translator(model, tokenizer), data["validation"])}
+
+    seconds = fit(
+        run,
+        model,
+        optimizer,
+        settings=TrainingSettings(
+            steps=config.steps,
+            validate_every=config.validate_every,
+            save_every=config.save_every,
+        ),
+        fabric=fabric,
+        batches_after=batches_after,
+        take=take,
+        validate=validate,
+        metric="exact_match",
+        rate=lambda step: config.lr * rise_and_fall(step, warmup=100, steps=config.steps),
+        seeded=False,
+        checkpoint=model,
+    )
     progress.note("testing on dates and locales that were held out")
-    seconds = clock.seconds()
     results = {"training_seconds": seconds, **evaluate(run, device=fabric.device)}
     write_report(run, results)
     run.complete(results)

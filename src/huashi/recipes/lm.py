@@ -24,10 +24,11 @@ from huashi import report
 from huashi._checks import check_choice, check_positive
 from huashi.recipes._fabric import fabric_on
 from huashi.recipes._models import LANGUAGE_MODELS, model_named
-from huashi.run import Progress, Run
+from huashi.run import Progress, Run, open_run
+from huashi.run.task import LANGUAGE_MODEL
 from huashi.seq2seq.architecture import build, describe
 from huashi.seq2seq.inference.language_model import LanguageModel
-from huashi.seq2seq.inference.translator import tokenizers_of
+from huashi.seq2seq.inference.loading import tokenizers_of
 from huashi.seq2seq.model.protocol import EncoderDecoder
 from huashi.seq2seq.text.corpus import read_lines
 from huashi.seq2seq.text.tokenizer import UNKNOWN, Kind, Tokenizer, train_tokenizer
@@ -94,7 +95,7 @@ def train(config: Config) -> Run:
         torch.set_num_threads(settings.threads)
     progress = Progress("train lm", settings.steps, quiet=not fabric.is_global_zero)
     with fabric.rank_zero_first():
-        run = Run.start(config.folder, "lm", config, describe(architecture))
+        run = Run.start(config.folder, "lm", config, describe(architecture), task=LANGUAGE_MODEL)
         if run.results is not None:
             return run
         store, tokenizer = prepare(config, run, progress)
@@ -150,7 +151,7 @@ def prepare(config: Config, run: Run, progress: Progress) -> tuple[Store, Tokeni
         pieces = part_of(config, "train")
         tokenizer = train_tokenizer(pieces, config.tokenizer, config.vocabulary_size)
     else:
-        tokenizer = tokenizers_of(Run(config.tokenizer_of))[1]
+        tokenizer = tokenizers_of(open_run(config.tokenizer_of))[1]
     run.keep("tokenizer.json", tokenizer.to_json())
     store = write_store(
         folder,

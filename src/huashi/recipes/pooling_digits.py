@@ -23,11 +23,14 @@ from torch.nn import functional as F
 
 from huashi import pooling, report
 from huashi._checks import check_choice, check_positive
+from huashi.recipes import _classifier
+from huashi.recipes._classifier import train_steps
 from huashi.recipes._fabric import fabric_on
-from huashi.run import Clock, Progress, Run, interruptible
+from huashi.run import Run
+from huashi.run.task import NETWORKS
+from huashi.training import StepResult, TrainingSettings, fit
 
 DIGITS = 1797
-WARM_UP = 20  # steps
 WINDOW: dict[str, Any] = {"kernel_size": 3, "stride": 2, "padding": 1}
 KINDS: dict[str, Callable[[int], nn.Module]] = {  # of so many channels; each halves an even side
     "max": lambda channels: pooling.MaxPool2d(**WINDOW),
@@ -109,51 +112,52 @@ def train(config: Config) -> Run:
     images, labels = digits()
     fabric = fabric_on(config.accelerator, "32-true")
     shape = {"kind": "two convolutions and pools", "channels": list(config.channels)}
-    run = Run.start(config.folder, "pooling_digits", config, shape)
+    run = Run.start(config.folder, "pooling_digits", config, shape, task=NETWORKS)
     if run.results is not None:
         return run
 
     torch.set_num_threads(config.threads)
     images, labels = fabric.to_device((images, labels))
-    models = networks(config)
-    between = torch.optim.SGD(models.parameters())  # where an optimiser has nothing to keep
-    done, _ = run.resume(models, between)
-    progress = Progress("train pooling_digits", len(models))
-    if done:
-        progress.note(f"going on after {done} of {len(models)} trainings")
-    clock = Clock(run)
-    with interruptible() as interrupted:
-        for number, (name, model) in list(enumerate(models.items(), 1))[done:]:
-            kind, seed = name.split()
-            training, test = split(config, int(seed))
-            torch.manual_seed(int(seed))  # of pools that draw
-            optimizer = torch.optim.AdamW(model.parameters(), lr=config.lr)
-            network, optimizer = fabric.setup(model, optimizer)
-            for step, batch in enumerate(batches(config, training, int(seed))):
-                for group in optimizer.param_groups:
-                    group["lr"] = config.lr * min((step + 1) / WARM_UP, 1 - step / config.steps)
-                loss = F.cross_entropy(network(with_border(images[batch])), labels[batch])
-                optimizer.zero_grad()
-                fabric.backward(loss)
-                optimizer.step()
+    models = networks(config).to(fabric.device)
+    named = list(models.items())
 
-            scores = measure(model, images, labels, training, test, int(seed), config.shift_pairs)
-            run.log(
-                step=number,
-                split="test",
-                pooling=kind,
-                seed=int(seed),
-                **scores,
-                seconds=clock.seconds(),
-            )
-            run.save_checkpoint(models, between, number, best=0.0)
-            progress.note(f"{number} of {len(models)}: {name} has {scores['test']:.2f} %")
-            if interrupted():
-                raise KeyboardInterrupt
+    def take(one: tuple[str, nn.Module], step: int) -> StepResult:
+        """Train one network, from its first weights to its last."""
+        name, model = one
+        seed = int(name.split()[1])
+        training, _ = split(config, seed)
+        torch.manual_seed(seed)  # of pools that draw
+        optimizer = torch.optim.AdamW(model.parameters(), lr=config.lr)
+        order = batches(config, training, seed)
+        paper, lr = with_border(images), config.lr
+        loss = train_steps(model, optimizer, paper, labels, order, lr=lr, steps=config.steps)
+        return StepResult(loss, config.steps * config.batch_size)
+
+    def validate(models: nn.Module, step: int) -> dict[str, Any]:
+        name, model = named[step - 1]
+        kind, seed = name.split()
+        parts = split(config, int(seed))
+        scores = measure(model, images, labels, *parts, int(seed), config.shift_pairs)
+        return {"pooling": kind, "seed": int(seed), **scores}
+
+    seconds = fit(
+        run,
+        models,
+        torch.optim.SGD(models.parameters()),  # keeps nothing: each network has its own
+        settings=TrainingSettings(steps=len(named), validate_every=1, save_every=1),
+        fabric=fabric,
+        batches_after=lambda done: iter(named[done:]),
+        take=take,
+        validate=validate,
+        seeded=False,
+        checkpoint=models,
+        split="test",
+        log_every=len(named) + 1,  # the line of the test is all there is to say
+    )
     run.save_model(models)
     scores = ("pooling", "seed", "parameters", "train", "test", "consistency")
     pairs = [{name: row[name] for name in scores} for row in run.metrics()]
-    results = {"training_seconds": clock.seconds(), "kinds": summary(pairs), "pairs": pairs}
+    results = {"training_seconds": seconds, "kinds": summary(pairs), "pairs": pairs}
     write_report(run, results)
     run.complete(results)
     return run
@@ -267,13 +271,8 @@ def split(config: Config, seed: int) -> tuple[Tensor, Tensor]:
 
 def batches(config: Config, training: Tensor, seed: int) -> list[Tensor]:
     """Indices of the digits of each step: all in a new order, again and again."""
-    generator = torch.Generator().manual_seed(seed)
-    parts: list[Tensor] = []
-    while len(parts) < config.steps:
-        order = torch.randperm(len(training), generator=generator)
-        whole = len(training) // config.batch_size * config.batch_size
-        parts += training[order[:whole]].split(config.batch_size)
-    return parts[: config.steps]
+    order = _classifier.batches(len(training), config.batch_size, config.steps, seed)
+    return [training[batch] for batch in order]
 
 
 def with_border(images: Tensor) -> Tensor:

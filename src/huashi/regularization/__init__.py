@@ -1,13 +1,21 @@
 """Penalties on groups of weights, with exact proximal steps."""
 
 from huashi.regularization import prox
-from huashi.regularization.compaction.compacting import Compaction, compact
-from huashi.regularization.compaction.file import export_program, load_compact, save_compact
-from huashi.regularization.compaction.report import Report
+from huashi.regularization.compaction import (
+    Compaction,
+    Report,
+    compact,
+    export_program,
+    load_compact,
+    save_compact,
+)
 from huashi.regularization.coupling import channels
-from huashi.regularization.groups.of_modules import (
+from huashi.regularization.groups import (
+    Groups,
+    Slices,
     blocks,
     columns,
+    duplicate_weights,
     embedding_rows,
     filters,
     heads,
@@ -17,28 +25,33 @@ from huashi.regularization.groups.of_modules import (
     norm_scales,
     projected_heads,
 )
-from huashi.regularization.groups.overlapping import duplicate_weights
-from huashi.regularization.groups.slices import Groups, Slices
-from huashi.regularization.optimizer.certificate import (
+from huashi.regularization.optimizer import (
     Certificate,
+    CubicRamp,
+    LinearWarmUp,
+    Proximal,
     certify,
     exact_zeros,
     kkt_gap,
     lambda_max,
 )
-from huashi.regularization.optimizer.proximal import Proximal
-from huashi.regularization.optimizer.schedules import CubicRamp, LinearWarmUp
-from huashi.regularization.penalties.concave import GroupHalf, GroupMCP, GroupSCAD
-from huashi.regularization.penalties.constraints import AtMost, NOfM
-from huashi.regularization.penalties.lasso import (
+from huashi.regularization.penalties import (
     L1,
+    AtMost,
     ElasticNet,
+    Exclusive,
+    GroupHalf,
     GroupLasso,
+    GroupMax,
+    GroupMCP,
+    GroupSCAD,
     GroupSquaredL2,
+    NOfM,
+    Nuclear,
     Penalty,
     SparseGroupLasso,
+    TreeGroupLasso,
 )
-from huashi.regularization.penalties.norms import Exclusive, GroupMax, Nuclear, TreeGroupLasso
 
 __all__ = [
     "L1",

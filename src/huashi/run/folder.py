@@ -1,6 +1,6 @@
 """A run folder: the one place where a training keeps what it was, where it is and what it found.
 
-    config.json               the recipe, its configuration, and the shape of the model
+    config.json               the recipe, the task, the configuration, and the shape of the model
     tokenizer.json            the vocabulary
     metrics.jsonl             a JSON object a line, as training goes on
     checkpoint.safetensors    all that is needed to go on as if nothing had happened
@@ -12,26 +12,20 @@ Every file is written whole or not at all. Nothing in a run folder is ever execu
 safetensors, everything else is JSON.
 """
 
+import hashlib
 import json
-import math
 import os
-import signal
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, NamedTuple, TypeVar, get_type_hints
 
-import rich.progress
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from torch import Tensor, nn
+from torch import nn
 
 import huashi
 from huashi._checkpoint import load_training, load_weights, save_training, save_weights
 from huashi._files import write_atomically
+from huashi.run.task import task_of
 
 T = TypeVar("T")
 
@@ -39,8 +33,23 @@ T = TypeVar("T")
 _PLACE = ("accelerator", "threads", "training.accelerator", "training.threads", "training.minutes")
 
 
+class RecipeFile(NamedTuple):
+    """A recipe that is a file of the user's own."""
+
+    path: Path
+    """Where it was."""
+    sha256: str
+    """Of its content, in hexadecimal digits."""
+
+    @classmethod
+    def of(cls, path: str | Path) -> "RecipeFile":
+        """The file as it is now."""
+        path = Path(path).resolve()
+        return cls(path, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
 class Run:
-    """A run folder: ``Run(folder)`` opens one, :meth:`start` begins or goes on with one."""
+    """A run folder: :func:`open_run` opens one, :meth:`start` begins or goes on with one."""
 
     def __init__(self, folder: str | Path) -> None:
         """Open an existing run.
@@ -59,20 +68,34 @@ class Run:
             self.recipe: str = saved["recipe"]
             self.config: dict[str, Any] = saved["config"]
             self.model: dict[str, Any] = saved["model"]
-        except (KeyError, TypeError):
+            self.task: str | None = saved.get("task") or task_of(self.recipe, self.model)
+            file = saved.get("file")
+            self.file = file and RecipeFile(Path(file["path"]), file["sha256"])
+        except (AttributeError, KeyError, TypeError):
             saved = None
         if not saved or not isinstance(self.config, dict) or not isinstance(self.model, dict):
             raise ValueError(f"{self.path('config.json')} is not that of a Huashi run")
 
     @classmethod
-    def start(cls, folder: str | Path, recipe: str, config: Any, model: dict[str, Any]) -> "Run":
+    def start(
+        cls,
+        folder: str | Path,
+        recipe: str,
+        config: Any,
+        model: dict[str, Any],
+        *,
+        task: str | None = None,
+    ) -> "Run":
         """Begin a run in ``folder``, or go on with the one that is there.
 
         Args:
             folder: the run folder; made where it is missing.
-            recipe: name of the recipe.
+            recipe: name of the recipe; a recipe that is a file of your own gives ``__file__``, by
+                which ``huashi evaluate`` finds it again.
             config: its configuration, a dataclass.
             model: what :func:`huashi.seq2seq.architecture.build` needs beside the tokenizer.
+            task: one of :mod:`huashi.run.task`, or a word of your own; by default what the model
+                is for.
 
         Raises:
             ValueError: the folder holds a run of another recipe or configuration that has got as
@@ -80,18 +103,24 @@ class Run:
         """
         wanted = json.loads(json.dumps(asdict(config), default=os.fspath))
         wanted.pop("folder", None)  # a run may be moved
+        file = RecipeFile.of(recipe) if recipe.endswith(".py") else None
+        content = {
+            "huashi": huashi.__version__,
+            "recipe": file.path.stem if file else recipe,
+            "task": task or task_of(recipe, model),
+            "config": wanted,
+            "model": model,
+        }
+        if file:
+            content["file"] = {"path": str(file.path), "sha256": file.sha256}
         folder = Path(folder)
         if folder.is_dir() and any(folder.iterdir()):
             run = cls(folder)
             if run._has_trained():
-                run._must_match(recipe, wanted)
-                return run
-        content = {
-            "huashi": huashi.__version__,
-            "recipe": recipe,
-            "config": wanted,
-            "model": model,
-        }
+                run._must_match(content["recipe"], wanted)
+                if run.file == file:
+                    return run
+                content = run._read_json("config.json") | {"file": content.get("file")}
         write_atomically(folder / "config.json", _json(content))
         return cls(folder)
 
@@ -214,91 +243,24 @@ class Run:
             raise ValueError(f"{self.path(name)} is damaged: {error}") from None
 
 
-class Clock:
-    """Seconds of training, those before an interruption counted."""
+def open_run(run: str | Path | Run, *tasks: str) -> Run:
+    """Open a run folder, of one of these tasks where some are given. Nothing in it is executed.
 
-    def __init__(self, run: Run) -> None:
-        rows = run.metrics()
-        self._start = time.perf_counter() - (rows[-1]["seconds"] if rows else 0.0)
+    Args:
+        run: the folder, or the run itself.
+        tasks: as in :mod:`huashi.run.task`.
 
-    def seconds(self) -> float:
-        return round(time.perf_counter() - self._start, 2)
-
-
-class Progress:
-    """How far a training is, on standard error: loss, tokens a second, time left.
-
-    On a terminal a bar that moves; elsewhere a line each minute.
+    Raises:
+        FileNotFoundError: the folder is not there.
+        ValueError: it is no run folder, its configuration is damaged, or its task is another.
     """
-
-    def __init__(self, label: str, total: int, *, quiet: bool = False) -> None:
-        self._console = Console(stderr=True, quiet=quiet)
-        self._bar = rich.progress.Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("loss {task.fields[loss]:.4f}  {task.fields[rate]:,.0f} tokens/s"),
-            TimeRemainingColumn(),
-            console=self._console,
-            disable=not self._console.is_terminal,
+    run = run if isinstance(run, Run) else Run(run)
+    if tasks and run.task not in tasks:
+        wanted = " or a ".join(tasks)
+        raise ValueError(
+            f"{run.folder} must be the run of a {wanted}, got one of {run.task or run.recipe}"
         )
-        self._label, self._total = label, total
-        self._tokens, self._since = 0, time.perf_counter()
-        self._spoken = self._since
-
-    @contextmanager
-    def counting(self, done: int) -> Iterator[None]:
-        """Show the bar while the ``with`` block runs, beginning with ``done`` steps done."""
-        if done:
-            self.note(f"going on at step {done}")
-        self._task = self._bar.add_task(
-            self._label, total=self._total, completed=done, loss=math.nan, rate=0.0
-        )
-        self._since = time.perf_counter()
-        with self._bar:
-            yield
-
-    def update(self, step: int, loss: Tensor, tokens: int) -> None:
-        """Say that ``step`` is done; ``loss`` is read only when it is shown, once a second."""
-        self._tokens += tokens
-        now = time.perf_counter()
-        if now - self._since < 1 and step < self._total:
-            return
-        rate = self._tokens / (now - self._since)
-        self._bar.update(self._task, completed=step, loss=loss.item(), rate=rate)
-        self._tokens, self._since = 0, now
-        if self._bar.disable and now - self._spoken > 60:
-            self._spoken = now
-            self.note(f"step {step} of {self._total}, loss {loss.item():.4f}, {rate:,.0f} tokens/s")
-
-    def note(self, text: str) -> None:
-        """Print a line that stays."""
-        self._console.print(f"{self._label}: {text}", highlight=False, markup=False)
-
-
-@contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
-    """Let a loop finish its step before it stops.
-
-    In ``with interruptible() as interrupted:`` the first Ctrl-C or SIGTERM only makes
-    ``interrupted()`` true, so that the loop can save; a second one stops at once.
-    """
-    received: list[int] = []
-
-    def note(number: int, frame: Any) -> None:
-        if received:
-            raise KeyboardInterrupt
-        received.append(number)
-
-    try:
-        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # not the main thread: signals do not arrive here
-        before = {}
-    try:
-        yield lambda: bool(received)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return run
 
 
 def _rebuilt(kind: type[T], values: dict[str, Any]) -> T:

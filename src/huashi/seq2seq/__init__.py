@@ -1,14 +1,14 @@
 """Sequence to sequence: text in, text out, and every part between."""
 
 from huashi.convolution.depthwise import depthwise_conv1d
-from huashi.convolution.light import (
+from huashi.convolution.lightweight import (
     DynamicConv1d,
     LightweightConv1d,
     dynamic_conv1d,
     lightweight_conv1d,
 )
 from huashi.convolution.separable import SubSeparableConv1d
-from huashi.entmax import (  # the function entmax stays there: its name is the package's
+from huashi.entmax import (  # not entmax: until 0.3 that is the name of a module here
     Entmax,
     Entmax15,
     Entmax15Loss,
@@ -27,15 +27,36 @@ from huashi.seq2seq.ctranslate2 import import_ctranslate2
 from huashi.seq2seq.fusion.pretrained import fuse
 from huashi.seq2seq.inference.decoding import Decoding
 from huashi.seq2seq.inference.language_model import LanguageModel
-from huashi.seq2seq.inference.translator import Translation, Translator
+from huashi.seq2seq.inference.translation import Translation
+from huashi.seq2seq.inference.translator import Translator
 from huashi.seq2seq.model.protocol import EncoderDecoder, Memory
-from huashi.seq2seq.models.convs2s.decoder import ConvDecoder
-from huashi.seq2seq.models.convs2s.encoder import ConvEncoder
-from huashi.seq2seq.models.convs2s.self_attention import ConvSelfAttentionDecoder
-from huashi.seq2seq.models.lightconv import LightConvDecoder, LightConvEncoder
-from huashi.seq2seq.models.rnn import RNNDecoder, RNNEncoder
-from huashi.seq2seq.models.slicenet.coders import SliceNetDecoder, SliceNetEncoder
-from huashi.seq2seq.models.transformer import TransformerDecoder, TransformerEncoder
+from huashi.seq2seq.models.convs2s import (
+    ConvDecoder,
+    ConvDecoderShape,
+    ConvEncoder,
+    ConvEncoderShape,
+    ConvSelfAttentionDecoder,
+    ConvSelfAttentionDecoderShape,
+)
+from huashi.seq2seq.models.lightconv import (
+    LightConvDecoder,
+    LightConvDecoderShape,
+    LightConvEncoder,
+    LightConvEncoderShape,
+)
+from huashi.seq2seq.models.rnn import RNNDecoder, RNNDecoderShape, RNNEncoder, RNNEncoderShape
+from huashi.seq2seq.models.slicenet import (
+    SliceNetDecoder,
+    SliceNetDecoderShape,
+    SliceNetEncoder,
+    SliceNetEncoderShape,
+)
+from huashi.seq2seq.models.transformer import (
+    TransformerDecoder,
+    TransformerDecoderShape,
+    TransformerEncoder,
+    TransformerEncoderShape,
+)
 from huashi.seq2seq.search import Hypothesis, beam_search, greedy_search
 from huashi.seq2seq.text.corpus import Pair, read_pairs, token_batches
 from huashi.seq2seq.text.tokenizer import Tokenizer, train_tokenizer
@@ -45,8 +66,11 @@ __all__ = [
     "Attention",
     "AttentionShape",
     "ConvDecoder",
+    "ConvDecoderShape",
     "ConvEncoder",
+    "ConvEncoderShape",
     "ConvSelfAttentionDecoder",
+    "ConvSelfAttentionDecoderShape",
     "Decoding",
     "DynamicConv1d",
     "EncoderDecoder",
@@ -58,21 +82,29 @@ __all__ = [
     "Hypothesis",
     "LanguageModel",
     "LightConvDecoder",
+    "LightConvDecoderShape",
     "LightConvEncoder",
+    "LightConvEncoderShape",
     "LightweightConv1d",
     "Memory",
     "MultiHeadAttention",
     "Pair",
     "RNNDecoder",
+    "RNNDecoderShape",
     "RNNEncoder",
+    "RNNEncoderShape",
     "SliceNetDecoder",
+    "SliceNetDecoderShape",
     "SliceNetEncoder",
+    "SliceNetEncoderShape",
     "Sparsemax",
     "SparsemaxLoss",
     "SubSeparableConv1d",
     "Tokenizer",
     "TransformerDecoder",
+    "TransformerDecoderShape",
     "TransformerEncoder",
+    "TransformerEncoderShape",
     "Translation",
     "Translator",
     "beam_search",

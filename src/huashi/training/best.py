@@ -1,13 +1,15 @@
 """What the validations of a training have shown, and what it keeps of its weights for that."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from huashi._checkpoint import load_weights, save_weights
 from huashi.run import Run
-from huashi.training.settings import Training
+from huashi.training.settings import TrainingSettings
 
 LOWER_IS_BETTER = ("loss", "perplexity", "bits per character")
 
@@ -17,11 +19,12 @@ class Kept:
 
     Args:
         run: the run folder.
-        metric: which score tells what is best; of :data:`LOWER_IS_BETTER` the lowest.
+        metric: which score tells what is best; of :data:`LOWER_IS_BETTER` the lowest. With None
+            nothing is best.
         settings: of the training.
     """
 
-    def __init__(self, run: Run, metric: str, settings: Training) -> None:
+    def __init__(self, run: Run, metric: str | None, settings: TrainingSettings) -> None:
         self.run = run
         self.metric = metric
         self.settings = settings
@@ -32,7 +35,7 @@ class Kept:
         self.decay = 1.0
         """What plateaus have made of the learning rate."""
         for row in run.metrics():
-            if row["split"] == "validation":
+            if row["split"] == "validation" and metric is not None:
                 self._add(self._score(row))
 
     @property
@@ -40,13 +43,13 @@ class Kept:
         """Validation has got no better for as long as the settings allow."""
         return 0 < self.settings.patience <= self.worse
 
-    def is_better(self, scores: dict[str, float]) -> bool:
+    def is_better(self, scores: Mapping[str, Any]) -> bool:
         """These scores are better than the best so far."""
-        return self._score(scores) > self.best
+        return self.metric is not None and self._score(scores) > self.best
 
-    def validated(self, model: nn.Module, scores: dict[str, float], step: int) -> bool:
+    def validated(self, model: nn.Module, scores: Mapping[str, Any], step: int) -> bool:
         """Keep a model that was validated; True if it is the best."""
-        better = self._add(self._score(scores))
+        better = self.metric is not None and self._add(self._score(scores))
         if better:
             self.run.save_model(model)
         if self.settings.average > 1:
@@ -77,8 +80,8 @@ class Kept:
     def _folder(self) -> Path:
         return self.run.path("weights")
 
-    def _score(self, scores: dict[str, float]) -> float:
-        if self.metric not in scores:
+    def _score(self, scores: Mapping[str, Any]) -> float:
+        if self.metric is None or self.metric not in scores:
             raise ValueError(
                 f"metric must be one of {', '.join(map(repr, scores))}, got {self.metric!r}"
             )

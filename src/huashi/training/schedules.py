@@ -8,7 +8,7 @@ All rise in a straight line for the first ``warmup`` steps w; then, at step t of
 * ``constant``: 1.
 
 What ``plateau`` does (ConvS2S: a tenth when validation gets no better) depends on the validation,
-not on the step: see :class:`~huashi.training.settings.Training`.
+not on the step: see :class:`~huashi.training.settings.TrainingSettings`.
 """
 
 import math
@@ -40,3 +40,20 @@ def rate(schedule: Schedule, step: int, *, warmup: int, steps: int) -> float:
     left = 1 - (step - 1 - warmup) / max(steps - warmup, 1)
     left = min(max(left, 0.0), 1.0)
     return left if schedule == "linear" else (1 - math.cos(math.pi * left)) / 2
+
+
+def rise_and_fall(step: int, *, warmup: int, steps: int) -> float:
+    """The share of the greatest rate at a step, where the fall begins with the first step.
+
+    A line that rises to 1 in the warm-up and one that falls from 1 to 0 over the whole training:
+    the lower of the two.
+
+    Args:
+        step: which, the first being 1.
+        warmup: steps in which the rate rises.
+        steps: of the whole training.
+
+    >>> [rise_and_fall(step, warmup=2, steps=4) for step in (1, 2, 3, 4)]
+    [0.5, 0.75, 0.5, 0.25]
+    """
+    return min(step / warmup, 1 - (step - 1) / steps)

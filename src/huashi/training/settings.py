@@ -1,4 +1,4 @@
-"""All settings of a training that do not depend on the task: options of every recipe for text."""
+"""The settings of a training that any model has: length, optimiser, rate, what is kept, where."""
 
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -6,15 +6,18 @@ from typing import Any, Literal, get_args
 from torch import nn, optim
 
 from huashi._checks import check_choice, check_not_negative, check_positive
-from huashi.seq2seq.operations.losses import Smoothing
 from huashi.training.schedules import Schedule
 
 Optimizer = Literal["adam", "adamw", "nag", "adagrad"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training:
-    """How a sequence model is trained."""
+class TrainingSettings:
+    """How a model is trained.
+
+    Raises:
+        ValueError: a value is out of its range.
+    """
 
     seed: int = 0
     """Of the weights, the order of training and dropout."""
@@ -22,14 +25,6 @@ class Training:
     """Optimiser steps."""
     minutes: float | None = None
     """Stop after so many minutes of training, whatever the steps."""
-    batch_tokens: int = 4096
-    """Positions of a batch on either side, padding counted, in each process."""
-    accumulate: int = 1
-    """Batches whose gradients make one step."""
-    max_length: int = 256
-    """Pairs with more tokens than this on a side are left out, and counted."""
-    buffer: int = 64
-    """Blocks of 4,096 pairs that are shuffled together."""
 
     optimizer: Optimizer = "adam"
     """adam, adamw, nag (SGD with Nesterov's momentum) or adagrad."""
@@ -51,26 +46,6 @@ class Training:
     clip: float = 1.0
     """Greatest norm of the gradient; 0 for any."""
 
-    label_smoothing: float = 0.1
-    """How much of a label goes to the other tokens."""
-    smoothing: Smoothing = "torch"
-    """Whose definition of it: torch, fairseq or joey."""
-    scheduled_sampling: float = 0.0
-    """Share of the decoder's inputs that are the model's own at the end of the training, to which
-    it rises in a straight line."""
-    consistency: float = 0.0
-    """Weight of R-Drop: each batch twice, and how much the two outputs differ."""
-    coverage: float = 0.0
-    """Weight of the coverage loss."""
-    guided_alignment: float = 0.0
-    """Weight of the given alignments."""
-    minimum_risk: float = 0.0
-    """Share of the expected cost of samples in the loss; the rest is the likelihood."""
-    risk_samples: int = 8
-    """Samples of a source for it."""
-    risk_cost: Literal["bleu", "chrf"] = "chrf"
-    """A cost is 100 less this score of the sentence, as a share."""
-
     ema: float = 0.0
     """Decay of the moving average of the weights, which is what is validated and kept; 0 for none.
     """
@@ -91,28 +66,20 @@ class Training:
     """Arithmetic of the training."""
 
     def __post_init__(self) -> None:
-        for name in (
-            *("steps", "batch_tokens", "accumulate", "max_length", "buffer", "average"),
-            *("validate_every", "save_every", "risk_samples"),
-        ):
+        for name in ("steps", "average", "validate_every", "save_every"):
             check_positive(name, getattr(self, name))
-        for name in (
-            *("warmup", "weight_decay", "clip", "patience", "consistency", "coverage"),
-            *("guided_alignment", "momentum"),
-        ):
+        for name in ("warmup", "weight_decay", "clip", "patience", "momentum"):
             check_not_negative(name, getattr(self, name))
-        for name in ("label_smoothing", "scheduled_sampling", "ema", "minimum_risk"):
-            if not 0 <= getattr(self, name) <= 1 or (getattr(self, name) == 1 and name == "ema"):
-                raise ValueError(f"{name} must be from 0 to 1, got {getattr(self, name)}")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"ema must be from 0 to 1, got {self.ema}")
         check_choice("optimizer", self.optimizer, get_args(Optimizer))
         check_choice("schedule", self.schedule, get_args(Schedule))
-        check_choice("smoothing", self.smoothing, get_args(Smoothing))
         for name in ("minutes", "lr", "threads"):
             if getattr(self, name) is not None:
                 check_positive(name, getattr(self, name))
 
 
-def optimizer_of(module: nn.Module, settings: Training) -> optim.Optimizer:
+def optimizer_of(module: nn.Module, settings: TrainingSettings) -> optim.Optimizer:
     """The optimiser of all parameters that learn; ``lr`` has to be set."""
     parameters = [p for p in module.parameters() if p.requires_grad]
     common: dict[str, Any] = {"lr": settings.lr, "weight_decay": settings.weight_decay}

@@ -8,7 +8,6 @@ from huashi.regularization import (
     Groups,
     Slices,
     blocks,
-    channels,
     columns,
     embedding_rows,
     filters,
@@ -19,7 +18,6 @@ from huashi.regularization import (
     norm_scales,
     projected_heads,
 )
-from tests.regularization.topologies import TOPOLOGIES
 
 MODEL = nn.ModuleDict(
     {
@@ -196,52 +194,3 @@ def test_what_is_refused():
         norm_scales(nn.BatchNorm2d(3, affine=False))
     with pytest.raises(TypeError, match=r"model must be a torch\.nn\.Module, got list"):
         filters([])
-
-
-@pytest.mark.parametrize("name", TOPOLOGIES)
-def test_coupled_channels_are_a_partition(name):
-    model, example = TOPOLOGIES[name]()
-    found = channels(model, example)
-    counts = {p: torch.zeros_like(p) for p in model.parameters()}
-    for groups in found:
-        assert not groups.overlaps()
-        for part in groups.parts:
-            once = torch.zeros_like(part.parameter)
-            part.scatter_(torch.ones_like(part.gather(once)), once)
-            counts[part.parameter] += once
-    assert all(count.max() <= 1 for count in counts.values())
-
-
-def test_coupled_channels_through_a_sum():
-    model, example = TOPOLOGIES["residual"]()
-    stream, inner = channels(model, example)
-    assert [part.name for part in stream.parts] == [
-        *("stem.weight", "stem.bias", "bn1.weight", "bn1.bias"),
-        *("second.weight", "bn3.weight", "bn3.bias"),
-    ]
-    assert [part.name for part in inner.parts] == ["first.weight", "bn2.weight", "bn2.bias"]
-    assert channels(model, example, "first")[0].name == "first"
-
-
-def test_coupled_channels_with_those_that_read_them():
-    model, example = TOPOLOGIES["flatten"]()
-    first, second = channels(model, example, consumers=True)
-    assert first.gather().shape == (8, 27 + 1 + 12 * 16)
-    assert second.gather().shape == (12, 128 + 1 + 4)
-    with torch.no_grad():
-        first.scatter_(torch.zeros(8, 220))
-    assert not model[4].weight.any()
-    grouped, example = TOPOLOGIES["grouped"]()
-    shapes = [groups.gather().shape for groups in channels(grouped, example, consumers=True)]
-    assert shapes == [(16, 3 + 1 + 27), (12, 36 + 1 + 2 + 4)]
-
-
-def test_channels_that_cannot_go_are_in_no_group():
-    model = nn.Sequential(nn.Linear(4, 8), nn.LayerNorm(8), nn.Linear(8, 2))
-    with pytest.raises(ValueError, match=r"names must name modules of which .* normalizes over it"):
-        channels(model, torch.randn(2, 4))
-    model, example = TOPOLOGIES["plain"]()
-    with pytest.raises(
-        ValueError, match="names must name modules of which channels can go, got 'x'"
-    ):
-        channels(model, example, "x")

@@ -10,14 +10,14 @@ from torch.testing import assert_close
 from huashi.run import Run
 from huashi.seq2seq import (
     Architecture,
-    ConvEncoder,
-    ConvSelfAttentionDecoder,
+    ConvEncoderShape,
+    ConvSelfAttentionDecoderShape,
     Decoding,
     FusedArchitecture,
-    RNNDecoder,
-    RNNEncoder,
-    TransformerDecoder,
-    TransformerEncoder,
+    RNNDecoderShape,
+    RNNEncoderShape,
+    TransformerDecoderShape,
+    TransformerEncoderShape,
     Translator,
     beam_search,
     fuse,
@@ -29,22 +29,22 @@ from huashi.seq2seq.text.corpus import collate
 from huashi.seq2seq.text.tokenizer import BOS, EOS, PAD
 
 RNN = Architecture(
-    encoder=RNNEncoder(embedding_size=8, hidden_size=6, dropout=0.3),
-    decoder=RNNDecoder(embedding_size=8, hidden_size=6, dropout=0.3),
+    encoder=RNNEncoderShape(embedding_size=8, hidden_size=6, dropout=0.3),
+    decoder=RNNDecoderShape(embedding_size=8, hidden_size=6, dropout=0.3),
 )
 TRANSFORMER = Architecture(
-    encoder=TransformerEncoder(embedding_size=8, layers=1, heads=2, feed_forward_size=12),
-    decoder=TransformerDecoder(embedding_size=8, layers=1, heads=2, feed_forward_size=12),
+    encoder=TransformerEncoderShape(embedding_size=8, layers=1, heads=2, feed_forward_size=12),
+    decoder=TransformerDecoderShape(embedding_size=8, layers=1, heads=2, feed_forward_size=12),
     share="all",
 )
 STORIES = Architecture(
-    encoder=ConvEncoder(embedding_size=8, layers=((6, 3),), attention_layers=2, dropout=0.3),
-    decoder=ConvSelfAttentionDecoder(
+    encoder=ConvEncoderShape(embedding_size=8, layers=((6, 3),), attention_layers=2, dropout=0.3),
+    decoder=ConvSelfAttentionDecoderShape(
         embedding_size=8, layers=((6, 4), (10, 2)), strides=(1, 2), output_size=5, dropout=0.3
     ),
 )
 LANGUAGE = Architecture(
-    encoder=None, decoder=RNNDecoder(embedding_size=8, hidden_size=7, attention=None)
+    encoder=None, decoder=RNNDecoderShape(embedding_size=8, hidden_size=7, attention=None)
 )
 PAIRS = {
     "stories on stories": FusedArchitecture(pretrained=STORIES, model=STORIES),
@@ -68,8 +68,14 @@ def model(architecture):
 
 
 def loss_of(model, batch):
-    logits = model(batch.source, batch.lengths, batch.target[:, :-1])
-    return model.output.loss(logits, batch.target[:, 1:], ignore_index=PAD)
+    gold = batch.target[:, 1:]
+    features, state = model.features(batch.source, batch.lengths, batch.target[:, :-1])
+    return model.output.loss(features, gold, state).total / (gold != PAD).sum()
+
+
+def test_both_memories_have_the_source_that_was_read():
+    memories = PAIRS["transformer on rnn"].build(8).encoder(BATCH.source, BATCH.lengths)
+    assert all(torch.equal(memory.source, BATCH.source) for memory in memories)
 
 
 def test_the_first_stays_as_it_is(architecture):
@@ -262,12 +268,12 @@ def right(model, generator):
 
 
 READER = Architecture(
-    encoder=RNNEncoder(embedding_size=16, hidden_size=24, dropout=0.0),
-    decoder=RNNDecoder(embedding_size=16, hidden_size=24, dropout=0.0),
+    encoder=RNNEncoderShape(embedding_size=16, hidden_size=24, dropout=0.0),
+    decoder=RNNDecoderShape(embedding_size=16, hidden_size=24, dropout=0.0),
 )
 BLIND = Architecture(
     encoder=None,
-    decoder=RNNDecoder(embedding_size=16, hidden_size=24, dropout=0.0, attention=None),
+    decoder=RNNDecoderShape(embedding_size=16, hidden_size=24, dropout=0.0, attention=None),
 )
 
 

@@ -6,10 +6,10 @@ import torch
 from huashi.run import Run
 from huashi.seq2seq import (
     Architecture,
-    ConvDecoder,
-    ConvEncoder,
-    RNNDecoder,
-    RNNEncoder,
+    ConvDecoderShape,
+    ConvEncoderShape,
+    RNNDecoderShape,
+    RNNEncoderShape,
     Tokenizer,
     train_tokenizer,
 )
@@ -53,8 +53,8 @@ def test_outputs_are_no_longer_than_the_decoder_has_positions(positions):
     """Beyond them is an error, for a source or where it was asked for, and never by default."""
     size = {"embedding_size": 8, "dropout": 0.0}
     architecture = Architecture(
-        encoder=ConvEncoder(layers=((8, 3),), attention_layers=1, positions=9, **size),
-        decoder=ConvDecoder(layers=((8, 3),), positions=positions, **size),
+        encoder=ConvEncoderShape(layers=((8, 3),), attention_layers=1, positions=9, **size),
+        decoder=ConvDecoderShape(layers=((8, 3),), positions=positions, **size),
     )
     tokenizer = train_tokenizer(["abcdefgh"], "character", 12)
     model = architecture.build(len(tokenizer))
@@ -130,7 +130,7 @@ def test_an_ensemble_of_a_model_with_itself_is_the_model(translator, dates_run):
 
 def test_a_language_model_has_a_say(dates_run, tmp_path):
     tokenizer = Tokenizer.load(dates_run.path("tokenizer.json"))
-    decoder = RNNDecoder(embedding_size=8, hidden_size=8, attention=None)
+    decoder = RNNDecoderShape(embedding_size=8, hidden_size=8, attention=None)
     architecture = Architecture(encoder=None, decoder=decoder)
     model = architecture.build(len(tokenizer))
     torch.nn.init.zeros_(model.output.layer.weight)
@@ -148,7 +148,7 @@ def test_a_language_model_has_a_say(dates_run, tmp_path):
 
 def test_runs_with_other_tokenizers_do_not_go_together(dates_run, tmp_path):
     tokenizer = train_tokenizer(["abc"], "character")
-    parts = {"encoder": RNNEncoder(), "decoder": RNNDecoder()}
+    parts = {"encoder": RNNEncoderShape(), "decoder": RNNDecoderShape()}
     run = Run.start(tmp_path / "other", "dates", Decoding(), describe(Architecture(**parts)))
     run.keep("tokenizer.json", tokenizer.to_json())
     with pytest.raises(ValueError, match="other must have the tokenizer of"):

@@ -11,10 +11,10 @@ from torch.testing import assert_close
 from huashi.seq2seq import (
     Architecture,
     AttentionShape,
-    ConvDecoder,
-    ConvEncoder,
-    ConvSelfAttentionDecoder,
-    RNNDecoder,
+    ConvDecoderShape,
+    ConvEncoderShape,
+    ConvSelfAttentionDecoderShape,
+    RNNDecoderShape,
 )
 from huashi.seq2seq.architecture.published import convs2s
 
@@ -93,8 +93,8 @@ def parts(kernels):
     """An encoder and a decoder of changing widths with these kernels."""
     layers = tuple(zip((6, 6, 5), kernels, strict=True))
     size = {"embedding_size": 8, "layers": layers, "dropout": 0.0}
-    decoder = ConvDecoder(attend=(0, 2), output_size=7, **size)
-    return ConvEncoder(attention_layers=2, **size), decoder
+    decoder = ConvDecoderShape(attend=(0, 2), output_size=7, **size)
+    return ConvEncoderShape(attention_layers=2, **size), decoder
 
 
 def enlarge(model):
@@ -129,7 +129,7 @@ def test_is_the_sums_written_out(kernels):
 @pytest.mark.parametrize("kernel", [1, 2, 3, 4, 5, 6])
 def test_what_a_source_position_sees(kernel):
     """As far to the right as to the left; an even kernel one further to the right."""
-    shape = ConvEncoder(embedding_size=8, layers=((8, kernel),), dropout=0.0)
+    shape = ConvEncoderShape(embedding_size=8, layers=((8, kernel),), dropout=0.0)
     encoder = shape.build(shape.embed(9)).double()
     source, length = torch.full((1, 11), 4), torch.tensor([11])
     other = source.clone()
@@ -143,7 +143,10 @@ def test_what_a_source_position_sees(kernel):
 def drawn(p):
     """Each table and layer of a model with dropout p, and the standard deviation it should have."""
     size = {"embedding_size": 96, "layers": ((128, 3), (160, 2)), "dropout": p, "positions": 200}
-    encoder, decoder = ConvEncoder(attention_layers=2, **size), ConvDecoder(**size, output_size=80)
+    encoder, decoder = (
+        ConvEncoderShape(attention_layers=2, **size),
+        ConvDecoderShape(**size, output_size=80),
+    )
     model = Architecture(encoder=encoder, decoder=decoder).build(200)
     for side in (model.encoder, model.decoder):
         yield side.embedding.tokens, 0.1
@@ -168,10 +171,10 @@ def test_how_weights_are_drawn(p):
             assert not layer.bias.any()
 
 
-@pytest.mark.parametrize("kind", [ConvDecoder, ConvSelfAttentionDecoder])
+@pytest.mark.parametrize("kind", [ConvDecoderShape, ConvSelfAttentionDecoderShape])
 def test_all_weights_are_a_length_times_a_direction(kind):
     layers = ((8, 3), (12, 2))
-    encoder = ConvEncoder(embedding_size=8, layers=layers, attention_layers=2)
+    encoder = ConvEncoderShape(embedding_size=8, layers=layers, attention_layers=2)
     decoder = kind(embedding_size=8, layers=layers)
     model = Architecture(encoder=encoder, decoder=decoder).build(9)
     layers = [m for m in model.modules() if isinstance(m, nn.Linear | nn.Conv1d)]
@@ -194,7 +197,9 @@ def test_the_gradient_of_keys_is_divided_by_twice_the_layers_that_attend():
     of_keys, of_values = torch.randn(2, 7, 8, generator=generator).double()
     length, states, gradients = torch.tensor([7]), None, {}
     for n in (1, 5):
-        shape = ConvEncoder(embedding_size=8, layers=((6, 3),), attention_layers=n, dropout=0.0)
+        shape = ConvEncoderShape(
+            embedding_size=8, layers=((6, 3),), attention_layers=n, dropout=0.0
+        )
         encoder = shape.build(shape.embed(9)).double()
         states = states or encoder.state_dict()
         encoder.load_state_dict(states)
@@ -209,11 +214,14 @@ def test_the_gradient_of_keys_is_divided_by_twice_the_layers_that_attend():
 
 def test_the_number_of_layers_that_attend_is_checked():
     encoder, decoder = parts((3, 3, 3))
-    for wrong in (ConvDecoder(embedding_size=8), ConvSelfAttentionDecoder(embedding_size=8)):
+    for wrong in (
+        ConvDecoderShape(embedding_size=8),
+        ConvSelfAttentionDecoderShape(embedding_size=8),
+    ):
         with pytest.raises(ValueError, match=r"attention_layers must be the .* attend, 3, got 2"):
             Architecture(encoder=encoder, decoder=wrong)
     Architecture(encoder=encoder, decoder=decoder)
-    Architecture(encoder=encoder, decoder=RNNDecoder(embedding_size=8))  # attends as it likes
+    Architecture(encoder=encoder, decoder=RNNDecoderShape(embedding_size=8))  # attends as it likes
 
 
 def test_steps_are_the_full_pass_in_single_precision():

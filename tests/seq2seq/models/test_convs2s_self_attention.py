@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from huashi.seq2seq import ConvSelfAttentionDecoder, FusedArchitecture, Memory
+from huashi.seq2seq import ConvSelfAttentionDecoderShape, FusedArchitecture, Memory
 from huashi.seq2seq.architecture.published import stories
 from huashi.seq2seq.models.convs2s.self_attention import MultiScaleSelfAttention
 
@@ -86,7 +86,7 @@ def test_can_be_asked_in_pieces(attention, cuts):
 def test_where_it_stands_in_a_layer():
     """After attention to the source, before the residual sum."""
     settings = {"embedding_size": 6, "strides": (1, 2), "dropout": 0.0}
-    shape = ConvSelfAttentionDecoder(layers=((6, 2), (4, 3)), self_attend=(1,), **settings)
+    shape = ConvSelfAttentionDecoderShape(layers=((6, 2), (4, 3)), self_attend=(1,), **settings)
     decoder = shape.build(shape.embed(9), 6).double().eval()
     keys = torch.randn(2, 5, 6).double()
     memory = Memory(keys, keys, torch.ones(2, 5, dtype=torch.bool))

@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from huashi.seq2seq import Architecture, AttentionShape, RNNDecoder, RNNEncoder
+from huashi.seq2seq import Architecture, AttentionShape, RNNDecoderShape, RNNEncoderShape
 from huashi.seq2seq.attention import SCORES
 from huashi.seq2seq.search import select
 from huashi.seq2seq.text.corpus import collate
 from huashi.seq2seq.text.tokenizer import BOS
 
 SHAPES = [
-    RNNDecoder(
+    RNNDecoderShape(
         cell=cell,
         attention=AttentionShape(score=score, mapping=mapping),
         attend=attend,
@@ -33,7 +33,7 @@ BATCH = collate([[4, 5, 6, 7], [6], [5, 4]], [[7, 6], [4, 4, 4], [5]])
 
 
 def model_of(decoder):
-    encoder = RNNEncoder(
+    encoder = RNNEncoderShape(
         cell=decoder.cell, layers=decoder.layers, embedding_size=6, hidden_size=8, dropout=0.0
     )
     return Architecture(encoder=encoder, decoder=decoder).build(8).double().eval()

@@ -5,7 +5,7 @@ import torch
 from torch.testing import assert_close
 
 from huashi.convolution.separable import ConvStep
-from huashi.seq2seq import SliceNetDecoder, SliceNetEncoder, SubSeparableConv1d
+from huashi.seq2seq import SliceNetDecoderShape, SliceNetEncoderShape, SubSeparableConv1d
 from huashi.seq2seq.architecture.published import slicenet
 from huashi.seq2seq.models.slicenet.modules import ConvModule, Symbols
 
@@ -97,13 +97,13 @@ def test_a_module_is_two_stacks_and_residual_sums():
 
 
 def test_a_sentence_of_nothing_is_zero():
-    shape = SliceNetEncoder(embedding_size=12, layers=2)
+    shape = SliceNetEncoderShape(embedding_size=12, layers=2)
     with torch.no_grad():
         memory = shape.build(shape.embed(9))(torch.randint(9, (2, 5)), torch.tensor([0, 3]))
     assert (memory.keys[0] == 0).all()
     assert (memory.keys[1, 3:] == 0).all()
     for attention in ("inner_product", "multi_head"):
-        shape = SliceNetDecoder(embedding_size=24, layers=1, attention=attention)
+        shape = SliceNetDecoderShape(embedding_size=24, layers=1, attention=attention)
         decoder = shape.build(shape.embed(9), 12)
         features, state = decoder(torch.randint(9, (2, 3)), decoder.start(memory))
         assert features.isfinite().all()
@@ -137,6 +137,6 @@ def test_sizes_as_published():
     ],
 )
 def test_a_wrong_shape_is_refused(setting, complaint):
-    for shape in (SliceNetEncoder, SliceNetDecoder):
+    for shape in (SliceNetEncoderShape, SliceNetDecoderShape):
         with pytest.raises(ValueError, match=complaint):
             shape(**setting)

@@ -8,7 +8,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from huashi.seq2seq.model.protocol import Memory
-from huashi.seq2seq.models.transformer import TransformerDecoder, TransformerEncoder
+from huashi.seq2seq.models.transformer import TransformerDecoderShape, TransformerEncoderShape
 from huashi.seq2seq.models.transformer.positions import sinusoids
 
 SIZE = {"embedding_size": 8, "layers": 2, "heads": 2, "feed_forward_size": 12, "dropout": 0.0}
@@ -33,7 +33,7 @@ def torch_layer(kind, norm):
 
 @pytest.mark.parametrize("norm", ["pre", "post"])
 def test_encoder_is_that_of_torch(norm):
-    shape = TransformerEncoder(norm=norm, activation="gelu", **SIZE)
+    shape = TransformerEncoderShape(norm=norm, activation="gelu", **SIZE)
     encoder = shape.build(shape.embed(9)).double().eval()
     source, lengths = torch.randint(9, (2, 5)), torch.tensor([3, 5])
     memory = encoder(source, lengths)
@@ -51,7 +51,7 @@ def test_encoder_is_that_of_torch(norm):
 
 @pytest.mark.parametrize("norm", ["pre", "post"])
 def test_decoder_is_that_of_torch(norm):
-    shape = TransformerDecoder(norm=norm, activation="gelu", **SIZE)
+    shape = TransformerDecoderShape(norm=norm, activation="gelu", **SIZE)
     decoder = shape.build(shape.embed(9), 8).double().eval()
     known, tokens = torch.randn(2, 5, 8).double(), torch.randint(9, (2, 4))
     mask = torch.tensor([[True] * 3 + [False] * 2, [True] * 5])
@@ -83,7 +83,7 @@ def test_positions_are_those_of_the_paper_and_of_its_program():
 
 
 def test_alignment_is_the_mean_over_heads_and_only_made_out_of_training():
-    shape = TransformerDecoder(**SIZE)
+    shape = TransformerDecoderShape(**SIZE)
     decoder = shape.build(shape.embed(9), 8)
     known, mask = torch.randn(1, 3, 8), torch.ones(1, 3, dtype=torch.bool)
     start = decoder.start(Memory(known, known, mask))
@@ -93,7 +93,7 @@ def test_alignment_is_the_mean_over_heads_and_only_made_out_of_training():
 
 
 def test_learned_positions_have_an_end():
-    shape = TransformerEncoder(positions="learned", max_length=3, **SIZE)
+    shape = TransformerEncoderShape(positions="learned", max_length=3, **SIZE)
     encoder = shape.build(shape.embed(9))
     with pytest.raises(ValueError, match=r"tokens must be at most 3, as many .*, got 4"):
         encoder(torch.zeros(1, 4, dtype=torch.long), torch.tensor([4]))
@@ -110,6 +110,6 @@ def test_learned_positions_have_an_end():
     ],
 )
 def test_wrong_settings_are_refused(change, complaint):
-    for shape in (TransformerEncoder, TransformerDecoder):
+    for shape in (TransformerEncoderShape, TransformerDecoderShape):
         with pytest.raises(ValueError, match=complaint):
             shape(**{**SIZE, **change})

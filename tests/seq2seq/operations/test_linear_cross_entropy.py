@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
+from huashi import implementation
 from huashi.seq2seq.operations import linear_cross_entropy as module
 from huashi.seq2seq.operations.linear_cross_entropy import linear_cross_entropy
 from huashi.seq2seq.operations.losses import smoothed_nll
@@ -111,3 +112,47 @@ def test_in_half_precision_sums_are_wide():
     [grad] = torch.autograd.grad(total, features)
     assert grad.dtype == torch.bfloat16
     assert_close(grad, torch.autograd.grad(wanted, features)[0], atol=0.02, rtol=0.05)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("bias", [True, False])
+def test_operator_is_what_torch_expects(kind, bias):
+    layer = nn.Linear(5, 7, bias=bias)
+    features = torch.randn(10, 5, requires_grad=True)
+    target = torch.randint(1, 7, (10,))
+    given = features, layer.weight, layer.bias, target, torch.float32, 0.1, kind, 0
+    torch.library.opcheck(torch.ops.huashi.linear_cross_entropy.default, given)
+
+
+def test_rows_and_all_logits_agree_under_torch_compile_too():
+    layer, target = nn.Linear(5, 7), torch.randint(7, (10,))
+    features = torch.randn(10, 5, requires_grad=True)
+    learned = [features, *layer.parameters()]
+
+    def loss(features):
+        return linear_cross_entropy(features, layer, target, 0.1)
+
+    found = []
+    for mode in ("kernel", "reference"):
+        for run in (loss, torch.compile(loss, fullgraph=True, backend="aot_eager")):
+            with implementation(mode):
+                total, likelihood = run(features)
+            found.append((total, likelihood, *torch.autograd.grad(total, learned)))
+    for other in found[1:]:
+        assert_close(other, found[0])
+
+
+def test_autocast_is_the_same_by_all_logits():
+    layer, target = nn.Linear(16, 50), torch.randint(50, (40,))
+    features = torch.randn(40, 16)
+    with torch.autocast("cpu", torch.bfloat16):
+        ours = linear_cross_entropy(features, layer, target, 0.1)
+        with implementation("reference"):
+            assert_close(ours, linear_cross_entropy(features, layer, target, 0.1))
+
+
+def test_an_unknown_kind_is_named():
+    with pytest.raises(
+        ValueError, match=r"kind must be one of .*, got 'jeoy'; did you mean 'joey'"
+    ):
+        linear_cross_entropy(torch.ones(1, 2), nn.Linear(2, 3), torch.tensor([1]), 0.1, "jeoy")

@@ -7,6 +7,9 @@ import torch
 from torch.nn import functional as F
 from torch.testing import assert_close
 
+from huashi import implementation
+from huashi._kernel.example import EXAMPLES
+from huashi.seq2seq.operations import losses
 from huashi.seq2seq.operations.losses import (
     alignment_loss,
     consistency_loss,
@@ -145,3 +148,20 @@ def test_risk_by_hand(sharpness):
     assert_close(risk[1].item(), (0.3 * p[0] + 0.9 * p[1]) / sum(p))
     risk.sum().backward()
     assert log_p.grad[0, 0] < 0 < log_p.grad[0, 2]  # what costs less becomes likelier
+
+
+CALLS = [one for one in EXAMPLES if one.function.__module__ == losses.__name__]
+
+
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: call.function.__name__)
+def test_compiles_in_one_graph_and_has_no_kernel(call):
+    given = [torch.randn(shape) for shape in call.shapes]
+    torch.compiler.reset()  # all examples share the code of their call, which may be compiled 8 times
+    compiled = torch.compile(call, fullgraph=True, backend="aot_eager")
+    assert_close(compiled(*given), call(*given))
+    name = call.function.__name__
+    with (
+        implementation("kernel"),
+        pytest.raises(RuntimeError, match=f"no kernel serves {name}: torch's own operators"),
+    ):
+        call(*given)

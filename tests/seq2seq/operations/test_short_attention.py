@@ -113,10 +113,26 @@ def test_bfloat16_is_float32_that_is_rounded(mask):
 def test_other_dtypes_and_sizes_are_left_to_the_definition(dtype):
     given = some(dtype=dtype)
     assert short_attention(*given).dtype == dtype
-    with pytest.raises(RuntimeError, match="no kernel serves attention, none exists for"):
+    with pytest.raises(RuntimeError, match="no kernel serves attention: none exists for"):
         found("kernel", given, None)
     odd = some(size=24)
     assert torch.equal(short_attention(*odd), found("reference", odd, None)[0])
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (some(size=24), "the size of a head must be a multiple of 32"),
+        (some(sources=0), "there is no key to attend to"),
+        ([*some()[:2], some(dtype=torch.bfloat16)[2]], "q, k and v must have the same dtype"),
+    ],
+)
+def test_says_what_the_kernel_does_not_cover(given, why):
+    with (
+        implementation("kernel"),
+        pytest.raises(RuntimeError, match=f"no kernel serves attention: {why}"),
+    ):
+        short_attention(*given)
 
 
 def test_gradients_of_every_order():

@@ -9,10 +9,12 @@ from torch.testing import assert_close
 
 from huashi.seq2seq import (
     Architecture,
-    RNNDecoder,
-    RNNEncoder,
-    TransformerDecoder,
-    TransformerEncoder,
+    RNNDecoderShape,
+    RNNEncoderShape,
+    TransformerDecoderShape,
+    TransformerEncoderShape,
+    entmax15_loss,
+    sparsemax_loss,
 )
 from huashi.seq2seq.operations.losses import (
     alignment_loss,
@@ -30,8 +32,11 @@ EXAMPLES = examples_of(
 SIZE = {"embedding_size": 8, "dropout": 0.0}
 HEADS = {"layers": 1, "heads": 2, "feed_forward_size": 16}
 PARTS = {
-    "rnn": (RNNEncoder(hidden_size=8, **SIZE), RNNDecoder(hidden_size=8, **SIZE)),
-    "transformer": (TransformerEncoder(**HEADS, **SIZE), TransformerDecoder(**HEADS, **SIZE)),
+    "rnn": (RNNEncoderShape(hidden_size=8, **SIZE), RNNDecoderShape(hidden_size=8, **SIZE)),
+    "transformer": (
+        TransformerEncoderShape(**HEADS, **SIZE),
+        TransformerDecoderShape(**HEADS, **SIZE),
+    ),
 }
 PLAIN = Training(label_smoothing=0.0)
 
@@ -67,15 +72,17 @@ def test_smoothed_labels(model, kind):
     assert_close(loss.likelihood, smoothed_nll(logits.log_softmax(-1), gold, 0.0, **options))
 
 
-@pytest.mark.parametrize("mapping", ["sparsemax", "entmax15"])
-def test_a_sparse_output_has_its_own_loss(mapping):
+@pytest.mark.parametrize(
+    ("mapping", "loss_of"), [("sparsemax", sparsemax_loss), ("entmax15", entmax15_loss)]
+)
+def test_a_sparse_output_has_its_own_loss(mapping, loss_of):
     encoder, decoder = PARTS["rnn"]
     model = Architecture(encoder=encoder, decoder=decoder, mapping=mapping).build(8).double()
     loss = Objective(model, Training(label_smoothing=0.1))(EXAMPLES)
     logits, gold = logits_and_gold(model)
     options = {"ignore_index": PAD, "reduction": "sum"}
-    assert_close(loss.total, model.output.loss(logits, gold, label_smoothing=0.1, **options))
-    assert_close(loss.likelihood, model.output.loss(logits, gold, **options))
+    assert_close(loss.total, loss_of(logits, gold, label_smoothing=0.1, **options))
+    assert_close(loss.likelihood, loss_of(logits, gold, **options))
     for name, value in (("consistency", 1.0), ("minimum_risk", 0.5), ("smoothing", "joey")):
         with pytest.raises(ValueError, match=f"{name} must be .* for an output by {mapping}"):
             Objective(model, Training(**{name: value}), lambda a, b: 0.0)
@@ -85,10 +92,10 @@ def test_losses_of_the_attention(model):
     settings = replace(PLAIN, coverage=0.5, guided_alignment=2.0)
     loss = Objective(model, settings)(EXAMPLES)
     inputs = EXAMPLES.target[:, :-1]
-    _, attention = model.features(EXAMPLES.source, EXAMPLES.lengths, inputs, aligns=True)
+    _, state = model.features(EXAMPLES.source, EXAMPLES.lengths, inputs, aligns=True)
     real = EXAMPLES.target[:, 1:] != PAD
-    wanted = loss.likelihood + 0.5 * coverage_loss(attention, real)
-    assert_close(loss.total, wanted + 2.0 * alignment_loss(attention, EXAMPLES.links))
+    wanted = loss.likelihood + 0.5 * coverage_loss(state.alignment, real)
+    assert_close(loss.total, wanted + 2.0 * alignment_loss(state.alignment, EXAMPLES.links))
     with pytest.raises(ValueError, match="links must be given for guided_alignment"):
         Objective(model, settings)(EXAMPLES._replace(links=None))
 

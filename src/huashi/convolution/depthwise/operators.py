@@ -9,22 +9,6 @@ from huashi._kernel.operator import backward_of, declare
 from huashi.convolution.depthwise import reference
 
 
-def _forward_cpu(x: Tensor, weight: Tensor, dilation: int, left: int, time: int) -> Tensor:
-    from huashi.convolution.depthwise.cpu import over_time as cpu
-
-    return cpu.convolve(x, weight, dilation, left, time)
-
-
-def _backward_cpu(
-    grad: Tensor, x: Tensor, weight: Tensor, dilation: int, left: int
-) -> tuple[Tensor, Tensor]:
-    from huashi.convolution.depthwise.cpu import over_time as cpu
-
-    taps = len(weight)
-    of_x = cpu.convolve(grad, weight.flip(0), dilation, (taps - 1) * dilation - left, x.shape[1])
-    return of_x, cpu.of_weight(grad, x, taps, dilation, left)
-
-
 def _keep(ctx: Any, inputs: tuple, output: Tensor) -> None:
     x, weight, *ctx.options = inputs
     ctx.save_for_backward(x, weight)
@@ -41,18 +25,21 @@ def _backward(ctx: Any, grad: Tensor) -> tuple:
 
 depthwise = declare(
     "depthwise(Tensor x, Tensor weight, SymInt dilation, SymInt left, SymInt time) -> Tensor",
+    example="huashi.convolution.depthwise_conv1d",
     fake=lambda x, weight, dilation, left, time: x.new_empty(x.shape[0], time, x.shape[2]),
     cpu_dtypes=(torch.float32, torch.float64),
-    cpu=_forward_cpu,
+    uncovered={"dtypes": "x and weight must have the same dtype"},
+    cpu="huashi.convolution.depthwise.cpu.over_time:convolve",
     keep=_keep,
     backward=_backward,
 )
 _convolution_backward = declare(
     "depthwise_backward(Tensor grad, Tensor x, Tensor weight, SymInt dilation, SymInt left)"
     " -> (Tensor, Tensor)",
+    example="huashi.convolution.depthwise_conv1d",
     fake=lambda grad, x, weight, dilation, left: (
         x.new_empty(x.shape),
         weight.new_empty(weight.shape),
     ),
-    cpu=_backward_cpu,
+    cpu="huashi.convolution.depthwise.cpu.over_time:gradients",
 )

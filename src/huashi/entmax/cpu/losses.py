@@ -1,6 +1,6 @@
 """The losses of entmax in Numba: no probabilities are stored, in neither direction.
 
-The forward pass reads a row of n scores and keeps two numbers of it, the largest score and the
+The forward pass reads a row of n scores and keeps two numbers, the largest score and the
 threshold; the backward pass reads the scores again and writes the gradient, 8n bytes. With
 ``a = alpha - 1``, z the scores less the largest, and ``p ** a = a z + s`` on the support,
 the loss needs one sum over it: ``(a sum(p z) + (1 - s) / a) / alpha - z_y``.
@@ -14,7 +14,8 @@ from torch import Tensor
 
 from huashi._kernel.memory import in_huge_pages
 from huashi._kernel.numba import compiled, part_of, threaded
-from huashi.entmax.cpu.mappings import peak_of, reach, rows_of, threshold, write
+from huashi.entmax.cpu.mappings import rows_of, write
+from huashi.entmax.cpu.threshold import gather_near, peak_of, threshold
 
 
 @compiled
@@ -46,7 +47,7 @@ def _forward(part, parts, x, target, alpha, ignore, smoothing, loss, edges):
             edges[row, :] = 0
             continue
         peak = peak_of(x[row])
-        k = reach(x[row], peak, a, found)
+        k = gather_near(x[row], peak, a, found)
         edge = threshold(found[:k], peak, a)
         write(found[:k], peak, a, edge, one, p[:k])
         if a == 0.5 or a == 1.0:

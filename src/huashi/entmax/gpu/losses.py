@@ -1,9 +1,9 @@
 """The losses of entmax in Triton: no probabilities are stored, in neither direction.
 
-Forward reads the ``b n`` bytes of a row once (see ``gpu.py``) and writes a loss, the largest score
-and the threshold; backward reads them and writes the gradient, ``2 b n`` bytes, in one pass, and
-another before it only for label smoothing and for alpha > 2. The formula is that of
-``cpu_losses.py``. A target that is no class makes its loss NaN: to raise would wait for the GPU.
+Forward reads the ``b n`` bytes of a row once (see ``gpu/mappings.py``) and writes a loss, the
+largest score and the threshold; backward reads them and writes the gradient, ``2 b n`` bytes, in
+one pass, after another one only for label smoothing and for alpha > 2. The formula is that of
+``cpu/losses.py``. A target that is no class makes its loss NaN: to raise would wait for the GPU.
 """
 
 # The types of a kernel are Triton's, not Python's, and a branch of it needs its else:

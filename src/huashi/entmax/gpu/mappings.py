@@ -92,7 +92,7 @@ def _slopes(y, a, KIND: tl.constexpr):
 
 @triton.jit
 def _slope_in_alpha(y, g, mean, a):
-    """Less the gradient in alpha, of these entries; see ``cpu.py`` for the two forms."""
+    """Less the gradient in alpha, of these entries; see ``cpu/mappings.py`` for the two forms."""
     a = a.to(tl.float32)
     log = tl.log(tl.where(y > 0.0, y, 1.0))
     if a > 0.5:
@@ -162,7 +162,7 @@ def launch_of(n: int, most: int) -> Launch:
 
 
 def kind_of(alpha: Tensor | float) -> str:
-    """Of what is solved for, see ``gpu_threshold.py``."""
+    """Of what is solved for, see ``gpu/threshold.py``."""
     return "power" if isinstance(alpha, Tensor) else KINDS.get(alpha, "power")
 
 
@@ -183,13 +183,23 @@ def forward(x: Tensor, alpha: Tensor | float) -> Tensor:
     return y
 
 
-def backward(grad: Tensor, y: Tensor, alpha: Tensor | float) -> tuple[Tensor, Tensor]:
-    """(..., n), (..., n) -> (..., n), with ``y`` the result of :func:`forward`; and (rows,)."""
+def backward(grad: Tensor, y: Tensor, alpha: float) -> Tensor:
+    """The gradient in x: (..., n), (..., n) -> (..., n), with ``y`` what :func:`forward` gave."""
+    return _gradients(grad, y, alpha, dalpha=None)
+
+
+def backward_by_row(grad: Tensor, y: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
+    """The gradients in x and alpha: (..., n), (..., n), (rows,) -> (..., n), (rows,) float64."""
+    dalpha = y.new_empty(len(alpha), dtype=torch.float64)
+    return _gradients(grad, y, alpha, dalpha), dalpha
+
+
+def _gradients(grad: Tensor, y: Tensor, alpha: Tensor | float, dalpha: Tensor | None) -> Tensor:
+    """The gradient in x; the one in alpha is written to ``dalpha``, if given."""
     grad, y, n = grad.contiguous(), y.contiguous(), y.shape[-1]
-    dx, rows = torch.empty_like(y), y.numel() // n
+    dx = torch.empty_like(y)
     by_row = alpha.contiguous() if isinstance(alpha, Tensor) else None
-    dalpha = None if by_row is None else y.new_empty(rows, dtype=torch.float64)
     launch = launch_of(n, MOST_BACKWARD)._asdict()
     given = grad, y, by_row, dx, dalpha, number_of(alpha), n
-    _backward[(rows,)](*given, KIND=kind_of(alpha), **launch)
-    return dx, y.new_empty(0, dtype=torch.float64) if dalpha is None else dalpha
+    _backward[(y.numel() // n,)](*given, KIND=kind_of(alpha), **launch)
+    return dx

@@ -13,9 +13,10 @@ KIND           p, on the support                           an entry costs, in ea
                                                            exponentials, 2 divisions; 2 to 8
 =============  ==========================================  ==================================
 
-The steps are those of ``cpu.py``. They never pass the root, so that where one does, or is none, is
-where rounding begins. Numbers of a row are in float64, its entries in float32 but for alpha > 2:
-there, WIDE, they are in float64 too, as what is near the threshold is steep.
+The steps are those of ``cpu/threshold.py``. They never pass the root: a step that
+does, or that does not move, comes from rounding, and ends the search. Numbers of a row are in
+float64, its entries in float32. For alpha > 2, where the function is steep near the threshold, the
+entries are in float64 too (WIDE).
 """
 
 # The types of a kernel are Triton's, not Python's, and a branch of it needs its else:
@@ -219,7 +220,7 @@ def factor(
     BLOCK: tl.constexpr,
     LONG: tl.constexpr,
 ):
-    """What makes a row sum to 1: for large alpha no threshold does, as it is a number."""
+    """What makes a row sum to 1: for large alpha no threshold of finite precision does."""
     if KIND == "power" and WIDE:
         total = power_sums(x, x_ptr, peak, a, t, n, WIDE, BLOCK, LONG)[0] * tl.exp(-t)
         return tl.where((a > 1.0) & (total != 0.0), 1.0 / total, 1.0).to(tl.float32)

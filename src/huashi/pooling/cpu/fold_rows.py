@@ -12,24 +12,29 @@ NaN the larger one, as row-major order has it, whatever the order of the folds.
 
 # ruff: noqa: ANN001, ANN201, ANN202  (Numba infers the types of a kernel)
 
+from typing import NamedTuple
+
 import numpy as np
 
-from huashi._kernel.numba import inlined, maximum, minimum, narrow, part_of, threaded, wide
-from huashi.pooling.cpu.fold_bands import (
+from huashi._kernel.bfloat16 import narrow, wide
+from huashi._kernel.numba import inlined, part_of, threaded
+from huashi._kernel.select import maximum, minimum
+from huashi.pooling.cpu.fold_elements import (
     ABS,
     AS_IS,
-    BEFORE,
-    DILATION,
     DIVIDE,
-    KERNEL,
-    LENGTH,
     MAX,
     MIN,
     SQUARE,
-    STRIDE,
+    Extremum,
+    Factors,
+    Fold,
     copy_changed,
-    span,
     store,
+)
+from huashi.pooling.cpu.windows import (
+    Windows,
+    span,
 )
 
 FAR = np.int32(2**30)  # the offset of what is absent: larger than any
@@ -37,7 +42,7 @@ FAR = np.int32(2**30)  # the offset of what is absent: larger than any
 
 @inlined
 def _join(line, row, out, fold, change):
-    """Fold a row into a line; NaN wins. In place a maximum would be a store under a condition."""
+    """Fold a line and a row; NaN wins. In place a maximum would become a conditional store."""
     if fold == MAX:
         for i in range(out.size):
             out[i] = maximum(line[i], wide(row[i]))
@@ -56,8 +61,10 @@ def _join(line, row, out, fold, change):
 
 
 @inlined
-def _deal(line, hands, stride, unit):
-    """Every ``stride``-th element into one hand, from each of the first ``stride`` on."""
+def _deal(scratch, dealt, size, windows):
+    """Deal out the first ``size`` numbers: every stride-th element into the same hand."""
+    line, hands = scratch[:size], scratch[dealt : dealt + size]
+    stride, unit = windows.axes[2].stride, windows.unit
     n = line.size // stride  # of a hand
     if unit > 1:
         for i in range(line.size // unit):
@@ -79,72 +86,129 @@ def _deal(line, hands, stride, unit):
                 hand[i] = line[stride * i + phase]
 
 
-@inlined
-def _hand(axis, windows):
-    """How many elements of a row are dealt into one hand."""
-    return windows + axis[DILATION] * (axis[KERNEL] - 1) // axis[STRIDE]
+class Lines(NamedTuple):
+    """Where in a scratch the lines lie that rows of windows are folded into; all in numbers."""
+
+    low: int
+    """What of a row of the input is read: the first number,"""
+    high: int
+    """and the one after the last."""
+    start: int
+    """Where in a line the first of them lies."""
+    pitch: int
+    """From one line to the next."""
+    hand: int
+    """How long the hands are that a line is dealt into, one for each phase of the stride."""
+    spare: int
+    """Where the line begins that takes turns with the one that is folded into,"""
+    dealt: int
+    """where the hands do,"""
+    joined: int
+    """and where the two rooms that these are folded into."""
+    size: int
+    """Of the whole scratch."""
+
+
+class Inside(NamedTuple):
+    """Which elements of a window lie in the input, along each of the first two axes."""
+
+    a: tuple[int, int]
+    """The first, and the one after the last."""
+    b: tuple[int, int]
+    left: int
+    """How many rows that are."""
 
 
 @inlined
-def _inside(axis, window):
+def _lines(windows, n, rows):
+    """The scratch for ``rows`` rows of windows at once, of ``n`` numbers each."""
+    axis, unit = windows.axes[2], windows.unit
+    hand = (n // unit + axis.dilation * (axis.kernel - 1) // axis.stride) * unit
+    pitch = hand * axis.stride
+    low, high, start = span(axis, 1, pitch // unit)
+    spare, dealt, joined = rows * pitch, (rows + 1) * pitch, (2 * rows + 1) * pitch
+    size = joined + 2 * rows * hand
+    return Lines(low * unit, high * unit, start * unit, pitch, hand, spare, dealt, joined, size)
+
+
+@inlined
+def _along(axis, window):
     """Which elements of a window lie in the input: the first, and the one after the last."""
-    begin, step = axis[BEFORE] - window * axis[STRIDE], axis[DILATION]
+    begin, step = axis.before - window * axis.stride, axis.dilation
     first = max(0, (begin + step - 1) // step)
-    return first, max(first, min(axis[KERNEL], (axis[LENGTH] - 1 + begin) // step + 1))
+    return first, max(first, min(axis.kernel, (axis.length - 1 + begin) // step + 1))
+
+
+@inlined
+def _inside(axes, a, b):
+    (a_first, a_last), (b_first, b_last) = _along(axes[0], a), _along(axes[1], b)
+    left = (a_last - a_first) * (b_last - b_first)
+    return Inside((a_first, a_last), (b_first, b_last), left)
+
+
+@inlined
+def _element(axis, window, j):
+    """Where along an axis the j-th element of a window lies."""
+    return window * axis.stride - axis.before + j * axis.dilation
+
+
+@inlined
+def _further(windows, size, j):
+    """Where, after the first of them, the hand lies that holds the j-th element of the windows."""
+    shift = windows.axes[2].dilation * j
+    stride = windows.axes[2].stride
+    return shift % stride * size + shift // stride * windows.unit
 
 
 @threaded
-def fold(part, parts, x, y, axes, unit, rows, fold, change, finish, counts, along, identity):
+def fold(part, parts, x, y, windows, fold, divisors, rows):
     """Fold windows, (planes, A, B, W * unit) -> (planes, windows of A, of B, of W * unit).
 
-    ``rows`` is how many rows of windows fit into the cache at once; the other arguments are those
-    of :func:`huashi.pooling.cpu.fold_bands.sweep`.
+    ``rows`` is how many rows of windows fit into the cache at once.
     """
-    k, stride, step, n = axes[2, KERNEL], axes[2, STRIDE], axes[2, DILATION], y.shape[3]
-    hand = _hand(axes[2], n // unit) * unit
-    pitch, plane = hand * stride, y.shape[1] * y.shape[2]
-    low, high, start = span(axes[2], 1, pitch // unit)
-    low, high, start = low * unit, high * unit, start * unit
-    spare, dealt, joined = rows * pitch, (rows + 1) * pitch, (2 * rows + 1) * pitch
-    scratch = np.full(joined + 2 * rows * hand, identity)
+    windows, fold, divisors = Windows(*windows), Fold(*fold), Factors(*divisors)
+    axes, n, plane = windows.axes, y.shape[3], y.shape[1] * y.shape[2]
+    lines = _lines(windows, n, rows)
+    scratch = np.full(lines.size, fold.identity)
     each = (plane + rows - 1) // rows
     for task in part_of(y.shape[0] * each, part, parts):
         p, first = task // each, task % each * rows
         count = min(rows, plane - first)
         for r in range(count):
             a, b = (first + r) // y.shape[2], (first + r) % y.shape[2]
-            (a_first, a_last), (b_first, b_last) = _inside(axes[0], a), _inside(axes[1], b)
-            left = (a_last - a_first) * (b_last - b_first)
-            if left == 0:
-                scratch[r * pitch : (r + 1) * pitch] = identity
-            turn = 1 - left % 2  # the last one writes the line, the others this and the spare one
+            mine, inside = r * lines.pitch, _inside(axes, a, b)
+            if inside.left == 0:
+                scratch[mine : mine + lines.pitch] = fold.identity
+            turn = 1 - inside.left % 2  # the last one writes the line, the others take turns
             begun = False
-            for ja in range(a_first, a_last):
-                ra = a * axes[0, STRIDE] - axes[0, BEFORE] + ja * axes[0, DILATION]
-                for jb in range(b_first, b_last):
-                    rb = b * axes[1, STRIDE] - axes[1, BEFORE] + jb * axes[1, DILATION]
-                    into = start + (spare if turn else r * pitch)
-                    before = start + (r * pitch if turn else spare)
-                    given, out = x[p, ra, rb, low:high], scratch[into : into + high - low]
+            for ja in range(inside.a[0], inside.a[1]):
+                ra = _element(axes[0], a, ja)
+                for jb in range(inside.b[0], inside.b[1]):
+                    rb = _element(axes[1], b, jb)
+                    into = lines.start + (lines.spare if turn else mine)
+                    before = lines.start + (mine if turn else lines.spare)
+                    given = x[p, ra, rb, lines.low : lines.high]
+                    out = scratch[into : into + given.size]
                     if begun:
-                        _join(scratch[before:], given, out, fold, change)
+                        _join(scratch[before:], given, out, fold.kind, fold.change)
                     else:
-                        copy_changed(given, out, change)
+                        copy_changed(given, out, fold.change)
                     begun, turn = True, 1 - turn
-        now, size = 0, count * hand
-        if stride > 1:
-            _deal(scratch[: size * stride], scratch[dealt : dealt + size * stride], stride, unit)
-            now = dealt
-        hands, length = now, size - hand + n
-        for j in range(1, k):
-            further = scratch[hands + step * j % stride * size + step * j // stride * unit :]
-            into = joined + j % 2 * rows * hand
-            _join(scratch[now:], further, scratch[into : into + length], fold, AS_IS)
+        now, size = 0, count * lines.hand
+        if axes[2].stride > 1:
+            _deal(scratch, lines.dealt, size * axes[2].stride, windows)
+            now = lines.dealt
+        hands, length = now, size - lines.hand + n
+        for j in range(1, axes[2].kernel):
+            further = scratch[hands + _further(windows, size, j) :]
+            into = lines.joined + j % 2 * rows * lines.hand
+            _join(scratch[now:], further, scratch[into : into + length], fold.kind, AS_IS)
             now = into
         for r in range(count):
             a, b = (first + r) // y.shape[2], (first + r) % y.shape[2]
-            count = counts[a, b] if finish & DIVIDE else identity
-            store(scratch[now + r * hand :], y[p, a, b], unit, count, along, finish)
+            divisor = divisors.rows[a, b] if fold.finish & DIVIDE else fold.identity
+            line = scratch[now + r * lines.hand :]
+            store(line, y[p, a, b], windows.unit, divisor, divisors.along, fold.finish)
 
 
 @inlined
@@ -184,15 +248,12 @@ def _best(line, at, row, further, j, out, found, sign):
 
 
 @threaded
-def pick(part, parts, x, y, offsets, axes, unit, rows, sign, nowhere, identity):
+def pick(part, parts, x, y, offsets, windows, sought, rows):
     """The extremum of each window, and its offset: (planes, A, B, W * unit) to two of windows."""
-    k, stride, step, n = axes[2, KERNEL], axes[2, STRIDE], axes[2, DILATION], y.shape[3]
-    hand = _hand(axes[2], n // unit) * unit
-    pitch, plane = hand * stride, y.shape[1] * y.shape[2]
-    low, high, start = span(axes[2], 1, pitch // unit)
-    low, high, start = low * unit, high * unit, start * unit
-    spare, dealt, joined = rows * pitch, (rows + 1) * pitch, (2 * rows + 1) * pitch
-    values = np.full(joined + 2 * rows * hand, identity)
+    windows, sought = Windows(*windows), Extremum(*sought)
+    axes, n, plane = windows.axes, y.shape[3], y.shape[1] * y.shape[2]
+    lines = _lines(windows, n, rows)
+    values = np.full(lines.size, sought.identity)
     places = np.full(values.size, FAR)
     each = (plane + rows - 1) // rows
     for task in part_of(y.shape[0] * each, part, parts):
@@ -200,46 +261,46 @@ def pick(part, parts, x, y, offsets, axes, unit, rows, sign, nowhere, identity):
         count = min(rows, plane - first)
         for r in range(count):
             a, b = (first + r) // y.shape[2], (first + r) % y.shape[2]
-            (a_first, a_last), (b_first, b_last) = _inside(axes[0], a), _inside(axes[1], b)
-            left = (a_last - a_first) * (b_last - b_first)
-            if left == 0:
-                values[r * pitch : (r + 1) * pitch] = identity
-                places[r * pitch : (r + 1) * pitch] = FAR
-            turn = 1 - left % 2  # the last one writes the line, the others this and the spare one
+            mine, inside = r * lines.pitch, _inside(axes, a, b)
+            if inside.left == 0:
+                values[mine : mine + lines.pitch] = sought.identity
+                places[mine : mine + lines.pitch] = FAR
+            turn = 1 - inside.left % 2  # the last one writes the line, the others take turns
             begun = False
-            for ja in range(a_first, a_last):
-                ra = a * axes[0, STRIDE] - axes[0, BEFORE] + ja * axes[0, DILATION]
-                for jb in range(b_first, b_last):
-                    rb = b * axes[1, STRIDE] - axes[1, BEFORE] + jb * axes[1, DILATION]
-                    into = start + (spare if turn else r * pitch)
-                    before = start + (r * pitch if turn else spare)
-                    given, j = x[p, ra, rb, low:high], np.int32((ja * axes[1, KERNEL] + jb) * k)
-                    out = values[into : into + high - low]
-                    found = places[into : into + high - low]
+            for ja in range(inside.a[0], inside.a[1]):
+                ra = _element(axes[0], a, ja)
+                for jb in range(inside.b[0], inside.b[1]):
+                    rb = _element(axes[1], b, jb)
+                    into = lines.start + (lines.spare if turn else mine)
+                    before = lines.start + (mine if turn else lines.spare)
+                    given = x[p, ra, rb, lines.low : lines.high]
+                    j = np.int32((ja * axes[1].kernel + jb) * axes[2].kernel)
+                    out, found = values[into : into + given.size], places[into : into + given.size]
                     if begun:
-                        _better(values[before:], places[before:], given, j, out, found, sign)
+                        line, at = values[before:], places[before:]
+                        _better(line, at, given, j, out, found, sought.sign)
                     else:
                         copy_changed(given, out, AS_IS)
                         found[:] = j
                     begun, turn = True, 1 - turn
-        now, size = 0, count * hand
-        if stride > 1:
-            _deal(values[: size * stride], values[dealt : dealt + size * stride], stride, unit)
-            _deal(places[: size * stride], places[dealt : dealt + size * stride], stride, unit)
-            now = dealt
-        hands, length = now, size - hand + n
-        for j in range(1, k):
-            beside = hands + step * j % stride * size + step * j // stride * unit
-            into = joined + j % 2 * rows * hand
+        now, size = 0, count * lines.hand
+        if axes[2].stride > 1:
+            _deal(values, lines.dealt, size * axes[2].stride, windows)
+            _deal(places, lines.dealt, size * axes[2].stride, windows)
+            now = lines.dealt
+        hands, length = now, size - lines.hand + n
+        for j in range(1, axes[2].kernel):
+            beside = hands + _further(windows, size, j)
+            into = lines.joined + j % 2 * rows * lines.hand
             out, found = values[into : into + length], places[into : into + length]
             line, at, row, further = values[now:], places[now:], values[beside:], places[beside:]
-            _best(line, at, row, further, np.int32(j), out, found, sign)
+            _best(line, at, row, further, np.int32(j), out, found, sought.sign)
             now = into
         for r in range(count):
             a, b = (first + r) // y.shape[2], (first + r) % y.shape[2]
-            line, at = values[now + r * hand :], places[now + r * hand :]
+            line, at = values[now + r * lines.hand :], places[now + r * lines.hand :]
             out, found = y[p, a, b], offsets[p, a, b]
             for i in range(n):
                 value, place = line[i], at[i]
                 out[i] = narrow(value, out)
-                found[i] = place if place < FAR else nowhere
+                found[i] = place if place < FAR else sought.nowhere

@@ -12,15 +12,45 @@ are wanted hold real ones.
 # ruff: noqa: ANN001, ANN201, ANN202  (Numba infers the types of a kernel)
 
 import functools
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from huashi._kernel.numba import compiled, inlined, larger, narrow, part_of, smaller, threaded, wide
-from huashi.pooling.cpu.fold_bands import BEFORE, DILATION, KERNEL, LENGTH, STRIDE, every
-from huashi.pooling.cpu.window_means import place
+from huashi._kernel.bfloat16 import narrow, wide
+from huashi._kernel.numba import compiled, inlined, part_of, threaded
+from huashi._kernel.select import larger, smaller
+from huashi.pooling.cpu.windows import Windows, every, place
 
 NOWHERE = 255  # the offset of no element
-_SMALLER, _LARGER = 1, 2  # what of an exchange anything depends on
+_SMALLER, _LARGER = 1, 2  # which of the two numbers of an exchange is needed
+
+
+class Ranking(NamedTuple):
+    """Which of the sorted elements of a window count, for a window of each size that there is."""
+
+    ranks: Any
+    """Their ranks, (levels, ranks), -1 for none; a level is one number of elements."""
+    shares: Any
+    """Their shares in the result, (levels, ranks, channels or 1)."""
+    levels: Any
+    """The level of each number of elements."""
+    counts: Any
+    """How many elements each row of windows has along the first two axes."""
+    runs: Any
+    """The windows along a row that have as many elements along it: (first, stop, elements)."""
+    absent: Any
+    """What stands for an element outside the input."""
+    mean: bool
+    """A mean of the largest, else a quantile."""
+
+
+class Row(NamedTuple):
+    """A row of windows: its lanes in the scratch, and where it lies in the first two axes."""
+
+    at: int
+    width: int
+    a: int
+    b: int
 
 
 @functools.lru_cache(maxsize=256)
@@ -80,24 +110,24 @@ def _exchange_marked(a, b, marks, others):
 
 
 @inlined
-def _gather(x, buffer, marks, at, q, windows, axes, spans, unit, absent, mean, marked):
-    """The elements of the q-th row of windows, and their marks, to the lanes from ``at`` on."""
-    none = np.int32(-1 if mean else buffer.shape[0])
-    rest, width, k = q % (windows[0] * windows[1]), windows[2] * unit, buffer.shape[0]
-    p, a, b, j = q // (windows[0] * windows[1]), rest // windows[1], rest % windows[1], 0
-    for ja in range(axes[0, KERNEL]):
-        top = a * axes[0, STRIDE] - axes[0, BEFORE] + ja * axes[0, DILATION]
-        for jb in range(axes[1, KERNEL]):
-            left = b * axes[1, STRIDE] - axes[1, BEFORE] + jb * axes[1, DILATION]
-            inside = 0 <= top < axes[0, LENGTH] and 0 <= left < axes[1, LENGTH]
-            for jw in range(axes[2, KERNEL]):
+def _gather(plane, buffer, marks, row, windows, spans, ranking, marked):
+    """The elements of a row of windows, and their marks, to the lanes that are the row's."""
+    (axes, unit), (at, width, a, b), k = windows, row, buffer.shape[0]
+    absent, mean, j = ranking.absent, ranking.mean, 0
+    none = np.int32(-1 if mean else k)
+    for ja in range(axes[0].kernel):
+        top = a * axes[0].stride - axes[0].before + ja * axes[0].dilation
+        for jb in range(axes[1].kernel):
+            left = b * axes[1].stride - axes[1].before + jb * axes[1].dilation
+            inside = 0 <= top < axes[0].length and 0 <= left < axes[1].length
+            for jw in range(axes[2].kernel):
                 lane = buffer[j, at : at + width]
                 first, start = spans[jw, 0] * unit, spans[jw, 2] * unit
                 last = spans[jw, 1] * unit if inside else first
                 for i in range(first):
                     lane[i] = absent
                 if last > first:
-                    every(x[p, top, left][start:], lane[first:last], axes[2, STRIDE], unit)
+                    every(plane[top, left][start:], lane[first:last], axes[2].stride, unit)
                 for i in range(last, width):
                     lane[i] = absent
                 if marked:
@@ -171,8 +201,9 @@ def _result(buffer, line, begin, stop, ranks, shares, channel, unit, mean):
 
 
 @compiled
-def _tell(marks, found, begin, stop, rank, mean, k):
+def _places_of_rank(marks, found, begin, stop, rank, mean):
     """Which elements are of one rank."""
+    k = marks.shape[0]
     if rank < 0:
         found[:] = NOWHERE
     elif mean:
@@ -187,89 +218,95 @@ def _tell(marks, found, begin, stop, rank, mean, k):
 
 
 @threaded
-def pool(
-    part,
-    parts,
-    x,
-    y,
-    offsets,
-    axes,
-    unit,
-    rows,
-    block,
-    swaps,
-    ranks,
-    shares,
-    levels,
-    counts,
-    runs,
-    absent,
-    mean,
-    marked,
-):
+def pool(part, parts, x, y, offsets, windows, tile, swaps, ranking, marked):
     """(planes, A, B, W * unit) -> (planes, windows of A, of B, of W * unit).
 
-    ``runs`` are the windows of a row that have as many elements along it, which times ``counts``
-    are all; ``levels`` says of so many elements which ``ranks`` count, and which ``shares`` they
-    have. ``offsets`` are (ranks, the shape of y), if ``marked``.
+    ``tile`` is how many rows of windows are sorted at once, and how many lanes the cache holds;
+    ``swaps`` are from :func:`network`; ``offsets`` are (ranks, the shape of y), if ``marked``.
     """
-    k, width = axes[0, KERNEL] * axes[1, KERNEL] * axes[2, KERNEL], y.shape[3]
-    windows, number = (y.shape[1], y.shape[2], width // unit), y.shape[0] * y.shape[1] * y.shape[2]
-    spans = np.empty((axes[2, KERNEL], 3), np.int64)
-    for jw in range(axes[2, KERNEL]):
-        first, last, start = place(axes[2], jw, windows[2])
-        if first < last:
-            spans[jw] = first, last, start
-        else:  # of no window
-            spans[jw] = 0
-    buffer, line = np.full((k, rows * width), absent), np.full(rows * width, absent)
+    windows, ranking = Windows(*windows), Ranking(*ranking)
+    (axes, unit), (rows, block), mean = windows, tile, ranking.mean
+    k, width = axes[0].kernel * axes[1].kernel * axes[2].kernel, y.shape[3]
+    rows_of_plane, number = y.shape[1] * y.shape[2], y.shape[0] * y.shape[1] * y.shape[2]
+    spans = _spans(axes[2], width // unit)
+    buffer, line = np.full((k, rows * width), ranking.absent), np.full(rows * width, ranking.absent)
     marks = np.full((k, rows * width if marked else 1), np.int32(0))
     spoiled = np.full(rows * width, False)
-    out, told = y.reshape(number, width), offsets.reshape(offsets.shape[0], -1, width)
+    out, found = y.reshape(number, width), offsets.reshape(offsets.shape[0], -1, width)
     for task in part_of((number + rows - 1) // rows, part, parts):
         low, high = task * rows, min(number, task * rows + rows)
         lanes = (high - low) * width
         for q in range(low, high):
-            at = (q - low) * width
-            _gather(x, buffer, marks, at, q, windows, axes, spans, unit, absent, mean, marked)
+            p, rest = q // rows_of_plane, q % rows_of_plane
+            row = Row((q - low) * width, width, rest // y.shape[2], rest % y.shape[2])
+            _gather(x[p], buffer, marks, row, windows, spans, ranking, marked)
         odd = _has_nan(buffer, lanes)
         if odd:
             _find_nan(buffer, marks, lanes, spoiled, mean, marked)
         _sort(buffer, marks, swaps, lanes, block, marked)
         for q in range(low, high):
-            p, rest = q // (windows[0] * windows[1]), q % (windows[0] * windows[1])
-            count, at = counts[rest // windows[1], rest % windows[1]], (q - low) * width
-            channel = p % shares.shape[2]
-            for run in range(runs.shape[0]):
-                level = levels[count * runs[run, 2]]
-                begin, stop = at + runs[run, 0] * unit, at + runs[run, 1] * unit
-                rank, share = ranks[level], shares[level]
-                _result(buffer, line, begin, stop, rank, share, channel, unit, mean)
-                if marked:
-                    for r in range(told.shape[0]):
-                        found = told[r, q, begin - at : stop - at]
-                        _tell(marks, found, begin, stop, rank[r], mean, k)
-            row, target = line[at : at + width], out[q]
+            p, rest = q // rows_of_plane, q % rows_of_plane
+            row = Row((q - low) * width, width, rest // y.shape[2], rest % y.shape[2])
+            _results(buffer, line, row, ranking, p % ranking.shares.shape[2], unit)
+            if marked:
+                _places(marks, found, q, row, ranking, unit)
+            results, target = line[row.at : row.at + width], out[q]
             if odd:
                 for i in range(width):
-                    if spoiled[at + i]:
-                        row[i] = np.nan
+                    if spoiled[row.at + i]:
+                        results[i] = np.nan
                         if marked and not mean:
-                            told[:, q, i] = NOWHERE
+                            found[:, q, i] = NOWHERE
             for i in range(width):
-                target[i] = narrow(row[i], target)
+                target[i] = narrow(results[i], target)
+
+
+@compiled
+def _spans(axis, windows):
+    """Of each element along an axis: the first window that has it, the last, and its place."""
+    spans = np.empty((axis.kernel, 3), np.int64)
+    for j in range(axis.kernel):
+        first, last, start = place(axis, j, windows)
+        if first < last:
+            spans[j] = first, last, start
+        else:  # of no window
+            spans[j] = 0
+    return spans
+
+
+@inlined
+def _results(buffer, line, row, ranking, channel, unit):
+    """What the windows of a row give, from their sorted elements."""
+    count, runs = ranking.counts[row.a, row.b], ranking.runs
+    for run in range(runs.shape[0]):
+        level = ranking.levels[count * runs[run, 2]]
+        begin, stop = row.at + runs[run, 0] * unit, row.at + runs[run, 1] * unit
+        rank, share = ranking.ranks[level], ranking.shares[level]
+        _result(buffer, line, begin, stop, rank, share, channel, unit, ranking.mean)
+
+
+@inlined
+def _places(marks, found, q, row, ranking, unit):
+    """Which elements the windows of row ``q`` are made of, for ``found``, (ranks, rows, width)."""
+    count, runs = ranking.counts[row.a, row.b], ranking.runs
+    for run in range(runs.shape[0]):
+        rank = ranking.ranks[ranking.levels[count * runs[run, 2]]]
+        begin, stop = runs[run, 0] * unit, runs[run, 1] * unit
+        for r in range(found.shape[0]):
+            of_run = found[r, q, begin:stop]
+            _places_of_rank(marks, of_run, row.at + begin, row.at + stop, rank[r], ranking.mean)
 
 
 @threaded
-def scatter(
-    part, parts, grad, offsets, dx, axes, unit, shifts, shares, levels, counts, runs, band, zero
-):
+def scatter(part, parts, grad, offsets, dx, windows, shifts, ranking, band, zero):
     """The shares of each gradient to the elements of its ranks; a task owns ``band`` rows of dx.
 
     ``shifts`` says how far from the first element of a window each of its offsets lies.
     """
+    (axes, unit), ranking = Windows(*windows), Ranking(*ranking)
+    shares, levels, counts, runs = ranking.shares, ranking.levels, ranking.counts, ranking.runs
     bands = (dx.shape[1] + band - 1) // band
-    length, reach = dx.shape[2] * dx.shape[3], axes[0, DILATION] * (axes[0, KERNEL] - 1)
+    length, reach = dx.shape[2] * dx.shape[3], axes[0].dilation * (axes[0].kernel - 1)
     scratch = np.full(band * length, zero)
     for task in part_of(dx.shape[0] * bands, part, parts):
         p, low = task // bands, task % bands * band
@@ -279,12 +316,12 @@ def scatter(
             mine[i] = zero
         channel = p % shares.shape[2]
         for a in range(grad.shape[1]):
-            top = a * axes[0, STRIDE] - axes[0, BEFORE]
+            top = a * axes[0].stride - axes[0].before
             if top >= high or top + reach < low:
                 continue
             for b in range(grad.shape[2]):
-                left = (b * axes[1, STRIDE] - axes[1, BEFORE]) * dx.shape[3]
-                start = (top - low) * length + left - axes[2, BEFORE] * unit
+                left = (b * axes[1].stride - axes[1].before) * dx.shape[3]
+                start = (top - low) * length + left - axes[2].before * unit
                 given = grad[p, a, b]
                 for run in range(runs.shape[0]):
                     level = levels[counts[a, b] * runs[run, 2]]
@@ -296,7 +333,7 @@ def scatter(
                                 i = o * unit + c
                                 j = found[i]
                                 if j != NOWHERE:
-                                    at = start + o * axes[2, STRIDE] * unit + c + shifts[j]
+                                    at = start + o * axes[2].stride * unit + c + shifts[j]
                                     if 0 <= at < mine.size:
                                         weight = weights[channel if alone else c]
                                         mine[at] += weight * wide(given[i])
@@ -306,15 +343,17 @@ def scatter(
 
 
 @threaded
-def slopes(part, parts, x, grad, offsets, out, axes, unit, shifts, levels, counts, runs):
+def slopes(part, parts, x, grad, offsets, out, windows, shifts, ranking):
     """What each share is worth: the gradients times the elements, (planes, levels, ranks, unit)."""
+    (axes, unit), ranking = Windows(*windows), Ranking(*ranking)
+    levels, counts, runs = ranking.levels, ranking.counts, ranking.runs
     for p in part_of(x.shape[0], part, parts):
         plane = x[p].reshape(x.shape[1] * x.shape[2] * x.shape[3])
         for a in range(grad.shape[1]):
-            top = (a * axes[0, STRIDE] - axes[0, BEFORE]) * x.shape[2]
+            top = (a * axes[0].stride - axes[0].before) * x.shape[2]
             for b in range(grad.shape[2]):
-                left = (top + b * axes[1, STRIDE] - axes[1, BEFORE]) * x.shape[3]
-                start, given = left - axes[2, BEFORE] * unit, grad[p, a, b]
+                left = (top + b * axes[1].stride - axes[1].before) * x.shape[3]
+                start, given = left - axes[2].before * unit, grad[p, a, b]
                 for run in range(runs.shape[0]):
                     level = levels[counts[a, b] * runs[run, 2]]
                     for r in range(offsets.shape[0]):
@@ -324,5 +363,5 @@ def slopes(part, parts, x, grad, offsets, out, axes, unit, shifts, levels, count
                                 i = o * unit + c
                                 j = found[i]
                                 if j != NOWHERE:
-                                    at = start + o * axes[2, STRIDE] * unit + c + shifts[j]
+                                    at = start + o * axes[2].stride * unit + c + shifts[j]
                                     total[c] += wide(given[i]) * wide(plane[at])

@@ -10,7 +10,9 @@ rows, large k, NaN), elements are put among the k largest so far one after the o
 
 import numpy as np
 
-from huashi._kernel.numba import compiled, inlined, larger, part_of, smaller, threaded, wide
+from huashi._kernel.bfloat16 import wide
+from huashi._kernel.numba import compiled, inlined, part_of, threaded
+from huashi._kernel.select import larger, smaller
 
 BLOCK = 16  # elements that are compared side by side
 MOST = 64  # k for which groups pay

@@ -8,51 +8,61 @@ the memory where they do not.
 
 # ruff: noqa: ANN001, ANN201, ANN202  (Numba infers the types of a kernel)
 
+from typing import Any, NamedTuple
+
 import numpy as np
 
+from huashi._kernel.bfloat16 import narrow, wide
 from huashi._kernel.mathematics import exponential, logarithm, raised
-from huashi._kernel.numba import (
-    compiled,
-    inlined,
-    larger,
-    narrow,
-    part_of,
-    threaded,
-    wide,
-)
-from huashi.pooling.cpu.fold_bands import (
-    BEFORE,
-    DILATION,
-    KERNEL,
-    LENGTH,
-    STRIDE,
-    every,
-)
+from huashi._kernel.numba import compiled, inlined, part_of, threaded
+from huashi.pooling.cpu.fold_elements import Factors
+from huashi.pooling.cpu.windows import Windows, every, place
 
-LP, LP_MEAN, POWER, SOFT, LOG_SUM_EXP, STOCHASTIC = range(6)
-LEAST, MOST = 1e-30, 1e30  # between these a sum of squares or cubes has lost nothing
+KINDS = "lp", "lp_mean", "power", "soft", "log_sum_exp", "stochastic"
+LP, LP_MEAN, POWER, SOFT, LOG_SUM_EXP, STOCHASTIC = range(len(KINDS))
 NONE = -3.4028234663852886e38  # for an absent element of POWER: the least float32, not -inf
+ABSENT = {POWER: NONE, SOFT: -np.inf, LOG_SUM_EXP: -np.inf}  # of the others 0
+
+
+class Formula(NamedTuple):
+    """What is computed of each window; numbers are of the dtype that is computed in."""
+
+    kind: int
+    """One of KINDS, by its place in them."""
+    param: Any
+    """The exponent of a norm or power, the factor r of ``log_sum_exp``."""
+    eps: Any
+    """The floor of POWER."""
+    absent: Any
+    """What stands for an element outside the input."""
+
+
+class Sums(NamedTuple):
+    """What the elements of each window add up to, in lines as long as a row of windows."""
+
+    scale: Any
+    """The largest element, or what can be divided by, or subtracted, where that cannot."""
+    first: Any
+    second: Any
+
+
+def formula_of(kind: str, param: float, eps: float, number: Any) -> Formula:
+    """The formula for a kernel that computes in the dtype ``number``."""
+    place = KINDS.index(kind)
+    return Formula(place, number(param), number(eps), number(ABSENT.get(place, 0.0)))
 
 
 @inlined
-def place(axis, j, size):
-    """The windows whose j-th element is real, from the first to before the last; where it is."""
-    offset = j * axis[DILATION] - axis[BEFORE]
-    first = max(0, -(offset // axis[STRIDE]))
-    last = max(first, min(size, (axis[LENGTH] - 1 - offset) // axis[STRIDE] + 1))
-    return first, last, first * axis[STRIDE] + offset
-
-
-@inlined
-def _gather(x, buffer, p, a, b, axes, unit, absent):
+def gather_row(plane, buffer, a, b, windows, absent):
     """The elements of a row of windows, (K, lanes)."""
+    axes, unit = windows.axes, windows.unit
     j, size = 0, buffer.shape[1] // unit
-    for ja in range(axes[0, KERNEL]):
-        top = a * axes[0, STRIDE] - axes[0, BEFORE] + ja * axes[0, DILATION]
-        for jb in range(axes[1, KERNEL]):
-            left = b * axes[1, STRIDE] - axes[1, BEFORE] + jb * axes[1, DILATION]
-            inside = 0 <= top < axes[0, LENGTH] and 0 <= left < axes[1, LENGTH]
-            for jw in range(axes[2, KERNEL]):
+    for ja in range(axes[0].kernel):
+        top = a * axes[0].stride - axes[0].before + ja * axes[0].dilation
+        for jb in range(axes[1].kernel):
+            left = b * axes[1].stride - axes[1].before + jb * axes[1].dilation
+            inside = 0 <= top < axes[0].length and 0 <= left < axes[1].length
+            for jw in range(axes[2].kernel):
                 lane = buffer[j]
                 first, last, start = place(axes[2], jw, size)
                 if not inside or last == first:
@@ -61,13 +71,14 @@ def _gather(x, buffer, p, a, b, axes, unit, absent):
                     lane[: first * unit] = absent
                     lane[last * unit :] = absent
                     real = lane[first * unit : last * unit]
-                    every(x[p, top, left][start * unit :], real, axes[2, STRIDE], unit)
+                    every(plane[top, left][start * unit :], real, axes[2].stride, unit)
                 j += 1
 
 
 @compiled
-def _change(buffer, out, kind, eps):
+def change(buffer, out, formula):
     """What the formula starts from: magnitudes, or what is left above a floor."""
+    kind, eps = formula.kind, formula.eps
     zero = eps * 0
     for j in range(buffer.shape[0]):
         lane, target = buffer[j], out[j]
@@ -87,8 +98,9 @@ def _change(buffer, out, kind, eps):
 
 
 @compiled
-def _add_up(buffer, scale, first, second, kind, param, slope):
+def add_up(buffer, sums, formula, slope):
     """The largest element of each window, and the two sums that its formula or slope needs."""
+    (scale, first, second), kind, param = sums, formula.kind, formula.param
     scale[:] = buffer[0]
     first[:] = 0
     second[:] = 0
@@ -135,11 +147,12 @@ def _add_up(buffer, scale, first, second, kind, param, slope):
 
 
 @compiled
-def _results(scale, first, second, count, counts, unit, kind, param, out):
-    """The pooled values, where a window has an element."""
+def results(sums, count, along, unit, formula, out):
+    """The pooled values, 0 where a window has no element; it has ``count`` times ``along``."""
+    (scale, first, second), kind, param = sums, formula.kind, formula.param
     one = out.dtype.type(1)
-    for o in range(counts.size):
-        n = count * counts[o]
+    for o in range(along.size):
+        n = count * along[o]
         for i in range(o * unit, (o + 1) * unit):
             if n == 0 or (scale[i] == 0 and kind != SOFT and kind != LOG_SUM_EXP):
                 out[i] = 0
@@ -157,10 +170,11 @@ def _results(scale, first, second, count, counts, unit, kind, param, out):
 
 
 @compiled
-def _slopes(first, second, count, counts, unit, kind, param, out):
+def slopes(sums, count, along, unit, formula, out):
     """The derivatives in the parameter; ``out`` holds the pooled values first."""
-    for o in range(counts.size):
-        n = count * counts[o]
+    first, second, kind, param = sums.first, sums.second, formula.kind, formula.param
+    for o in range(along.size):
+        n = count * along[o]
         for i in range(o * unit, (o + 1) * unit):
             if n == 0 or first[i] == 0:
                 out[i] = 0
@@ -170,8 +184,12 @@ def _slopes(first, second, count, counts, unit, kind, param, out):
 
 
 @compiled
-def _gradients(raw, first, second, scale, y, g, n, unit, kind, param, eps):
-    """Turn the elements of a row of windows, (K, lanes), into their gradients."""
+def gradients(raw, sums, y, g, n, formula):
+    """Turn the elements of a row of windows, (K, lanes), into their gradients.
+
+    Of each window: ``y`` the result, ``g`` its gradient, ``n`` how many elements it has.
+    """
+    (scale, first, _), kind, param, eps = sums, formula.kind, formula.param, formula.eps
     zero = eps * 0
     for j in range(raw.shape[0]):
         lane = raw[j]
@@ -197,46 +215,48 @@ def _gradients(raw, first, second, scale, y, g, n, unit, kind, param, eps):
 
 
 @threaded
-def formula(part, parts, x, y, axes, unit, kind, param, eps, absent, counts, along, slope):
+def pool(part, parts, x, y, windows, formula, counts, slope):
     """(planes, A, B, W * unit) -> (planes, windows of A, of B, of W * unit).
 
-    ``slope`` asks for the derivative in ``param`` instead. ``counts`` times ``along`` is how many
-    elements the windows really have, for the rows of windows and for those of a row.
+    ``slope`` asks for the derivative in the parameter instead. ``counts`` are Factors: how many
+    elements the windows really have.
     """
-    k = axes[0, KERNEL] * axes[1, KERNEL] * axes[2, KERNEL]
+    windows, formula, counts = Windows(*windows), Formula(*formula), Factors(*counts)
+    axes, unit, absent = windows.axes, windows.unit, formula.absent
+    k = axes[0].kernel * axes[1].kernel * axes[2].kernel
     rows = y.shape[1] * y.shape[2]
     tasks = y.shape[0] * rows
     buffer = np.full((k, y.shape[3]), absent)
     scale, first = np.full(y.shape[3], absent), np.full(y.shape[3], absent)
-    second, line = np.empty_like(scale), np.empty_like(scale)
+    sums, line = Sums(scale, first, np.empty_like(scale)), np.empty_like(scale)
     for task in part_of(tasks, part, parts):
         p, a, b = task // rows, task % rows // y.shape[2], task % y.shape[2]
-        _gather(x, buffer, p, a, b, axes, unit, absent)
-        _change(buffer, buffer, kind, eps)
-        _add_up(buffer, scale, first, second, kind, param, slope)
-        count = counts[a, b]
-        _results(scale, first, second, count, along, unit, kind, param, line)
+        gather_row(x[p], buffer, a, b, windows, absent)
+        change(buffer, buffer, formula)
+        add_up(buffer, sums, formula, slope)
+        count = counts.rows[a, b]
+        results(sums, count, counts.along, unit, formula, line)
         if slope:
-            _slopes(first, second, count, along, unit, kind, param, line)
+            slopes(sums, count, counts.along, unit, formula, line)
         out = y[p, a, b]
         for i in range(out.size):
             out[i] = narrow(line[i], out)
 
 
 @threaded
-def formula_backward(
-    part, parts, x, grad, dx, axes, unit, kind, param, eps, absent, counts, along, band
-):
-    """The gradient in x; a task owns ``band`` rows of ``dx``."""
-    k = axes[0, KERNEL] * axes[1, KERNEL] * axes[2, KERNEL]
+def pool_backward(part, parts, x, grad, dx, windows, formula, counts, band):
+    """The gradient of :func:`pool` in x; a task owns ``band`` rows of ``dx``."""
+    windows, formula, counts = Windows(*windows), Formula(*formula), Factors(*counts)
+    axes, unit, absent = windows.axes, windows.unit, formula.absent
+    k = axes[0].kernel * axes[1].kernel * axes[2].kernel
     bands = (dx.shape[1] + band - 1) // band
     tasks, length = dx.shape[0] * bands, dx.shape[2] * dx.shape[3]
-    reach = axes[0, DILATION] * (axes[0, KERNEL] - 1)
+    reach = axes[0].dilation * (axes[0].kernel - 1)
     lanes = grad.shape[3]
     scratch = np.full(band * length, absent)
     raw, buffer = np.full((k, lanes), absent), np.full((k, lanes), absent)
     scale, first = np.full(lanes, absent), np.full(lanes, absent)
-    second, line = np.empty_like(scale), np.empty_like(scale)
+    sums, line = Sums(scale, first, np.empty_like(scale)), np.empty_like(scale)
     g, n = np.empty_like(scale), np.empty_like(scale)
     for task in part_of(tasks, part, parts):
         p, low = task // bands, task % bands * band
@@ -245,37 +265,38 @@ def formula_backward(
         for i in range(mine.size):
             mine[i] = 0
         for a in range(grad.shape[1]):
-            top = a * axes[0, STRIDE] - axes[0, BEFORE]
+            top = a * axes[0].stride - axes[0].before
             if top >= high or top + reach < low:
                 continue
             for b in range(grad.shape[2]):
-                left = b * axes[1, STRIDE] - axes[1, BEFORE]
-                _gather(x, raw, p, a, b, axes, unit, absent)
-                _change(raw, buffer, kind, eps)
-                _add_up(buffer, scale, first, second, kind, param, False)
-                count = counts[a, b]
-                _results(scale, first, second, count, along, unit, kind, param, line)
+                left = b * axes[1].stride - axes[1].before
+                gather_row(x[p], raw, a, b, windows, absent)
+                change(raw, buffer, formula)
+                add_up(buffer, sums, formula, False)
+                count = counts.rows[a, b]
+                results(sums, count, counts.along, unit, formula, line)
                 row = grad[p, a, b]
                 for i in range(lanes):
                     g[i] = wide(row[i])
-                    n[i] = count * along[i // unit]
-                _gradients(raw, first, second, scale, line, g, n, unit, kind, param, eps)
-                _return(raw, mine, top - low, left, axes, unit, dx.shape[3], length)
+                    n[i] = count * counts.along[i // unit]
+                gradients(raw, sums, line, g, n, formula)
+                _return(raw, mine, top - low, left, windows, dx.shape[3], length)
         out = dx[p, low:high].reshape(mine.size)
         for i in range(mine.size):
             out[i] = narrow(mine[i], dx)
 
 
 @compiled
-def _return(buffer, mine, top, left, axes, unit, width, length):
+def _return(buffer, mine, top, left, windows, width, length):
     """Add (K, lanes) to the elements they came from, as far as these are ``mine``."""
-    j, size, step = 0, buffer.shape[1] // unit, axes[2, STRIDE] * unit
-    for ja in range(axes[0, KERNEL]):
-        a = top + ja * axes[0, DILATION]
-        for jb in range(axes[1, KERNEL]):
-            b = left + jb * axes[1, DILATION]
-            inside = 0 <= a * length < mine.size and 0 <= b < axes[1, LENGTH]
-            for jw in range(axes[2, KERNEL]):
+    axes, unit = windows.axes, windows.unit
+    j, size, step = 0, buffer.shape[1] // unit, axes[2].stride * unit
+    for ja in range(axes[0].kernel):
+        a = top + ja * axes[0].dilation
+        for jb in range(axes[1].kernel):
+            b = left + jb * axes[1].dilation
+            inside = 0 <= a * length < mine.size and 0 <= b < axes[1].length
+            for jw in range(axes[2].kernel):
                 first, last, start = place(axes[2], jw, size)
                 if inside:
                     target = mine[a * length + b * width + start * unit :]
@@ -284,225 +305,3 @@ def _return(buffer, mine, top, left, axes, unit, width, length):
                         for c in range(unit):
                             target[o * step + c] += source[c]
                 j += 1
-
-
-@threaded
-def whole_formula(part, parts, x, y, kind, param, eps, absent, slope, block):
-    """The formula of each row, (rows, n) -> (rows,); ``block`` rows lie side by side in lanes."""
-    n = np.full(1, absent)
-    n[0] = x.shape[1]
-    for task in part_of((x.shape[0] + block - 1) // block, part, parts):
-        low, high = task * block, min(task * block + block, x.shape[0])
-        buffer, (scale, first, second, line) = _side_by_side(x[low:high], absent)
-        _change(buffer, buffer, kind, eps)
-        _add_up(buffer, scale, first, second, kind, param, slope)
-        _results(scale, first, second, 1, n, high - low, kind, param, line)
-        if slope:
-            _slopes(first, second, 1, n, high - low, kind, param, line)
-        for i in range(high - low):
-            y[low + i] = narrow(line[i], y)
-
-
-@inlined
-def _power_sum(row, floor, kind, param):
-    """The sum of small whole powers, unscaled: not to be trusted where it is out of range.
-
-    NaN where an element is NaN, which a floor would hide, or infinite, or the power another.
-    """
-    total, odd = floor * 0, floor * 0
-    if kind == POWER and param == 3:
-        for i in range(row.size):
-            value = wide(row[i])
-            size = larger(value, floor)
-            total += size * size * size
-            odd += value * 0
-    elif kind == POWER and param == 2:
-        for i in range(row.size):
-            value = wide(row[i])
-            size = larger(value, floor)
-            total += size * size
-            odd += value * 0
-    elif kind != POWER and param == 3:
-        for i in range(row.size):
-            size = abs(wide(row[i]))
-            total += size * size * size
-    elif kind != POWER and param == 2:
-        for i in range(row.size):
-            total += wide(row[i]) * wide(row[i])
-    else:
-        odd += np.nan
-    return total + odd
-
-
-@compiled
-def _scaled_power_sum(row, floor, kind, param):
-    """The sum of the powers over the largest element, and that; both NaN or infinite if it is."""
-    zero = floor * 0
-    peak, total, odd = floor, zero, 0
-    for i in range(row.size):
-        value = wide(row[i])
-        peak = larger(peak, value if kind == POWER else abs(value))
-        odd |= value != value
-    if odd or not peak < np.inf:
-        return zero + 1, zero + (np.nan if odd else np.inf)
-    if peak > 0:
-        scale = 1 / peak
-        for i in range(row.size):
-            value = wide(row[i])
-            total += raised(scale * (larger(value, floor) if kind == POWER else abs(value)), param)
-    return total, peak
-
-
-@threaded
-def whole_power(part, parts, x, y, kind, param, eps, block):
-    """The norm or generalised mean of each row, (rows, n) -> (rows,)."""
-    zero = eps * 0
-    floor = eps if kind == POWER else zero
-    count = zero + (1 if kind == LP else x.shape[1])
-    sums, peaks = np.full(block, zero), np.full(block, zero)
-    for task in part_of((x.shape[0] + block - 1) // block, part, parts):
-        low = task * block
-        high = min(low + block, x.shape[0])
-        for r in range(low, high):
-            total, peak = _power_sum(x[r], floor, kind, param), zero + 1
-            if not LEAST < total < MOST:
-                total, peak = _scaled_power_sum(x[r], floor, kind, param)
-            sums[r - low], peaks[r - low] = total / count, peak
-        for r in range(low, high):
-            y[r] = narrow(peaks[r - low] * raised(sums[r - low], 1 / param), y)
-
-
-@inlined
-def _power_slopes(row, out, common, scale, eps, kind, param):
-    """``common`` times the derivative of each scaled element's power, over ``param``."""
-    zero = eps * 0
-    for i in range(out.size):
-        value = wide(row[i])
-        share = scale * (larger(value, eps) if kind == POWER else abs(value))
-        if param == 3:
-            slope = common * share * share
-        elif param == 2:
-            slope = common * share
-        else:
-            slope = common * raised(share, param - 1)
-        if kind == POWER:
-            slope = zero if value < eps else slope
-        else:
-            slope = -slope if value < zero else (zero if value == zero else slope)
-        out[i] = narrow(slope, out)
-
-
-@threaded
-def whole_power_backward(part, parts, x, grad, dx, kind, param, eps, block):
-    """The gradient of :func:`whole_power` in x."""
-    zero = eps * 0
-    floor = eps if kind == POWER else zero
-    count = zero + (1 if kind == LP else x.shape[1])
-    sums, peaks = np.full(block, zero), np.full(block, zero)
-    for task in part_of((x.shape[0] + block - 1) // block, part, parts):
-        low = task * block
-        high = min(low + block, x.shape[0])
-        for r in range(low, high):
-            total, peak = _power_sum(x[r], floor, kind, param), zero + 1
-            if not LEAST < total < MOST:
-                total, peak = _scaled_power_sum(x[r], floor, kind, param)
-            sums[r - low], peaks[r - low] = total / count, peak
-        for r in range(low, high):
-            sums[r - low] = wide(grad[r]) * raised(sums[r - low], 1 / param - 1) / count
-        for r in range(low, high):
-            common, peak, out = sums[r - low], peaks[r - low], dx[r]
-            if not zero < peak < np.inf:
-                for i in range(out.size):
-                    out[i] = narrow(zero if peak == zero else zero + np.nan, dx)
-            elif param == 3:
-                _power_slopes(x[r], out, common, 1 / peak, eps, kind, 3)
-            elif param == 2:
-                _power_slopes(x[r], out, common, 1 / peak, eps, kind, 2)
-            else:
-                _power_slopes(x[r], out, common, 1 / peak, eps, kind, param)
-
-
-@threaded
-def whole_formula_backward(part, parts, x, grad, dx, kind, param, eps, absent, block):
-    """The gradient of :func:`whole_formula` in x."""
-    n = np.full(1, absent)
-    n[0] = x.shape[1]
-    for task in part_of((x.shape[0] + block - 1) // block, part, parts):
-        low, high = task * block, min(task * block + block, x.shape[0])
-        raw, (scale, first, second, line) = _side_by_side(x[low:high], absent)
-        buffer, g, many = np.empty_like(raw), np.empty_like(line), np.full(high - low, n[0])
-        _change(raw, buffer, kind, eps)
-        _add_up(buffer, scale, first, second, kind, param, False)
-        _results(scale, first, second, 1, n, high - low, kind, param, line)
-        for i in range(high - low):
-            g[i] = wide(grad[low + i])
-        _gradients(raw, first, second, scale, line, g, many, 1, kind, param, eps)
-        for i in range(high - low):
-            out = dx[low + i]
-            for j in range(out.size):
-                out[j] = narrow(raw[j, i], dx)
-
-
-@compiled
-def _side_by_side(rows, like):
-    """Rows as columns, and four scratch lines as long as there are rows."""
-    buffer = np.full((rows.shape[1], rows.shape[0]), like)
-    for i in range(rows.shape[0]):
-        row = rows[i]
-        for j in range(row.size):
-            buffer[j, i] = wide(row[j])
-    lines = np.full((4, rows.shape[0]), like)
-    return buffer, (lines[0], lines[1], lines[2], lines[3])
-
-
-@threaded
-def draw(part, parts, x, y, offsets, point, axes, unit, softmax, absent, nowhere):
-    """Draw an element of each window with its share of the weights."""
-    k = axes[0, KERNEL] * axes[1, KERNEL] * axes[2, KERNEL]
-    rows = y.shape[1] * y.shape[2]
-    tasks, lanes = y.shape[0] * rows, y.shape[3]
-    buffer, share = np.full((k, lanes), absent), np.full((k, lanes), absent)
-    line, at = np.full(lanes, absent), np.full(lanes, nowhere)
-    for task in part_of(tasks, part, parts):
-        p, a, b = task // rows, task % rows // y.shape[2], task % y.shape[2]
-        _gather(x, buffer, p, a, b, axes, unit, absent)
-        _shares(buffer, share, line, softmax)
-        _search(share, point[p, a, b], line, at, nowhere)
-        found, out = offsets[p, a, b], y[p, a, b]
-        for i in range(lanes):
-            found[i] = at[i]
-            out[i] = narrow(buffer[at[i], i] if at[i] != nowhere else line[i] * 0, out)
-
-
-@compiled
-def _shares(buffer, share, peak, softmax):
-    """The weight of each element, (K, lanes), largest 1 with softmax."""
-    peak[:] = buffer[0]
-    for j in range(1, buffer.shape[0]):
-        for i in range(peak.size):
-            peak[i] = max(peak[i], buffer[j, i])
-    for j in range(buffer.shape[0]):
-        for i in range(peak.size):
-            x = buffer[j, i]
-            if softmax:
-                share[j, i] = exponential(x - peak[i]) if peak[i] != -np.inf else 0
-            else:
-                share[j, i] = max(x, x * 0)
-
-
-@compiled
-def _search(share, point, line, at, nowhere):
-    """The first element whose cumulated share ends beyond the point, of those with a share.
-
-    There is none where the total is 0, NaN or infinite; ``line`` tells which.
-    """
-    total = line
-    total[:] = 0
-    for j in range(share.shape[0]):
-        for i in range(total.size):
-            total[i] += share[j, i]
-            share[j, i] = total[i] if share[j, i] > 0 else -1
-    at[:] = nowhere
-    for j in range(share.shape[0] - 1, -1, -1):
-        for i in range(total.size):
-            at[i] = j if share[j, i] > point[i] * total[i] else at[i]

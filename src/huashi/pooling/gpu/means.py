@@ -33,7 +33,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from huashi.pooling.geometry import Axis
+from huashi._windows import Axis
 from huashi.pooling.gpu.windows import (
     backward,
     count,

@@ -23,8 +23,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from huashi._windows import Axis
 from huashi.pooling.dimensions import memory_format_of
-from huashi.pooling.geometry import Axis
 
 UNROLLED = 64  # elements of a window, or windows of an element, that are written out
 NARROW = 2**31 - 2**12  # so many elements have numbers of 32 bits, in a last tile too

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from huashi.regularization.compaction.head_attention import HeadAttention
-from huashi.regularization.coupling.labels import Axes, GroupedAxes
-from huashi.regularization.coupling.network import Fold, Network
+from huashi.regularization.coupling.channel_facts import Fold, Network
+from huashi.regularization.coupling.channel_labels import Axes, GroupedAxes
 
 _CONVOLUTIONS = nn.Conv1d, nn.Conv2d, nn.Conv3d
 _BATCH_NORMS = nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm

@@ -38,20 +38,25 @@ class Change:
 
 @dataclass(frozen=True)
 class Report:
-    """What a compaction did; ``print`` shows it as a table. Pairs are before and after."""
+    """What a compaction did; ``print`` shows it as a table. Pairs are before and after.
+
+    Attributes:
+        parameters: how many there are.
+        zeros: parameters that are exactly zero.
+        flops: of the example; a multiplication and an addition count one each.
+        difference: the largest difference of the outputs on the example.
+        layers: the layers that changed.
+        kept: channels that are constant and yet stay, with the reason.
+        latency: seconds by batch size, the median of interleaved runs.
+    """
 
     parameters: tuple[int, int]
     zeros: tuple[int, int]
-    """Parameters that are exactly zero."""
     flops: tuple[int, int]
-    """Of the example; multiplications and additions count one each."""
     difference: float
-    """The largest of the outputs on the example."""
     layers: list[Change] = field(default_factory=list)
-    """Those that changed."""
     kept: list[Kept] = field(default_factory=list)
     latency: dict[int, tuple[float, float]] = field(default_factory=dict)
-    """By batch size: seconds, the median of interleaved runs."""
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON takes it."""

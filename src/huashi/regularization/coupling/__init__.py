@@ -1,5 +1,12 @@
-"""Which channels of a network must vanish together, found by tracing it."""
+"""Which channels of a network must vanish together, found by tracing it.
 
-from huashi.regularization.coupling.coupled_channels import channels
+A model is traced to a graph (``tracing``), through which labels of its channels run
+(``propagation``): by rules for the layers of torch (``layer_rules``, ``sequence_rules``), and by
+trying out what any other call does with them (``channelwise_trial``).
+"""
 
-__all__ = ["channels"]
+from huashi.regularization.coupling.channel_groups import channels
+
+__all__ = [
+    "channels",
+]

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from huashi.regularization.coupling.labels import Axes, Channels, along, constant_along
-from huashi.regularization.coupling.network import Fact, Network, Opaque
+from huashi.regularization.coupling.channel_facts import Fact, Network, Opaque
+from huashi.regularization.coupling.channel_labels import Axes, Channels, along, constant_along
 
 
 @dataclass(eq=False)

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from huashi.regularization.coupling.labels import Channels, GroupedAxes
+from huashi.regularization.coupling.channel_facts import Fact, Fold, Network
+from huashi.regularization.coupling.channel_labels import Channels, GroupedAxes
 from huashi.regularization.coupling.layer_call import (
     Call,
     by_itself,
@@ -14,7 +15,6 @@ from huashi.regularization.coupling.layer_call import (
     read_channels,
     write_channels,
 )
-from huashi.regularization.coupling.network import Fact, Fold, Network
 
 
 def linear(call: Call, x: Fact, input: Fact = None) -> Fact:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from huashi.regularization.coupling.labels import Channels
+from huashi.regularization.coupling.channel_facts import Fact, Opaque
+from huashi.regularization.coupling.channel_labels import Channels
 from huashi.regularization.coupling.layer_call import (
     Call,
     is_used,
@@ -14,7 +15,6 @@ from huashi.regularization.coupling.layer_call import (
     write_channels,
 )
 from huashi.regularization.coupling.layer_rules import linear
-from huashi.regularization.coupling.network import Fact, Opaque
 
 _GATES = {"RNN_TANH": (1, 0), "RNN_RELU": (1, 0), "GRU": (3, 2), "LSTM": (4, 2)}
 """How many gates there are, and which alone must be zero for a unit to stay zero."""

@@ -1,8 +1,8 @@
 """The proximal step of the norm of groups in a metric, in Numba: rows in parallel.
 
-A row is read from memory once and written once; what else the iteration reads is in the cache. It
-takes two or three sweeps where the step is short, about six else. In plain PyTorch each sweep is
-five passes over all rows, and as many as the slowest row needs.
+A row is read from memory once and written once; the other reads of the iteration come from the
+cache. It takes two or three sweeps where the step is short, otherwise about six. In plain PyTorch
+each sweep is five passes over all rows, and the slowest row says how many sweeps there are.
 """
 
 # ruff: noqa: ANN001, ANN202  (Numba infers the types of a kernel)
@@ -11,15 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from huashi._kernel.numba import array_of, compiled, larger, part_of, smaller, threaded
+from huashi._kernel.bfloat16 import array_of
+from huashi._kernel.numba import compiled, part_of, threaded
+from huashi._kernel.select import larger, smaller
 
 
 @compiled
 def _norm_that_results(v, h, t, size, low):
     """The root r of ``sum((h v / (h r + t)) ** 2) = 1``, by Newton's iteration from ``size``.
 
-    On ``1 / sqrt(sum)``, which is concave in r, so that no step ends beyond the root; the first may
-    end too far before it, below what is known to be less.
+    The iteration is on ``1 / sqrt(sum)``, which is concave in r: no step ends beyond the root. The
+    first may end far before it, so r is never less than ``low``, a bound from below.
     """
     one, zero = v.dtype.type(1), v.dtype.type(0)
     enough = v.dtype.type(0.25) * v.dtype.type(np.sqrt(np.finfo(v.dtype).eps))

@@ -54,6 +54,13 @@ def duplicate_weights(
             in at least one group.
         name: of the parameter.
 
+    Returns:
+        The groups of the new variables, as (groups, members of the largest); what fills up smaller
+        groups stays 0.
+
+    Raises:
+        ValueError: a place is out of range, twice in a group, or in none.
+
     >>> layer = nn.Linear(3, 1)
     >>> groups = duplicate_weights(layer, [[0, 1], [1, 2]])
     >>> groups.gather().shape

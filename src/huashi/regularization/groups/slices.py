@@ -18,6 +18,13 @@ class Slices:
     ``parameter.view(shape)`` has the dimensions ``dims`` moved to the front, where they number
     rows; each row is a group, or ``index`` says which rows are.
 
+    Args:
+        name: of the parameter in the model.
+        parameter: the parameter.
+        shape: of the view: that of the parameter with dimensions split or added.
+        dims: dimensions of the view that number the rows.
+        index: (groups, rows of each), or None: row g is group g.
+
     >>> weight = nn.Parameter(torch.arange(6.0).view(2, 3))
     >>> Slices("weight", weight, (2, 3), (1,)).gather(weight.detach())    # its columns
     tensor([[0., 3.],
@@ -26,14 +33,10 @@ class Slices:
     """
 
     name: str
-    """Of the parameter in the model."""
     parameter: nn.Parameter
     shape: tuple[int, ...]
-    """Of the view: that of the parameter with dimensions split or added."""
     dims: tuple[int, ...]
-    """Of the view."""
     index: Tensor | None = None
-    """(groups, rows of each), or None: row g is group g."""
 
     def __len__(self) -> int:
         return self._rows if self.index is None else len(self.index)
@@ -76,6 +79,10 @@ class Slices:
 class Groups:
     """Groups of equal size: of one parameter, or of several side by side.
 
+    Args:
+        name: of the module, or of what is grouped.
+        parts: of the parameters, with equally many groups.
+
     >>> layer = nn.Linear(3, 2)
     >>> rows = Slices("weight", layer.weight, (2, 3), (0,)), Slices("bias", layer.bias, (2,), (0,))
     >>> groups = Groups("layer", rows)
@@ -84,7 +91,6 @@ class Groups:
     """
 
     name: str
-    """Of the module, or of what is grouped."""
     parts: tuple[Slices, ...]
 
     def __post_init__(self) -> None:

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from huashi.regularization.groups.slices import Groups
-from huashi.regularization.optimizer.pairs import Pair, flat_pairs
-from huashi.regularization.penalties.lasso import Penalty
+from huashi.regularization.optimizer.penalty_pairs import Pair, flat_pairs
+from huashi.regularization.penalties.penalty import Penalty
 
 Loss = Callable[[], Tensor]
 """The loss on all data, as a 0-d tensor with a gradient."""
@@ -25,13 +25,17 @@ Loss = Callable[[], Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Certificate:
-    """What :func:`certify` finds, for each of the groups given."""
+    """What :func:`certify` finds, for each of the groups given.
+
+    Attributes:
+        names: of the groups.
+        distances: for each group how far it is from stationary, (groups,).
+        zeros: how many groups are zero.
+    """
 
     names: tuple[str, ...]
     distances: tuple[Tensor, ...]
-    """For each group how far it is from stationary, (groups,)."""
     zeros: tuple[int, ...]
-    """How many groups are zero."""
 
     @property
     def gap(self) -> float:
@@ -53,6 +57,13 @@ def certify(penalties: Iterable[Pair], loss: Loss | None = None) -> Certificate:
             under two penalties: their sum has another gap.
         loss: on all data. By default the gradients are those that parameters have, which may be of
             many batches.
+
+    Returns:
+        The :class:`Certificate`, whose distances are (groups,) each.
+
+    Raises:
+        TypeError: ``penalties`` are no pairs of groups and a penalty.
+        ValueError: two penalties share a parameter, or there is neither a loss nor gradients.
 
     >>> from huashi.regularization import GroupLasso, Slices
     >>> w = nn.Parameter(torch.tensor([0.9, 1.2, 0.0, 0.0]))
@@ -89,6 +100,12 @@ def kkt_gap(groups: Groups | Sequence[Groups], penalty: Penalty, loss: Loss | No
         penalty: on each of them.
         loss: on all data; by default the gradients are those that parameters have.
 
+    Returns:
+        The largest distance.
+
+    Raises:
+        ValueError: groups share a parameter, or there is neither a loss nor gradients.
+
     >>> from huashi.regularization import GroupLasso, Slices
     >>> w = nn.Parameter(torch.zeros(4))
     >>> groups = Groups("w", (Slices("w", w, (2, 2), (0,)),))
@@ -112,6 +129,12 @@ def lambda_max(
         groups: one, or a list of them.
         penalty: on each of them.
         loss: on all data; by default the gradients are those that parameters have.
+
+    Returns:
+        The factor; for a constraint NaN.
+
+    Raises:
+        ValueError: there are no groups, or neither a loss nor gradients.
 
     >>> from huashi.regularization import GroupLasso, Slices
     >>> w = nn.Parameter(torch.tensor([0.9, 1.2, 0.0, 0.0]))
@@ -143,6 +166,9 @@ def exact_zeros(groups: Groups | Sequence[Groups]) -> dict[str, int]:
 
     Args:
         groups: one, or a list of them.
+
+    Returns:
+        From the name of the groups to how many are zero.
 
     >>> from huashi.regularization import Slices
     >>> w = nn.Parameter(torch.tensor([[0.9, 1.2], [0.0, 1e-30], [0.0, 0.0]]))

@@ -25,9 +25,9 @@ from torch.optim import SGD, Optimizer
 from huashi._checks import check_choice, check_not_negative
 from huashi.regularization.groups.slices import Groups
 from huashi.regularization.optimizer.metric import KNOWN, Metric, count_gradients, metric
-from huashi.regularization.optimizer.pairs import Pair, flat_pairs
+from huashi.regularization.optimizer.penalty_pairs import Pair, flat_pairs
 from huashi.regularization.penalties.constraints import AtMost, NOfM
-from huashi.regularization.penalties.lasso import Penalty
+from huashi.regularization.penalties.penalty import Penalty
 
 Step = Literal["metric", "decoupled", "subgradient", "half_space", "dual_averaging"]
 STEPS: tuple[Step, ...] = ("metric", "decoupled", "subgradient", "half_space", "dual_averaging")

@@ -9,6 +9,10 @@ from huashi._checks import check_not_negative, check_positive
 class LinearWarmUp:
     """From 0 to 1 in equal steps, then 1.
 
+    Args:
+        steps: how many it takes to get to 1, > 0.
+        start: steps before it rises, >= 0.
+
     >>> ramp = LinearWarmUp(steps=4)
     >>> [ramp(step) for step in (0, 1, 4, 9)]
     [0.0, 0.25, 1.0, 1.0]
@@ -17,9 +21,7 @@ class LinearWarmUp:
     """
 
     steps: int
-    """How many it takes to get to 1."""
     start: int = 0
-    """Steps before it rises."""
 
     def __post_init__(self) -> None:
         check_positive("steps", self.steps)
@@ -33,15 +35,17 @@ class LinearWarmUp:
 class CubicRamp:
     """From 0 to 1, fast at first: ``1 - (1 - s)^3`` (Zhu and Gupta: To prune, 2017).
 
+    Args:
+        steps: how many it takes to get to 1, > 0.
+        start: steps before it rises, >= 0.
+
     >>> ramp = CubicRamp(steps=4)
     >>> [ramp(step) for step in (0, 2, 4)]
     [0.0, 0.875, 1.0]
     """
 
     steps: int
-    """How many it takes to get to 1."""
     start: int = 0
-    """Steps before it rises."""
 
     def __post_init__(self) -> None:
         check_positive("steps", self.steps)

@@ -7,10 +7,15 @@ from huashi.regularization.penalties.lasso import (
     ElasticNet,
     GroupLasso,
     GroupSquaredL2,
-    Penalty,
     SparseGroupLasso,
 )
-from huashi.regularization.penalties.norms import Exclusive, GroupMax, Nuclear, TreeGroupLasso
+from huashi.regularization.penalties.penalty import Penalty
+from huashi.regularization.penalties.structured_norms import (
+    Exclusive,
+    GroupMax,
+    Nuclear,
+    TreeGroupLasso,
+)
 
 __all__ = [
     "L1",

@@ -24,6 +24,15 @@ class GroupMCP:
     Its slope falls from ``strength`` at 0 to 0 at ``gamma * strength`` (Zhang, 2010; for groups
     Breheny and Huang, 2015).
 
+    Its methods are those of :class:`Penalty`.
+
+    Args:
+        strength: slope >= 0 at a norm of 0.
+        gamma: > 0; from a norm of ``gamma * strength`` on there is no slope.
+
+    Raises:
+        ValueError: a factor or size is out of its range.
+
     >>> GroupMCP().prox(torch.tensor([[3.0, 4.0], [0.3, 0.4]]), 1.0)
     tensor([[3., 4.],
             [0., 0.]])
@@ -66,6 +75,15 @@ class GroupSCAD:
     """Smoothly clipped absolute deviation of each group's norm (Fan and Li, 2001).
 
     Its slope is ``strength`` up to a norm of ``strength`` and falls to 0 at ``a * strength``.
+
+    Its methods are those of :class:`Penalty`.
+
+    Args:
+        strength: slope >= 0 at a norm of 0.
+        a: > 1; from a norm of ``a * strength`` on there is no slope.
+
+    Raises:
+        ValueError: a factor or size is out of its range.
 
     >>> GroupSCAD().prox(torch.tensor([[3.0, 4.0], [0.3, 0.4]]), 1.0)
     tensor([[3., 4.],
@@ -114,6 +132,14 @@ class GroupHalf:
 
     Single weights are groups of one. 0 is always stationary, and from there no step leads away that
     is too small.
+
+    Its methods are those of :class:`Penalty`.
+
+    Args:
+        strength: factor >= 0 of the penalty.
+
+    Raises:
+        ValueError: a factor or size is out of its range.
 
     >>> GroupHalf(strength=0.5).prox(torch.tensor([[1.0], [0.9]]), 1.0)
     tensor([[0.7015],

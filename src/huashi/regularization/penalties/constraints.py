@@ -16,6 +16,14 @@ class AtMost:
 
     A constraint, not a price: it has no strength, and its value is 0 or infinite.
 
+    Its methods are those of :class:`Penalty`.
+
+    Args:
+        groups: how many groups may be other than zero, >= 0.
+
+    Raises:
+        ValueError: a factor or size is out of its range.
+
     >>> AtMost(groups=1).prox(torch.tensor([[3.0, 4.0], [0.3, 0.4]]), 1.0)
     tensor([[3., 4.],
             [0., 0.]])
@@ -52,6 +60,15 @@ class NOfM:
     """Of each ``m`` weights in a row of a group no more than ``n`` that are not zero, as in 2:4.
 
     A constraint, not a price: it has no strength, and its value is 0 or infinite.
+
+    Its methods are those of :class:`Penalty`.
+
+    Args:
+        n: how many of the ``m`` may be other than zero, from 0 to ``m``.
+        m: how many weights side by side are counted, > 0; it divides the elements of a group.
+
+    Raises:
+        ValueError: a factor or size is out of its range.
 
     >>> NOfM(n=1, m=2).prox(torch.tensor([[3.0, -4.0, 0.0, 1.0]]), 1.0)
     tensor([[ 0., -4.,  0.,  1.]])

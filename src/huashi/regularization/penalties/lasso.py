@@ -8,21 +8,10 @@ Two that are often confused, for groups g that share no weight:
 The first is weight decay, whatever the groups, and never makes a weight zero; the second makes
 whole groups exactly zero (Yuan and Lin, 2006; for filters of networks Wen et al., 2016). No formula
 hides a factor 1/2 or a :math:`\sqrt{|g|}`.
-
-A penalty is a few numbers and five methods. Weights ``w`` are (groups, elements), each row a group:
-
-- ``value(w)``: 0-d.
-- ``prox(v, step)``: :math:`\arg\min_x \tfrac12 \|x - v\|^2 + \mathrm{step} \cdot R(x)`.
-- ``prox_metric(v, step, h)``: the same with :math:`\tfrac12 \sum_i h_i (x_i - v_i)^2`, as it fits
-  an optimiser that divides each element by an h of its own.
-- ``distance(gradient, w)``: of minus the gradient of the loss to the subdifferential, (groups,);
-  0 where a group is stationary.
-- ``lambda_max(gradient)``: the least factor of the penalty at which 0 is stationary, given the
-  gradient of the loss at 0.
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol, Self
+from typing import Literal, Self
 
 import torch
 from torch import Tensor
@@ -35,20 +24,17 @@ Weights = Literal["one", "sqrt"] | Tensor
 """What a group's norm is multiplied with: 1, the root of its number of elements, or (groups,)."""
 
 
-class Penalty(Protocol):
-    """What a proximal optimiser needs of a penalty."""
-
-    def value(self, w: Tensor) -> Tensor: ...
-    def prox(self, v: Tensor, step: float) -> Tensor: ...
-    def prox_metric(self, v: Tensor, step: float, h: Tensor) -> Tensor: ...
-    def distance(self, gradient: Tensor, w: Tensor) -> Tensor: ...
-    def lambda_max(self, gradient: Tensor) -> float: ...
-    def scaled(self, factor: float) -> Self: ...
-
-
 @dataclass(frozen=True, kw_only=True)
 class L1:
     """``strength * sum |w|``: single weights become zero.
+
+    Its methods are those of :class:`Penalty`.
+
+    Args:
+        strength: factor >= 0 of the penalty.
+
+    Raises:
+        ValueError: a factor or size is out of its range.
 
     >>> L1().prox(torch.tensor([[3.0, -4.0, 0.0, 1.0]]), 1.0)
     tensor([[ 2., -3.,  0.,  0.]])
@@ -87,6 +73,14 @@ class GroupSquaredL2:
     On groups that share no weight it does not see the groups, and makes none of them zero; torch's
     ``weight_decay`` is twice this strength.
 
+    Its methods are those of :class:`Penalty`.
+
+    Args:
+        strength: factor >= 0 of the penalty.
+
+    Raises:
+        ValueError: a factor or size is out of its range.
+
     >>> GroupSquaredL2().prox(torch.tensor([[3.0, -4.0, 0.0, 1.0]]), 0.5)
     tensor([[ 1.5000, -2.0000,  0.0000,  0.5000]])
     """
@@ -118,6 +112,15 @@ class GroupSquaredL2:
 @dataclass(frozen=True, kw_only=True)
 class ElasticNet:
     """``l1 * sum |w| + l2 * sum w^2``.
+
+    Its methods are those of :class:`Penalty`.
+
+    Args:
+        l1: factor >= 0 of the magnitudes.
+        l2: factor >= 0 of the squares.
+
+    Raises:
+        ValueError: a factor or size is out of its range.
 
     >>> ElasticNet(l1=1.0, l2=0.5).prox(torch.tensor([[3.0, -4.0, 0.0, 1.0]]), 1.0)
     tensor([[ 1.0000, -1.5000,  0.0000,  0.0000]])
@@ -152,6 +155,16 @@ class ElasticNet:
 @dataclass(frozen=True, kw_only=True)
 class GroupLasso:
     """``strength * sum_g omega_g ||w_g||``: whole groups become zero (Yuan and Lin, 2006).
+
+    Its methods are those of :class:`Penalty`.
+
+    Args:
+        strength: factor >= 0 of the penalty.
+        weights: of the norms: ``"one"``, ``"sqrt"`` of the number of elements, or a tensor,
+            (groups,).
+
+    Raises:
+        ValueError: a factor is negative, or ``weights`` are unknown.
 
     >>> GroupLasso().prox(torch.tensor([[3.0, 4.0], [0.3, 0.4]]), 1.0)
     tensor([[2.4000, 3.2000],
@@ -192,6 +205,17 @@ class SparseGroupLasso:
     """``l1 * sum |w| + strength * sum_g omega_g ||w_g||``: groups, and weights in those that stay.
 
     Simon, Friedman, Hastie, Tibshirani: A Sparse-Group Lasso (2013).
+
+    Its methods are those of :class:`Penalty`.
+
+    Args:
+        l1: factor >= 0 of the magnitudes.
+        strength: factor >= 0 of the norms of groups.
+        weights: of the norms: ``"one"``, ``"sqrt"`` of the number of elements, or a tensor,
+            (groups,).
+
+    Raises:
+        ValueError: a factor is negative, or ``weights`` are unknown.
 
     >>> SparseGroupLasso(l1=0.5).prox(torch.tensor([[3.0, -4.0, 0.0, 1.0]]), 1.0)
     tensor([[ 1.9226, -2.6917,  0.0000,  0.3845]])

@@ -1,4 +1,4 @@
-"""How far a point is from stationary, and from which strength on 0 is."""
+"""How far a point is from stationary, and from which strength of a penalty on 0 is stationary."""
 
 from collections.abc import Callable
 
@@ -32,7 +32,10 @@ def least_factor(holds: Callable[[float], bool]) -> float:
 
 
 def radial_distance(gradient: Tensor, w: Tensor, slope: Tensor) -> Tensor:
-    """Where a penalty of each norm has this slope, which at 0 is the radius of a ball."""
+    """The distance for a penalty of the norm that has this slope at w, (groups,).
+
+    At 0 its subdifferential is a ball, whose radius is the slope.
+    """
     norm = w.norm(dim=1)
     direction = w / torch.where(norm > 0, norm, 1)[:, None]
     at_zero = (gradient.norm(dim=1) - slope).clamp(min=0)

@@ -3,13 +3,13 @@
 from typing import Any, Literal
 
 from huashi._checks import check_choice
-from huashi.seq2seq.architecture.parts import Architecture
-from huashi.seq2seq.models.convs2s.decoder import ConvDecoder
-from huashi.seq2seq.models.convs2s.encoder import ConvEncoder
-from huashi.seq2seq.models.convs2s.self_attention import ConvSelfAttentionDecoder
-from huashi.seq2seq.models.lightconv import LightConvDecoder, LightConvEncoder
-from huashi.seq2seq.models.slicenet.coders import SliceNetDecoder, SliceNetEncoder
-from huashi.seq2seq.models.transformer import TransformerDecoder, TransformerEncoder
+from huashi.seq2seq.architecture.architecture import Architecture
+from huashi.seq2seq.models.convs2s.decoder import ConvDecoderShape
+from huashi.seq2seq.models.convs2s.encoder import ConvEncoderShape
+from huashi.seq2seq.models.convs2s.self_attention import ConvSelfAttentionDecoderShape
+from huashi.seq2seq.models.lightconv import LightConvDecoderShape, LightConvEncoderShape
+from huashi.seq2seq.models.slicenet.coders import SliceNetDecoderShape, SliceNetEncoderShape
+from huashi.seq2seq.models.transformer import TransformerDecoderShape, TransformerEncoderShape
 
 CONVS2S: dict[str, dict[str, Any]] = {  # Gehring 2017: (channels, kernel) of each layer
     "iwslt": {
@@ -49,10 +49,12 @@ def convs2s(
     sizes = CONVS2S[size]
     settings: dict[str, Any] = {"embedding_size": sizes["embedding_size"], "dropout": dropout}
     return Architecture(
-        encoder=ConvEncoder(
+        encoder=ConvEncoderShape(
             layers=sizes["encoder"], attention_layers=len(sizes["decoder"]), **settings
         ),
-        decoder=ConvDecoder(layers=sizes["decoder"], output_size=sizes["output_size"], **settings),
+        decoder=ConvDecoderShape(
+            layers=sizes["decoder"], output_size=sizes["output_size"], **settings
+        ),
         share="nothing",
     )
 
@@ -71,10 +73,10 @@ def stories(*, dropout: float = 0.1) -> Architecture:
     layers = ((512, 4),) * 4 + ((768, 4),) * 2 + ((1024, 4),)
     settings: dict[str, Any] = {"embedding_size": 256, "dropout": dropout}
     return Architecture(
-        encoder=ConvEncoder(
+        encoder=ConvEncoderShape(
             layers=((128, 3), (128, 3), (512, 3)), attention_layers=len(layers), **settings
         ),
-        decoder=ConvSelfAttentionDecoder(layers=layers, **settings),
+        decoder=ConvSelfAttentionDecoderShape(layers=layers, **settings),
         share="nothing",
     )
 
@@ -99,7 +101,9 @@ def transformer(*, size: int = 512, layers: int = 6, dropout: float = 0.1) -> Ar
         "dropout": dropout,
     }
     return Architecture(
-        encoder=TransformerEncoder(**settings), decoder=TransformerDecoder(**settings), share="all"
+        encoder=TransformerEncoderShape(**settings),
+        decoder=TransformerDecoderShape(**settings),
+        share="all",
     )
 
 
@@ -116,8 +120,8 @@ def slicenet(
     Args:
         size: features of all layers.
         layers: convolution modules of the decoder; the encoder has half as many more.
-        separability: see :class:`SliceNetEncoder`.
-        attention: see :class:`SliceNetDecoder`.
+        separability: see :class:`SliceNetEncoderShape`.
+        attention: see :class:`SliceNetDecoderShape`.
         dropout: that of both sides.
 
     >>> slicenet().encoder.layers
@@ -129,8 +133,8 @@ def slicenet(
         "dropout": dropout,
     }
     return Architecture(
-        encoder=SliceNetEncoder(layers=layers * 3 // 2, **settings),
-        decoder=SliceNetDecoder(layers=layers, attention=attention, **settings),
+        encoder=SliceNetEncoderShape(layers=layers * 3 // 2, **settings),
+        decoder=SliceNetDecoderShape(layers=layers, attention=attention, **settings),
     )
 
 
@@ -162,8 +166,8 @@ def lightconv(
         "dropout": dropout,
     }
     return Architecture(
-        encoder=LightConvEncoder(**settings),
-        decoder=LightConvDecoder(**settings, attention_dropout=0.1),
+        encoder=LightConvEncoderShape(**settings),
+        decoder=LightConvDecoderShape(**settings, attention_dropout=0.1),
         share="all",
     )
 

@@ -6,8 +6,9 @@ A score (:mod:`~huashi.seq2seq.attention.scores`), a mapping
 (:mod:`~huashi.seq2seq.attention.mappings`), and, where they are wanted, a window
 (:mod:`~huashi.seq2seq.attention.windows`), monotonic weights
 (:mod:`~huashi.seq2seq.attention.monotonic`) and coverage: the sum of the weights so far as a part
-of the score (See 2017, arXiv 1704.04368). What needs the last weights goes step by step, all else
-at once. A row in which everything is masked gets zero weights and a zero context, never NaN.
+of the score (See 2017, arXiv 1704.04368). Where the last weights are needed, targets are read step
+by step, else all at once. A row in which everything is masked gets zero weights and a zero context,
+never NaN.
 """
 
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ class AttentionShape:
     alpha: float = 1.5
     """Of the mapping ``entmax``: 1 is softmax, 2 sparsemax."""
     learn_alpha: bool = False
-    """Learn it, from ``alpha`` on, between 1 and 2; of each head by itself."""
+    """Learn alpha between 1 and 2, starting from ``alpha``; each head has its own."""
     heads: int = 1
     """Heads of multi-head attention, which has scaled dot scores of projected queries and keys."""
     window: Window | None = None
@@ -50,7 +51,7 @@ class AttentionShape:
     noise: float = 1.0
     """Standard deviation of the noise on scores of monotonic attention in training."""
     coverage: bool = False
-    """Let the score know what a position got of attention before."""
+    """Make the attention that a position has got so far a part of its score."""
     hidden_size: int | None = None
     """Units of the hidden layer of additive scores; as many as a query has features by default."""
     positions: int = 1024
@@ -107,7 +108,7 @@ class Attention(nn.Module):
     """Attention with one of the scores and one of the mappings.
 
     Args:
-        shape: its score, its mapping and whatever else.
+        shape: its score, its mapping, and all else.
         query_size: features of a query.
         memory_size: features of a memory position; with a dot score they must be ``query_size``.
     """

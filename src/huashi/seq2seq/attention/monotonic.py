@@ -13,7 +13,7 @@ The paper trains with a closed form, :func:`parallel_monotonic`, which divides b
 to S factors: beyond a long run of large probabilities it loses what the clip cuts off. We train
 with the recursion itself, :func:`soft_monotonic`, in :math:`\log_2 S` steps instead of S by
 doubling, without any division.
-Weights can sum to less than 1: what comes to the end without a stop has left the source for good.
+Weights can sum to less than 1: what passes the end of the source without a stop is lost.
 """
 
 from typing import Literal, get_args

@@ -31,8 +31,8 @@ class MultiHeadAttention(nn.Module):
     Args:
         size: features of a query and of a context, a multiple of ``heads``.
         heads: how many attend side by side.
-        key_size: features of a key where it has not ``size``.
-        value_size: features of a value where it has not as many as a key.
+        key_size: features of a key; ``size`` by default.
+        value_size: features of a value; as many as a key has by default.
         mapping: how scores become weights: ``softmax``, ``sparsemax``, ``entmax15``, ``entmax``.
         alpha: that of the mapping ``entmax``.
         learn_alpha: learn it, for each head by itself, from ``alpha`` on.
@@ -139,7 +139,7 @@ class MultiHeadAttention(nn.Module):
 
 
 def _is_short(q: Tensor, k: Tensor) -> bool:
-    """Whether a gradient comes sooner by attention for sentences: on the CPU."""
+    """Whether :func:`short_attention` is the faster way to a gradient: on the CPU."""
     return q.device.type == "cpu" and q.requires_grad and q.shape[2] * k.shape[2] <= SHORT
 
 

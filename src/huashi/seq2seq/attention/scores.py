@@ -11,15 +11,15 @@ normalised :math:`g v^\top / \|v\| \, \tanh(W_q q + W_k k + b)` arXiv 1602.07868
 location   :math:`(W q)_s`, of position s alone               Luong 2015
 ========== ================================================== ===============================
 
-Where coverage :math:`c_s`, what position s got of attention before, is part of the score, the
+Where coverage :math:`c_s`, the attention that position s has got so far, is part of the score, the
 hidden layer of ``concat``, ``additive`` and ``normalised`` has one more summand, :math:`w c_s`
 (See 2017, arXiv 1704.04368); to the other scores :math:`w c_s` is added, w a number learned from 0
 on.
 
 A score has two parts: ``keys(memory)`` is made once for a memory, ``forward(query, keys,
 coverage)`` gives (rows, target, source). Weights start as torch's own layers do: with the start of
-Bahdanau, v = 0 and matrices near 0, nothing learns for long. That of ``normalised`` is as in
-TensorFlow Addons: g from :math:`\sqrt{1 / \text{units}}`, b from 0.
+Bahdanau, v = 0 and matrices near 0, it is long before anything is learned. ``normalised`` starts as
+in TensorFlow Addons: g from :math:`\sqrt{1 / \text{units}}`, b from 0.
 """
 
 from collections.abc import Callable
@@ -52,8 +52,8 @@ def score_of(
         query_size: features of a query.
         memory_size: features of a key.
         hidden_size: units of the hidden layer, where the score has one.
-        positions: the greatest source, for ``location``.
-        coverage: whether it knows the coverage.
+        positions: of the longest source, for ``location``.
+        coverage: whether coverage is part of it.
     """
     if score in ADDITIVE:
         return ADDITIVE[score](query_size, memory_size, hidden_size, coverage=coverage)

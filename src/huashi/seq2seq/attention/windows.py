@@ -6,8 +6,8 @@ padding. The window is :math:`|s - p_t| \le D`; with ``local_p`` the weights the
 multiplied by :math:`\exp(-(s - p_t)^2 / 2 \sigma^2)`, :math:`\sigma = D / 2`, so that they sum to
 less than 1, and :math:`p_t` has a gradient. Positions count from 0.
 
-A target that has run further than D beyond its source sees nothing with ``local_m``: its weights
-are zero.
+With ``local_m`` a target position more than D beyond the end of its source sees nothing: its
+weights are zero.
 """
 
 from typing import Literal, get_args

@@ -17,7 +17,7 @@ from huashi.seq2seq.ctranslate2.weights import (
     weights_of,
 )
 from huashi.seq2seq.model.protocol import EncoderDecoder
-from huashi.seq2seq.models.transformer import TransformerDecoder, TransformerEncoder
+from huashi.seq2seq.models.transformer import TransformerDecoderShape, TransformerEncoderShape
 from huashi.seq2seq.text.tokenizer import tokenizer_of
 
 _CONFIG = {
@@ -103,8 +103,8 @@ def _model(
 ) -> tuple[Architecture, EncoderDecoder]:
     arrays = Arrays(path, read_model_file(path))
     architecture = Architecture(
-        encoder=TransformerEncoder(**shape_of(arrays, "encoder", config)),
-        decoder=TransformerDecoder(
+        encoder=TransformerEncoderShape(**shape_of(arrays, "encoder", config)),
+        decoder=TransformerDecoderShape(
             **shape_of(arrays, "decoder", config), alignment_heads=alignment_heads_of(arrays)
         ),
         share="nothing",

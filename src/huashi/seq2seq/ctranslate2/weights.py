@@ -19,7 +19,7 @@ _ACTIVATIONS = {0: "relu", 2: "swish", 3: "gelu"}
 
 
 class Arrays:
-    """The arrays of a model, each marked when it is taken, so that none goes unheeded."""
+    """The arrays of a model; it keeps account of those that were taken, so that none is missed."""
 
     def __init__(self, path: Path, file: ModelFile) -> None:
         self.path = path
@@ -41,7 +41,7 @@ class Arrays:
         return len({name.partition("/")[0] for name in names if name[0].isdigit()})
 
     def check_all_taken(self) -> None:
-        """Raise if something was not asked for: it would change what the model says."""
+        """Raise if an array was not taken: it would change the model's outputs."""
         for name in ("alibi_use_positive_positions", "scale_alibi"):  # nothing without alibi
             self.setting(f"decoder/{name}", 0)
         self.setting("encoder/embeddings_merge", 0)  # of several embeddings there is one

@@ -7,7 +7,7 @@ Both read the same source and target. From the features h of the first and x of 
 
 where join is a gated layer, another one, and a linear one, each layer-normalised, the gates after
 the norm. The output layer of the second model makes logits of y. The first model gets no gradient
-and stays in evaluation mode: what the second can add is what the first lacks.
+and stays in evaluation mode, so that the second learns what the first lacks.
 
 Where we differ from the authors' fairseq: the two may be of any architecture and size, and the
 layers of gates and join start as torch draws them.
@@ -55,12 +55,12 @@ class FusedState(NamedTuple):
 
     @property
     def alignment(self) -> Tensor:
-        """The attention of the last step, (rows, source), of the second model."""
+        """The attention of the second model, (rows, tokens, source)."""
         return self.second.alignment
 
 
 class Frozen(nn.Module):
-    """A part that does not learn: no gradients, and evaluation mode whatever it is told."""
+    """A part that does not learn: it gets no gradients, and is always in evaluation mode."""
 
     part: Any  # a module that may have ``start`` and ``size``
 

@@ -31,8 +31,8 @@ from huashi.seq2seq.search import (
     stochastic_beam_search,
 )
 from huashi.seq2seq.search.adjustments.context import Adjustment
-from huashi.seq2seq.search.rules import Semantics
-from huashi.seq2seq.search.step import check_beam
+from huashi.seq2seq.search.arguments import check_beam
+from huashi.seq2seq.search.beam.rules import Semantics
 from huashi.seq2seq.text.tokenizer import BOS, EOS, UNKNOWN, Tokenizer
 
 Method = Literal["beam", "sample", "stochastic_beam"]
@@ -147,7 +147,7 @@ class Decoding:
 
 @dataclass(frozen=True, kw_only=True)
 class Wishes:
-    """What the outputs of a batch of sources shall be like; each item is of a source."""
+    """What the outputs of a batch of sources have to be like; an item is for a source."""
 
     prefixes: Sequence[Sequence[int]] | None = None
     """Token ids that an output begins with."""
@@ -156,7 +156,7 @@ class Wishes:
     choices: InTrie | None = None
     """The only outputs that there are, for all sources."""
     keys: Sequence[int] | None = None
-    """A number that stands for the source where samples are drawn."""
+    """A number for each source that its samples depend on."""
 
 
 def decode(
@@ -176,7 +176,7 @@ def decode(
         lengths: of the sources, their end counted, (sentences,).
         tokenizer: of the outputs.
         decoding: how to look for them.
-        wishes: what they shall be like.
+        wishes: what they have to be like.
         observe: called at each step of a beam search.
 
     Raises:

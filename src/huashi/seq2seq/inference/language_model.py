@@ -1,8 +1,9 @@
 """Texts from a language model: samples after a prompt, and how many bits a text costs it.
 
-The model has learned running text in windows of ``context`` tokens. A recurrent one reads on for
-ever; any other forgets: whenever it holds a whole window, it reads the second half of it again and
-goes on from there, so that what it says next rests on half a window to a whole one.
+The model has learned running text in windows of ``context`` tokens. A recurrent model keeps its
+state for as long as the text goes on. Any other model forgets: once it has read a whole window, it
+starts anew with the second half of it, so that there is always at least half a window to predict
+from.
 """
 
 import math
@@ -13,7 +14,8 @@ import torch
 from torch import Tensor
 
 from huashi._checks import check_positive
-from huashi.run import Run
+from huashi.run import Run, open_run
+from huashi.run.task import LANGUAGE_MODEL
 from huashi.seq2seq.architecture import build
 from huashi.seq2seq.model.protocol import EncoderDecoder
 from huashi.seq2seq.models.rnn import RNNDecoder
@@ -46,7 +48,7 @@ class LanguageModel:
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.context = context
-        self._forgets = not isinstance(getattr(model.decoder, "shape", None), RNNDecoder)
+        self._forgets = not isinstance(model.decoder, RNNDecoder)
 
     @classmethod
     def load(cls, run: str | Path | Run, *, device: str | torch.device = "cpu") -> "LanguageModel":
@@ -60,9 +62,9 @@ class LanguageModel:
             FileNotFoundError: the folder, or the model in it, is not there.
             ValueError: a file in it is damaged, or it is not the run of a language model.
         """
-        run = run if isinstance(run, Run) else Run(run)
-        if run.model.get("encoder", 0) is not None or "context" not in run.config:
-            raise ValueError(f"{run.folder} must be the run of a language model")
+        run = open_run(run, LANGUAGE_MODEL)
+        if "context" not in run.config:
+            raise ValueError(f"{run.folder} must be the run of a language model of running text")
         tokenizer = Tokenizer.load(run.path("tokenizer.json"))
         model = build(run.model, len(tokenizer))
         run.load_model(model)
@@ -113,9 +115,9 @@ class LanguageModel:
     def bits_per_character(self, text: str, *, batch: int = 32) -> float:
         """The mean cost of a character of ``text`` in bits, whatever the tokens are.
 
-        Every token but those of the first half window is told after half a window at least. A word
-        out of the vocabulary costs what an unknown one does, whichever it is: where there are many,
-        this is too little.
+        Every token after the first half window is predicted from at least half a window. A word
+        that is not in the vocabulary costs what the unknown token costs, whichever word it is:
+        where there are many, the result is too low.
 
         Args:
             text: of at least two tokens.
@@ -136,12 +138,12 @@ class LanguageModel:
             padded = torch.nn.utils.rnn.pad_sequence(some, batch_first=True, padding_value=PAD)
             padded = padded.to(self._device)
             none = torch.zeros(len(some), 1, dtype=torch.long, device=self._device)
-            logits = self.model(none, none[:, 0] + 1, padded[:, :-1])
-            log_probs = self.model.output.log_probabilities(logits)
-            told = -log_probs.gather(-1, padded[:, 1:, None])[..., 0].double()
+            features, state = self.model.features(none, none[:, 0] + 1, padded[:, :-1])
+            log_probs = self.model.output.log_probabilities(features, state)
+            costs = -log_probs.gather(-1, padded[:, 1:, None])[..., 0].double()
             for row, window in enumerate(some):
                 known = 0 if first + row == 0 else self.context - stride
-                total += told[row, known : len(window) - 1].sum().item()
+                total += costs[row, known : len(window) - 1].sum().item()
         characters = len(text) - len(self.tokenizer.decode(ids[:1].tolist()))
         return total / math.log(2) / characters
 
@@ -154,16 +156,15 @@ class LanguageModel:
         return _State(self.model.encode(none, none[:, 0] + 1), none[:, :0])
 
     def _read(self, tokens: Tensor, state: _State) -> tuple[Tensor, _State]:
-        """Read (rows, tokens); return the features of the last of them, (rows, size)."""
+        """Read ``tokens``, (rows, tokens); return features, (rows, tokens, size)."""
         if self._forgets and state.tokens.shape[1] + tokens.shape[1] > self.context:
             kept = state.tokens[:, -(self.context // 2) :]
             fresh = select(self._start(), torch.zeros_like(tokens[:, 0]))
             state = _State(self.model.decoder(kept, fresh.inner)[1], kept)
         features, inner = self.model.decoder(tokens, state.inner)
-        return features[:, -1], _State(
-            inner, torch.cat([state.tokens, tokens], 1)[:, -self.context :]
-        )
+        read = torch.cat([state.tokens, tokens], 1)[:, -self.context :]
+        return features, _State(inner, read)
 
     def _step(self, tokens: Tensor, state: _State) -> tuple[Tensor, _State]:
         features, state = self._read(tokens[:, None], state)
-        return self.model.output.log_probabilities(self.model.output(features)), state
+        return self.model.output.log_probabilities(features, state.inner)[:, 0], state

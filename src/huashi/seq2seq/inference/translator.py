@@ -1,17 +1,19 @@
 """From text to text: a trained model, its tokenizer and a search, behind one method."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
 
 from huashi._checks import check_positive
-from huashi.run import Run
-from huashi.seq2seq.architecture import architecture_of, build
+from huashi.run import Run, open_run
+from huashi.run.task import LANGUAGE_MODEL, TRANSLATION
+from huashi.seq2seq.architecture import architecture_of
 from huashi.seq2seq.inference.decoding import Decoding, Wishes, decode
+from huashi.seq2seq.inference.loading import model_of, tokenizers_of
+from huashi.seq2seq.inference.translation import Considered, Translation, empty_translation
 from huashi.seq2seq.model.protocol import EncoderDecoder
 from huashi.seq2seq.search import (
     BeamStep,
@@ -23,46 +25,6 @@ from huashi.seq2seq.search import (
 )
 from huashi.seq2seq.text.corpus import collate, token_batches
 from huashi.seq2seq.text.tokenizer import EOS, UNKNOWN, Tokenizer
-
-
-@dataclass(frozen=True, kw_only=True)
-class Translation:
-    """One way to say a source, with what the model thought of it."""
-
-    text: str
-    score: float
-    """Mean log-probability of a token, or as the rules of the search have it; higher is better."""
-    finished: bool
-    """False where the model did not come to an end within the length."""
-    exact: bool
-    """Proven that the model has no better one, but for those ranked above it."""
-    source_tokens: list[str]
-    tokens: list[str]
-    token_scores: list[float]
-    """Log-probability of each of ``tokens``, which end with EOS where ``finished``."""
-    alignment: Tensor | None
-    """Attention of each token to each source token, (tokens, source tokens)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Considered:
-    """A hypothesis that a beam search looked at, for a picture of it."""
-
-    length: int
-    """Tokens of it: the step it is of."""
-    number: int
-    parent: int
-    """The number of the hypothesis that it continues; -1 at the first step."""
-    token: str
-    """The last of its tokens."""
-    total: float
-    """Sum of its log-probabilities."""
-    score: float
-    """What it would score if it ended here."""
-    kept: bool
-    """It lives on."""
-    finished: bool
-    """It has ended, and counts."""
 
 
 class Translator:
@@ -121,15 +83,15 @@ class Translator:
 
         Raises:
             FileNotFoundError: the folder, or the model in it, is not there.
-            ValueError: a file in it is damaged, it is not a run folder, there is no such device, or
-                runs have different tokenizers.
+            ValueError: a file in it is damaged, it is not the run folder of a translation, there is
+                no such device, or runs have different tokenizers.
         """
-        runs = [one if isinstance(one, Run) else Run(one) for one in (run, *others)]
-        models = [_model(one, runs[0], device) for one in runs]
+        runs = [open_run(one, TRANSLATION) for one in (run, *others)]
+        beside = None if language_model is None else open_run(language_model, LANGUAGE_MODEL)
+        models = [model_of(one, runs[0], device) for one in runs]
         model = models[0] if len(models) == 1 else Ensemble(models, mean=mean)
-        if language_model is not None:
-            one = language_model if isinstance(language_model, Run) else Run(language_model)
-            model = ShallowFusion(model, _model(one, runs[0], device), language_model_weight)
+        if beside is not None:
+            model = ShallowFusion(model, model_of(beside, runs[0], device), language_model_weight)
         return cls(
             model,
             *tokenizers_of(runs[0]),
@@ -189,7 +151,7 @@ class Translator:
         ids = self._encoded(sources)
         wishes = self._wishes(prefixes, phrases, choices)
         wishes = replace(wishes, keys=range(len(sources)) if keys is None else keys)
-        found: list[list[Translation]] = [[_nothing()] for _ in sources]
+        found: list[list[Translation]] = [[empty_translation()] for _ in sources]
         wanted = [i for i, source in enumerate(ids) if source]
         lengths = [(len(ids[i]) + 1, 0) for i in wanted]
         longest = max((length for length, _ in lengths), default=1)
@@ -326,7 +288,7 @@ class Translator:
 
 
 def _of(wishes: Wishes, numbers: list[int]) -> Wishes:
-    """What is wished of these sources."""
+    """The wishes for these sources alone."""
     given = {name: getattr(wishes, name) for name in ("prefixes", "phrases", "keys")}
     return replace(
         wishes,
@@ -334,47 +296,4 @@ def _of(wishes: Wishes, numbers: list[int]) -> Wishes:
             name: None if all_ is None else [all_[i] for i in numbers]
             for name, all_ in given.items()
         },
-    )
-
-
-def _model(run: Run, first: Run, device: str | torch.device) -> EncoderDecoder:
-    """The model of a run that has the tokenizer of the first one."""
-    source, target = tokenizers_of(run)
-    wanted = [tokenizer.to_json() for tokenizer in tokenizers_of(first)]
-    if [source.to_json(), target.to_json()] != wanted:
-        raise ValueError(f"{run.folder} must have the tokenizer of {first.folder}")
-    if architecture_of(run.model).source_end != architecture_of(first.model).source_end:
-        raise ValueError(f"{run.folder} must read sources to the same end as {first.folder}")
-    model = build(run.model, len(source), len(target))
-    run.load_model(model)
-    try:
-        return model.to(device)
-    except (RuntimeError, AssertionError) as error:
-        problem = str(error).splitlines()[0]
-        raise ValueError(f"device must be one of this machine, got {device}: {problem}") from None
-
-
-def tokenizers_of(run: Run) -> tuple[Tokenizer, Tokenizer]:
-    """The tokenizers of a run: of its sources and of its outputs.
-
-    Raises:
-        FileNotFoundError: they are not there.
-        ValueError: a file is damaged.
-    """
-    source, target = run.path("tokenizer.json"), run.path("target_tokenizer.json")
-    tokenizer = Tokenizer.load(source)
-    return tokenizer, Tokenizer.load(target) if target.is_file() else tokenizer
-
-
-def _nothing() -> Translation:
-    """The translation of an empty source."""
-    return Translation(
-        text="",
-        score=0.0,
-        finished=True,
-        exact=True,
-        source_tokens=[],
-        tokens=[],
-        token_scores=[],
-        alignment=None,
     )

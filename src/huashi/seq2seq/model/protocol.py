@@ -35,6 +35,9 @@ class Memory(NamedTuple):
     last: tuple[Tensor, ...] = ()
     """The last states of a recurrent encoder, each (batch, layers, features): ``(h,)`` or
     ``(h, c)``; of any other encoder nothing."""
+    source: Tensor | None = None
+    """The token ids that were read, (batch, source), for a decoder that copies them into its state:
+    padded as they were given. All encoders of Huashi set it; None where there are no tokens."""
 
 
 class EncoderDecoder(nn.Module):
@@ -44,7 +47,7 @@ class EncoderDecoder(nn.Module):
         encoder: ``encoder(source, lengths)`` gives a :class:`Memory`.
         decoder: ``decoder.start(memory)`` gives a state, ``decoder(tokens, state)`` features
             (batch, target, features) and the next state.
-        output: features to logits over the vocabulary, and from logits to probabilities.
+        output: from the decoder's features and its state to probabilities of the next token.
     """
 
     decoder: Any  # a module that has ``start`` too
@@ -74,7 +77,7 @@ class EncoderDecoder(nn.Module):
     def step(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
         """Read one token a row, (rows,); return log-probabilities (rows, vocabulary), state."""
         features, state = self.decoder(tokens[:, None], state)
-        return self.output.log_probabilities(self.output(features[:, 0])), state
+        return self.output.log_probabilities(features, state)[:, 0], state
 
     def alignment(self, state: Any) -> Tensor:
         """The attention of the last step to the source, (rows, source)."""
@@ -82,9 +85,18 @@ class EncoderDecoder(nn.Module):
 
     def features(
         self, source: Tensor, lengths: Tensor, target: Tensor, *, aligns: bool = False
-    ) -> tuple[Tensor, Tensor | None]:
-        """What the output layer reads after each of ``target``, (batch, target, features), and
-        with ``aligns``, in training too, the attention, (batch, target, source).
+    ) -> tuple[Tensor, Any]:
+        """What :attr:`output` reads after each of ``target``, all read at once.
+
+        Args:
+            source: token ids, (batch, source), padded on the right.
+            lengths: their true lengths, (batch,).
+            target: token ids, (batch, target).
+            aligns: make the attention in training too, where a decoder may save itself the work.
+
+        Returns:
+            Features, (batch, target, features), and the decoder's state after them, whose
+            ``alignment`` is the attention, (batch, target, source).
         """
         parts: list[Any] = [part for part in self.decoder.modules() if hasattr(part, "aligns")]
         for part in parts:
@@ -92,7 +104,7 @@ class EncoderDecoder(nn.Module):
         features, state = self.decoder(target, self.encode(source, lengths))
         for part in parts:
             part.aligns = False
-        return features, state.alignment if aligns else None
+        return features, state
 
     def forward(self, source: Tensor, lengths: Tensor, target: Tensor) -> Tensor:
         """Logits of the token after each of ``target``, (batch, target, vocabulary)."""

@@ -6,10 +6,10 @@ They are a Transformer's with another layer in the place of its self-attention,
 
 whose kernels grow from layer to layer; the decoder's attention to the source, the feed-forward
 parts, norms and positions are those of :mod:`huashi.seq2seq.models.transformer`, and the alignment
-is that of its decoder. What the convolutions are says :mod:`huashi.convolution.light`.
+is that of its decoder. The convolutions are those of :mod:`huashi.convolution.lightweight`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -17,15 +17,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from huashi._checks import check_choice
-from huashi.convolution.light import DynamicConv1d, LightweightConv1d
+from huashi.convolution.lightweight import DynamicConv1d, LightweightConv1d
 from huashi.convolution.separable import Padding
+from huashi.seq2seq.model.built_from import built_from
 from huashi.seq2seq.model.protocol import Memory, real_positions
-from huashi.seq2seq.models.transformer import TransformerDecoder
-from huashi.seq2seq.models.transformer.positions import PositionalEmbedding, normal_embedding
+from huashi.seq2seq.models.transformer.positions import normal_embedding
+from huashi.seq2seq.models.transformer.shape import TransformerShape
 from huashi.seq2seq.models.transformer.sublayers import (
     FeedForward,
     Residual,
     attention_of,
+    embedding_of,
     final_norm,
     xavier_linear,
 )
@@ -37,8 +39,8 @@ DECODER_KERNELS = (3, 7, 15, 31, 31, 31)
 
 
 @dataclass(frozen=True, kw_only=True)
-class LightConvEncoder:
-    """Lightweight or dynamic convolutions that read the source."""
+class LightConvShape:
+    """What the encoder and the decoder have in common."""
 
     convolution: Kind = "lightweight"
     """Kernels that are learned, or made of each position's frame."""
@@ -47,7 +49,7 @@ class LightConvEncoder:
     kernels: tuple[int, ...] = ENCODER_KERNELS
     """The kernel size of each layer."""
     heads: int = 8
-    """Kernels of a layer."""
+    """Kernels of a layer, and in a decoder heads of its attention to the source."""
     feed_forward_size: int = 2048
     """Hidden units of a feed-forward part."""
     norm: Literal["pre", "post"] = "post"
@@ -58,50 +60,58 @@ class LightConvEncoder:
     """Probability of dropping a weight of a kernel."""
 
     def __post_init__(self) -> None:
-        _check(self)
+        check_choice("convolution", self.convolution, CONVOLUTIONS)
+        if not self.kernels or not all(type(k) is int and k > 0 for k in self.kernels):
+            raise ValueError(f"kernels must be sizes > 0, one a layer, got {self.kernels!r}")
+        _ = self.transformer  # which checks the rest
+        if not 0 <= self.weight_dropout < 1:
+            raise ValueError(f"weight_dropout must be in [0, 1), got {self.weight_dropout}")
+
+    @property
+    def transformer(self) -> TransformerShape:
+        """The shape of all that is as in a Transformer."""
+        return TransformerShape(
+            embedding_size=self.embedding_size,
+            layers=len(self.kernels),
+            heads=self.heads,
+            feed_forward_size=self.feed_forward_size,
+            norm=self.norm,
+            dropout=self.dropout,
+        )
 
     def embed(self, vocabulary_size: int) -> nn.Embedding:
-        """The table of embeddings that :meth:`build` takes, drawn anew."""
+        """The table of embeddings that ``build`` takes, drawn anew."""
         return normal_embedding(vocabulary_size, self.embedding_size)
-
-    def build(self, embedding: nn.Embedding) -> "Encoder":
-        """An encoder of this shape with weights drawn anew."""
-        return Encoder(self, embedding)
 
 
 @dataclass(frozen=True, kw_only=True)
-class LightConvDecoder:
-    """Causal lightweight or dynamic convolutions that write the target."""
+class LightConvEncoderShape(LightConvShape):
+    """Lightweight or dynamic convolutions that read the source; :meth:`build` makes the module."""
 
-    convolution: Kind = "lightweight"
-    """Kernels that are learned, or made of each position's frame."""
-    embedding_size: int = 512
-    """Features of a token and of every layer, even and a multiple of ``heads``."""
+    def build(self, embedding: nn.Embedding) -> "LightConvEncoder":
+        """An encoder of this shape with weights drawn anew."""
+        return LightConvEncoder(self, embedding)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LightConvDecoderShape(LightConvShape):
+    """Causal lightweight or dynamic convolutions that write the target; :meth:`build` makes the
+    module.
+    """
+
     kernels: tuple[int, ...] = DECODER_KERNELS
     """The kernel size of each layer."""
-    heads: int = 8
-    """Kernels of a layer, and heads of its attention to the source."""
-    feed_forward_size: int = 2048
-    """Hidden units of a feed-forward part."""
-    norm: Literal["pre", "post"] = "post"
-    """Normalise the input of every part, and the last sum (pre), or the sum after it (post)."""
-    dropout: float = 0.1
-    """Probability of dropping a feature of embeddings, and of what a part adds."""
-    weight_dropout: float = 0.1
-    """Probability of dropping a weight of a kernel."""
     attention_dropout: float = 0.0
     """Probability of dropping an attention weight."""
 
-    def __post_init__(self) -> None:
-        _check(self)
+    @property
+    def transformer(self) -> TransformerShape:
+        """The shape of all that is as in a Transformer."""
+        return replace(super().transformer, attention_dropout=self.attention_dropout)
 
-    def embed(self, vocabulary_size: int) -> nn.Embedding:
-        """The table of embeddings that :meth:`build` takes, drawn anew."""
-        return normal_embedding(vocabulary_size, self.embedding_size)
-
-    def build(self, embedding: nn.Embedding, memory_size: int) -> "Decoder":
+    def build(self, embedding: nn.Embedding, memory_size: int) -> "LightConvDecoder":
         """A decoder of this shape with weights drawn anew, for a memory of so many features."""
-        return Decoder(self, embedding, memory_size)
+        return LightConvDecoder(self, embedding, memory_size)
 
 
 class LayerState(NamedTuple):
@@ -127,14 +137,20 @@ class State(NamedTuple):
     """Attention weights of the tokens of the last call, (rows, tokens, source)."""
 
 
-class Encoder(nn.Module):
-    """Convolutions around each position of the embedded source."""
+@built_from(LightConvEncoderShape)
+class LightConvEncoder(nn.Module):
+    """Convolutions around each position of the source: token ids, (batch, source), to a memory.
 
-    def __init__(self, shape: LightConvEncoder, embedding: nn.Embedding) -> None:
+    Args:
+        shape: sizes and settings.
+        embedding: the table of tokens, as of ``shape.embed(vocabulary_size)``.
+    """
+
+    def __init__(self, shape: LightConvEncoderShape, embedding: nn.Embedding) -> None:
         super().__init__()
-        around = _transformer(shape)
+        around = shape.transformer
         self.size = shape.embedding_size
-        self.embedding = PositionalEmbedding(around, embedding)
+        self.embedding = embedding_of(around, embedding)
         self.layers = nn.ModuleList(
             EncoderLayer(Mixing(shape, kernel, "same"), around) for kernel in shape.kernels
         )
@@ -155,19 +171,28 @@ class Encoder(nn.Module):
         for layer in self.layers:
             x = layer(x, mask)
         x = self.norm(x).masked_fill(~mask[..., None], 0.0)
-        return Memory(x, x, mask)
+        return Memory(x, x, mask, source=source)
 
 
-class Decoder(nn.Module):
-    """Causal convolutions over the embedded target, each followed by attention to the source."""
+@built_from(LightConvDecoderShape)
+class LightConvDecoder(nn.Module):
+    """Causal convolutions over the embedded target, each followed by attention to the source.
+
+    Args:
+        shape: sizes and settings.
+        embedding: the table of tokens, as of ``shape.embed(vocabulary_size)``.
+        memory_size: features of the memory.
+    """
 
     layers: Any  # modules that have ``start`` too
 
-    def __init__(self, shape: LightConvDecoder, embedding: nn.Embedding, memory_size: int) -> None:
+    def __init__(
+        self, shape: LightConvDecoderShape, embedding: nn.Embedding, memory_size: int
+    ) -> None:
         super().__init__()
-        around = _transformer(shape)
+        around = shape.transformer
         self.size = shape.embedding_size
-        self.embedding = PositionalEmbedding(around, embedding)
+        self.embedding = embedding_of(around, embedding)
         self.layers = nn.ModuleList(
             DecoderLayer(Mixing(shape, kernel, "valid"), around, memory_size)
             for kernel in shape.kernels
@@ -201,11 +226,11 @@ class Decoder(nn.Module):
 
 
 class Mixing(nn.Module):
-    """What stands in the place of self-attention: a gated projection, convolution, projection."""
+    """What stands in the place of self-attention: a gated projection, convolution, projection;
+    (batch, time, size) -> the same.
+    """
 
-    def __init__(
-        self, shape: LightConvEncoder | LightConvDecoder, kernel: int, padding: Padding
-    ) -> None:
+    def __init__(self, shape: LightConvShape, kernel: int, padding: Padding) -> None:
         super().__init__()
         size = shape.embedding_size
         self.input = xavier_linear(size, 2 * size)
@@ -229,9 +254,9 @@ class Mixing(nn.Module):
 
 
 class EncoderLayer(nn.Module):
-    """Convolution, then feed-forward."""
+    """Convolution, then feed-forward: (batch, source, size) -> the same."""
 
-    def __init__(self, mixing: Mixing, around: TransformerDecoder) -> None:
+    def __init__(self, mixing: Mixing, around: TransformerShape) -> None:
         super().__init__()
         self.mixing = mixing
         self.residual = Residual(around)
@@ -245,7 +270,7 @@ class EncoderLayer(nn.Module):
 class DecoderLayer(nn.Module):
     """Causal convolution, attention to the source, then feed-forward."""
 
-    def __init__(self, mixing: Mixing, around: TransformerDecoder, memory_size: int) -> None:
+    def __init__(self, mixing: Mixing, around: TransformerShape, memory_size: int) -> None:
         super().__init__()
         self.mixing = mixing
         self.residual = Residual(around)
@@ -267,25 +292,3 @@ class DecoderLayer(nn.Module):
         context, weights = self.attention(query, state.k, state.v, source, need_weights=align)
         x = self.feed_forward(self.source_residual.after(x, context))
         return x, weights, state._replace(frames=frames)
-
-
-def _transformer(shape: LightConvEncoder | LightConvDecoder) -> TransformerDecoder:
-    """The shape of all that the convolutions share with a Transformer."""
-    return TransformerDecoder(
-        embedding_size=shape.embedding_size,
-        layers=len(shape.kernels),
-        heads=shape.heads,
-        feed_forward_size=shape.feed_forward_size,
-        norm=shape.norm,
-        dropout=shape.dropout,
-        attention_dropout=getattr(shape, "attention_dropout", 0.0),
-    )
-
-
-def _check(shape: LightConvEncoder | LightConvDecoder) -> None:
-    check_choice("convolution", shape.convolution, CONVOLUTIONS)
-    if not shape.kernels or not all(type(k) is int and k > 0 for k in shape.kernels):
-        raise ValueError(f"kernels must be sizes > 0, one a layer, got {shape.kernels!r}")
-    _transformer(shape)
-    if not 0 <= shape.weight_dropout < 1:
-        raise ValueError(f"weight_dropout must be in [0, 1), got {shape.weight_dropout}")

@@ -20,14 +20,15 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from huashi._checks import check_choice, check_positive
 from huashi._dropout import Dropout
 from huashi.seq2seq.attention import AttentionShape, AttentionState
+from huashi.seq2seq.model.built_from import built_from
 from huashi.seq2seq.model.protocol import Memory, real_positions
 
 CELLS = {"gru": nn.GRU, "lstm": nn.LSTM}
 
 
 @dataclass(frozen=True, kw_only=True)
-class RNNEncoder:
-    """A bidirectional recurrent encoder."""
+class RNNEncoderShape:
+    """A bidirectional recurrent encoder; :meth:`build` makes the module."""
 
     cell: Literal["gru", "lstm"] = "gru"
     """Gated recurrent units, or long short-term memory."""
@@ -51,14 +52,14 @@ class RNNEncoder:
         """The table of embeddings that :meth:`build` takes, drawn anew."""
         return _embedding(vocabulary_size, self.embedding_size)
 
-    def build(self, embedding: nn.Embedding) -> "_Encoder":
+    def build(self, embedding: nn.Embedding) -> "RNNEncoder":
         """An encoder of this shape with weights drawn anew."""
-        return _Encoder(self, embedding)
+        return RNNEncoder(self, embedding)
 
 
 @dataclass(frozen=True, kw_only=True)
-class RNNDecoder:
-    """A recurrent decoder with attention."""
+class RNNDecoderShape:
+    """A recurrent decoder with attention; :meth:`build` makes the module."""
 
     cell: Literal["gru", "lstm"] = "gru"
     """Gated recurrent units, or long short-term memory."""
@@ -69,7 +70,7 @@ class RNNDecoder:
     layers: int = 1
     """Recurrent layers."""
     attention: AttentionShape | None = field(default_factory=AttentionShape)
-    """How it attends to the source; None for a decoder that knows it by its first state alone."""
+    """How it attends to the source; None for a decoder that has only its first state from it."""
     attend: Literal["after", "before"] = "after"
     """Attend after the recurrence (Luong) or before it (Bahdanau)."""
     input_feeding: bool = True
@@ -85,9 +86,9 @@ class RNNDecoder:
         """The table of embeddings that :meth:`build` takes, drawn anew."""
         return _embedding(vocabulary_size, self.embedding_size)
 
-    def build(self, embedding: nn.Embedding, memory_size: int) -> "_Decoder":
+    def build(self, embedding: nn.Embedding, memory_size: int) -> "RNNDecoder":
         """A decoder of this shape with weights drawn anew, for a memory of so many features."""
-        return _Decoder(self, embedding, memory_size)
+        return RNNDecoder(self, embedding, memory_size)
 
 
 class State(NamedTuple):
@@ -102,10 +103,16 @@ class State(NamedTuple):
     """Attention weights of the tokens of the last call, (rows, tokens, source)."""
 
 
-class _Encoder(nn.Module):
-    """Bidirectional recurrence over the embedded source."""
+@built_from(RNNEncoderShape)
+class RNNEncoder(nn.Module):
+    """Bidirectional recurrence over the embedded source: token ids, (batch, source), to a memory.
 
-    def __init__(self, shape: RNNEncoder, embedding: nn.Embedding) -> None:
+    Args:
+        shape: sizes and settings.
+        embedding: the table of tokens, as of ``shape.embed(vocabulary_size)``.
+    """
+
+    def __init__(self, shape: RNNEncoderShape, embedding: nn.Embedding) -> None:
         super().__init__()
         self.size = shape.hidden_size
         self.embedding = embedding
@@ -138,13 +145,21 @@ class _Encoder(nn.Module):
         states, _ = pad_packed_sequence(outputs, batch_first=True, total_length=source.shape[1])
         last = last if isinstance(last, tuple) else (last,)
         mask = real_positions(lengths, source.shape[1], source.device)
-        return Memory(states, states, mask, tuple(_join_directions(h) for h in last))
+        joined = tuple(_join_directions(h) for h in last)
+        return Memory(states, states, mask, joined, source=source)
 
 
-class _Decoder(nn.Module):
-    """Recurrence over the embedded target that attends to the source at every step."""
+@built_from(RNNDecoderShape)
+class RNNDecoder(nn.Module):
+    """Recurrence over the embedded target that attends to the source at every step.
 
-    def __init__(self, shape: RNNDecoder, embedding: nn.Embedding, memory_size: int) -> None:
+    Args:
+        shape: sizes and settings.
+        embedding: the table of tokens, as of ``shape.embed(vocabulary_size)``.
+        memory_size: features of the memory.
+    """
+
+    def __init__(self, shape: RNNDecoderShape, embedding: nn.Embedding, memory_size: int) -> None:
         super().__init__()
         hidden = shape.hidden_size
         self.shape = shape
@@ -173,7 +188,7 @@ class _Decoder(nn.Module):
         return nn.Linear(self.size, vocabulary_size)
 
     def start(self, memory: Memory) -> State:
-        """The state before the first step: the bridge from what the encoder knows at its end.
+        """The state before the first step: the bridge from the encoder's last states.
 
         A layer starts from the encoder's layer of its number, or its last one; from the mean of the
         memory where the encoder is not recurrent.
@@ -266,7 +281,7 @@ def _embedding(vocabulary_size: int, size: int) -> nn.Embedding:
     return embedding
 
 
-def _check(shape: RNNEncoder | RNNDecoder) -> None:
+def _check(shape: RNNEncoderShape | RNNDecoderShape) -> None:
     check_choice("cell", shape.cell, CELLS)
     for name in ("embedding_size", "hidden_size", "layers"):
         check_positive(name, getattr(shape, name))

@@ -11,17 +11,36 @@ fits a cache, where the plain way writes five arrays of (positions, V) to memory
 the precision of the layer, or in that of autocast; all else is in float32 or wider.
 """
 
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
 
-from huashi.seq2seq.operations.losses import Smoothing, label_shares, negative_entropy
+from huashi._checks import check_choice
+from huashi._kernel.example import example
+from huashi._kernel.operator import declare, kernel_serves
+from huashi.seq2seq.operations.losses import (
+    SMOOTHINGS,
+    Smoothing,
+    label_shares,
+    negative_entropy,
+    smoothed_nll,
+)
 
 _BUFFER = 2**21  # numbers of the logits that are at hand
 
 
+@example(
+    *((3, 4), (6, 4), (6,)),
+    call=lambda f, x, w, b: f(
+        x,
+        SimpleNamespace(weight=w, bias=b),
+        torch.arange(len(x), device=x.device) % 6,
+        smoothing=0.1,
+    )[0],
+)
 def linear_cross_entropy(
     features: Tensor,
     layer: nn.Linear,
@@ -38,12 +57,15 @@ def linear_cross_entropy(
         layer: from features to logits.
         target: token ids, (positions,), all of which count.
         smoothing: from 0 to 1 (not included).
-        kind: whose definition of it.
+        kind: whose definition of it: that of ``torch``, ``fairseq`` or ``joey``.
         padding: of ``joey``: the token that never gets a share; no target may be it.
 
     Returns:
-        Two scalars: the loss, which can be differentiated once, and the negative log-likelihood
-        without smoothing, which has no gradient.
+        Two scalars, of dtype float32 or wider: the loss, which can be differentiated once, and the
+        negative log-likelihood without smoothing, which has no gradient.
+
+    Raises:
+        ValueError: ``kind`` is none of the three.
 
     >>> layer = nn.Linear(2, 4)
     >>> features, target = torch.randn(3, 2), torch.tensor([0, 3, 1])
@@ -51,76 +73,117 @@ def linear_cross_entropy(
     >>> torch.allclose(loss, nn.functional.cross_entropy(layer(features), target, reduction="sum"))
     True
     """
-    total, likelihood = _LinearCrossEntropy.apply(
-        features, layer.weight, layer.bias, target, smoothing, kind, padding
-    )
+    check_choice("kind", kind, SMOOTHINGS)
+    weight, device = layer.weight, features.device.type
+    narrow = weight.dtype
+    if torch.is_autocast_enabled(device):
+        narrow = torch.get_autocast_dtype(device)
+    serves = kernel_serves("linear_cross_entropy", features, weight, target)
+    loss = _linear_cross_entropy if serves else _of_all_logits
+    given = features, weight, layer.bias, target
+    total, likelihood, *_ = loss(*given, narrow, smoothing, kind, padding)
     return total, likelihood
 
 
-class _LinearCrossEntropy(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any,
-        features: Tensor,
-        weight: Tensor,
-        bias: Tensor | None,
-        target: Tensor,
-        smoothing: float,
-        kind: Smoothing,
-        padding: int,
-    ) -> tuple[Tensor, Tensor]:
-        size = len(weight)
-        kept, share = label_shares(smoothing, kind, size)
-        device, narrow = features.device.type, weight.dtype
-        if torch.is_autocast_enabled(device):
-            narrow = torch.get_autocast_dtype(device)
-        wide = torch.promote_types(weight.dtype, torch.float32)
-        x, w = features.to(narrow), weight.to(narrow)
-        total, likelihood = (torch.zeros((), dtype=wide, device=x.device) for _ in range(2))
-        of_features, of_weight = torch.empty_like(x), torch.zeros_like(weight, dtype=wide)
-        of_bias = None if bias is None else torch.zeros_like(bias, dtype=wide)
-        rows = max(_BUFFER // size, 1)
-        buffer = x.new_empty(min(rows, len(x)), size)
-        for first in range(0, len(x), rows):
-            part, gold = x[first : first + rows], target[first : first + rows, None]
-            logits = torch.mm(part, w.t(), out=buffer[: len(part)]).to(wide)
-            if bias is not None:
-                logits += bias
-            logits -= logits.amax(1, keepdim=True)  # which a softmax does not see
-            of_gold = logits.gather(1, gold)
-            others = logits.sum(1, keepdim=True) if share else torch.zeros_like(of_gold)
-            if kind == "joey":
-                others -= logits[:, padding, None]
-            sums = logits.exp_().sum(1, keepdim=True)
-            likelihood += (sums.log() - of_gold).sum()
-            total += (sums.log() - kept * of_gold - share * others).sum()
+def _of_all_logits(
+    features: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    target: Tensor,
+    narrow: torch.dtype,
+    smoothing: float,
+    kind: Smoothing,
+    padding: int,
+) -> tuple[Tensor, Tensor]:
+    """The definition, which needs the logits of all positions."""
+    wide = torch.promote_types(weight.dtype, torch.float32)
+    logits = F.linear(features.to(narrow), weight.to(narrow)).to(wide)
+    log_p = (logits if bias is None else logits + bias).log_softmax(-1)
+    total = smoothed_nll(log_p, target, smoothing, kind, padding=padding, reduction="sum")
+    return total, smoothed_nll(log_p.detach(), target, 0.0, reduction="sum")
 
-            gradient = logits.div_(sums).sub_(share)  # softmax(l) - q, from here on
-            gradient.scatter_add_(1, gold, torch.full_like(of_gold, -kept))
-            if kind == "joey":
-                gradient[:, padding] += share
-            if of_bias is not None:
-                of_bias += gradient.sum(0)
-            gradient = gradient.to(narrow)
-            torch.mm(gradient, w, out=of_features[first : first + rows])
-            if narrow == wide:
-                of_weight.addmm_(gradient.t(), part)
-            else:
-                of_weight += gradient.t() @ part
-        if kind == "joey" and smoothing:
-            total += len(features) * negative_entropy(smoothing, size - 2)
-        ctx.save_for_backward(
-            of_features.to(features.dtype),
-            of_weight.to(weight.dtype),
-            None if of_bias is None else of_bias.to(weight.dtype),
-        )
-        ctx.mark_non_differentiable(likelihood)
-        return total, likelihood
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        parts = (
-            None if part is None else part * gradients[0].to(part) for part in ctx.saved_tensors
-        )
-        return *parts, None, None, None, None
+def _by_rows(
+    features: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    target: Tensor,
+    narrow: torch.dtype,
+    smoothing: float,
+    kind: Smoothing,
+    padding: int,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """The loss, the likelihood, and the gradients of features, weight and bias."""
+    size = len(weight)
+    kept, share = label_shares(smoothing, kind, size)
+    wide = torch.promote_types(weight.dtype, torch.float32)
+    x, w = features.to(narrow), weight.to(narrow)
+    total, likelihood = (torch.zeros((), dtype=wide, device=x.device) for _ in range(2))
+    of_features, of_weight = torch.empty_like(x), torch.zeros_like(weight, dtype=wide)
+    of_bias = weight.new_zeros(0 if bias is None else size, dtype=wide)
+    rows = max(_BUFFER // size, 1)
+    buffer = x.new_empty(min(rows, len(x)), size)
+    for first in range(0, len(x), rows):
+        part, gold = x[first : first + rows], target[first : first + rows, None]
+        logits = torch.mm(part, w.t(), out=buffer[: len(part)]).to(wide)
+        if bias is not None:
+            logits += bias
+        logits -= logits.amax(1, keepdim=True)  # which a softmax does not see
+        of_gold = logits.gather(1, gold)
+        others = logits.sum(1, keepdim=True) if share else torch.zeros_like(of_gold)
+        if kind == "joey":
+            others -= logits[:, padding, None]
+        sums = logits.exp_().sum(1, keepdim=True)
+        likelihood += (sums.log() - of_gold).sum()
+        total += (sums.log() - kept * of_gold - share * others).sum()
+
+        gradient = logits.div_(sums).sub_(share)  # softmax(l) - q, from here on
+        gradient.scatter_add_(1, gold, torch.full_like(of_gold, -kept))
+        if kind == "joey":
+            gradient[:, padding] += share
+        if bias is not None:
+            of_bias += gradient.sum(0)
+        gradient = gradient.to(narrow)
+        torch.mm(gradient, w, out=of_features[first : first + rows])
+        if narrow == wide:
+            of_weight.addmm_(gradient.t(), part)
+        else:
+            of_weight += gradient.t() @ part
+    if kind == "joey" and smoothing:
+        total += len(features) * negative_entropy(smoothing, size - 2)
+    gradients = of_weight.to(weight.dtype), of_bias.to(weight.dtype)
+    return total, likelihood, of_features.to(features.dtype), *gradients
+
+
+def _shapes(
+    features: Tensor, weight: Tensor, bias: Tensor | None, *rest: Any
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    wide = torch.promote_types(weight.dtype, torch.float32)
+    total, likelihood = (weight.new_empty((), dtype=wide) for _ in range(2))
+    of_bias = weight.new_empty(0 if bias is None else len(weight))
+    return total, likelihood, torch.empty_like(features), torch.empty_like(weight), of_bias
+
+
+def _keep(ctx: Any, inputs: tuple, output: tuple[Tensor, ...]) -> None:
+    _, *others = output
+    ctx.save_for_backward(*others[1:])
+    ctx.mark_non_differentiable(*others)
+    ctx.has_bias = inputs[2] is not None
+
+
+def _backward(ctx: Any, grad: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
+    of_features, of_weight, of_bias = (part * grad.to(part) for part in ctx.saved_tensors)
+    return of_features, of_weight, of_bias if ctx.has_bias else None, *[None] * 5
+
+
+_linear_cross_entropy = declare(
+    "linear_cross_entropy(Tensor features, Tensor weight, Tensor? bias, Tensor target,"
+    " ScalarType narrow, float smoothing, str kind, int padding)"
+    " -> (Tensor total, Tensor likelihood, Tensor of_features, Tensor of_weight, Tensor of_bias)",
+    example="huashi.seq2seq.operations.linear_cross_entropy.linear_cross_entropy",
+    fake=_shapes,
+    cpu=_by_rows,
+    cuda=_by_rows,
+    keep=_keep,
+    backward=_backward,
+)

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from huashi._checks import check_choice, check_not_negative, check_positive
-from huashi.seq2seq.search.step import Step, renormalised
+from huashi.seq2seq.search.log_probabilities import renormalised
+from huashi.seq2seq.search.protocol import Step
 
 
 class Ensemble(nn.Module):

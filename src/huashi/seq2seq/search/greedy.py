@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from huashi.seq2seq.search.adjustments.context import Adjustment, Context, adjusted
+from huashi.seq2seq.search.arguments import length_limit
 from huashi.seq2seq.search.hypothesis import Found, Hypothesis, Trace
-from huashi.seq2seq.search.state import count_rows, device_of, select
-from huashi.seq2seq.search.step import Step, length_limit, only_eos_at_limit
+from huashi.seq2seq.search.log_probabilities import only_eos_at_limit
+from huashi.seq2seq.search.protocol import Step, count_rows, device_of, select
 
 
 @torch.inference_mode()

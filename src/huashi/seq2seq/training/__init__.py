@@ -9,11 +9,11 @@ from huashi.seq2seq.operations.losses import (
 )
 from huashi.seq2seq.training.batches import Order
 from huashi.seq2seq.training.data import Step, steps, tokenized, windows
+from huashi.seq2seq.training.loop import fit
 from huashi.seq2seq.training.objective import Examples, Loss, Objective
+from huashi.seq2seq.training.settings import Training
 from huashi.seq2seq.training.store import Store, write_store
-from huashi.training.loop import fit
 from huashi.training.schedules import rate
-from huashi.training.settings import Training
 
 __all__ = [
     "Examples",

@@ -6,23 +6,22 @@ have said after each token of the target, and the second reads some of that in t
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from huashi.seq2seq.model.output import Loss
 from huashi.seq2seq.model.protocol import EncoderDecoder
-from huashi.seq2seq.operations.linear_cross_entropy import linear_cross_entropy
 from huashi.seq2seq.operations.losses import (
     alignment_loss,
     consistency_loss,
     coverage_loss,
     minimum_risk_loss,
-    smoothed_nll,
 )
 from huashi.seq2seq.search import Suppress, sample, select
 from huashi.seq2seq.text.tokenizer import BOS, EOS, PAD
-from huashi.training.settings import Training
+from huashi.seq2seq.training.settings import Training
 
 Cost = Callable[[Sequence[int], Sequence[int]], float]
 
@@ -39,15 +38,6 @@ class Examples(NamedTuple):
     links: Tensor | None = None
     """True where a target token, EOS counted but not BOS, is aligned to a source token, (sentences,
     target - 1, source)."""
-
-
-class Loss(NamedTuple):
-    """Sums over the target tokens of a batch."""
-
-    total: Tensor
-    """What is minimised."""
-    likelihood: Tensor
-    """The negative log-likelihood; of an output mapping other than softmax that mapping's loss."""
 
 
 class Objective(nn.Module):
@@ -70,18 +60,14 @@ class Objective(nn.Module):
         if settings.minimum_risk and cost is None:
             raise ValueError("cost must be given for minimum_risk, got None")
         self.cost: Any = cost
-        if model.output.mapping != "softmax":
+        model.output.check_smoothing(settings.smoothing)
+        if model.output.is_sparse:
             for name in ("consistency", "minimum_risk"):
                 if getattr(settings, name):
                     raise ValueError(
                         f"{name} must be 0 for an output by {model.output.mapping}, under which "
                         "targets can be impossible"
                     )
-            if settings.smoothing != "torch":
-                raise ValueError(
-                    f"smoothing must be 'torch' for an output by {model.output.mapping}, got "
-                    f"{settings.smoothing!r}"
-                )
 
     def forward(self, examples: Examples, sampled: float = 0.0) -> Loss:
         """The loss of a batch.
@@ -98,50 +84,40 @@ class Objective(nn.Module):
         if settings.consistency:
             source, lengths, inputs = (torch.cat([x, x]) for x in (source, lengths, inputs))
         aligns = bool(settings.coverage or settings.guided_alignment)
-        features, alignment = self.model.features(source, lengths, inputs, aligns=aligns)
+        features, state = self.model.features(source, lengths, inputs, aligns=aligns)
         real = gold != PAD
         copies = len(features) // len(gold)
         every = real.repeat(copies, 1)
-        total, likelihood = self._likelihood(features[every], gold.repeat(copies, 1)[every])
+        total, likelihood = self.model.output.loss(
+            features,
+            gold.repeat(copies, 1),
+            state,
+            label_smoothing=settings.label_smoothing,
+            smoothing=settings.smoothing,
+        )
         total, likelihood = total / copies, likelihood / copies
         if settings.consistency:
             one, other = self.model.output(features[every]).chunk(2)
             everywhere = real.new_ones(len(one))
             total = total + settings.consistency * consistency_loss(one, other, everywhere)
-        if alignment is not None and settings.coverage:
-            covered = coverage_loss(alignment, every) / copies
+        if settings.coverage:
+            covered = coverage_loss(state.alignment, every) / copies
             total = total + settings.coverage * covered
-        if alignment is not None and settings.guided_alignment:
+        if settings.guided_alignment:
             if links is None:
                 raise ValueError("links must be given for guided_alignment, got None")
-            guided = alignment_loss(alignment, links.repeat(copies, 1, 1)) / copies
+            guided = alignment_loss(state.alignment, links.repeat(copies, 1, 1)) / copies
             total = total + settings.guided_alignment * guided
         if settings.minimum_risk:
             risk = self._risk(examples).mean() * real.sum()
             total = (1 - settings.minimum_risk) * total + settings.minimum_risk * risk
-        return Loss(total, likelihood.detach())
-
-    def _likelihood(self, features: Tensor, gold: Tensor) -> tuple[Tensor, Tensor]:
-        """What is minimised of it, smoothed, and what is told; all of ``gold`` counts."""
-        output, settings = self.model.output, self.settings
-        smoothing, kind = settings.label_smoothing, settings.smoothing
-        layer = output.layer
-        if output.mapping == "softmax" and _is_plain(layer, features):
-            return linear_cross_entropy(features, layer, gold, smoothing, kind, padding=PAD)
-        logits = output(features)
-        if output.mapping != "softmax":
-            total = output.loss(logits, gold, label_smoothing=smoothing, reduction="sum")
-            return total, total if not smoothing else output.loss(
-                logits.detach(), gold, reduction="sum"
-            )
-        log_probs = logits.log_softmax(-1, dtype=torch.promote_types(logits.dtype, torch.float32))
-        total = smoothed_nll(log_probs, gold, smoothing, kind, padding=PAD, reduction="sum")
-        return total, smoothed_nll(log_probs.detach(), gold, 0.0, reduction="sum")
+        return Loss(total, likelihood)
 
     @torch.no_grad()
     def _own_words(self, source: Tensor, lengths: Tensor, inputs: Tensor, share: float) -> Tensor:
         """``inputs`` with that share of the tokens after BOS as the model would draw them."""
-        log_probs = self.model.output.log_probabilities(self.model(source, lengths, inputs))
+        features, state = self.model.features(source, lengths, inputs)
+        log_probs = self.model.output.log_probabilities(features, state)
         log_probs[..., [PAD, BOS]] = -torch.inf
         own = torch.distributions.Categorical(logits=log_probs[:, :-1]).sample()
         words = inputs[:, 1:]
@@ -184,14 +160,9 @@ class Objective(nn.Module):
         target = nn.utils.rnn.pad_sequence(texts, batch_first=True, padding_value=PAD)
         device = next(self.model.parameters()).device
         target, rows = target.to(device), rows.to(device)
-        features, _ = self.model.decoder(target[:, :-1], select(state, rows))
-        log_probs = self.model.output(features).log_softmax(-1)
+        features, state = self.model.decoder(target[:, :-1], select(state, rows))
+        log_probs = self.model.output.log_probabilities(features, state)
         gold = target[:, 1:]
         of_gold = log_probs.gather(-1, gold[..., None])[..., 0].masked_fill(gold == PAD, 0.0)
         sums = of_gold.sum(1).split([len(some) for some in candidates])
         return nn.utils.rnn.pad_sequence(list(sums), batch_first=True, padding_value=-torch.inf)
-
-
-def _is_plain(layer: nn.Module, features: Tensor) -> TypeGuard[nn.Linear]:
-    """Whether it is a linear layer on the CPU, whose loss needs no logits."""
-    return isinstance(layer, nn.Linear) and features.device.type == "cpu"

@@ -10,7 +10,6 @@ from huashi.seq2seq.inference.translator import Translator
 from huashi.seq2seq.model.protocol import EncoderDecoder
 from huashi.seq2seq.text.corpus import Pair, collate, token_batches
 from huashi.seq2seq.text.metrics import text_scores
-from huashi.seq2seq.text.tokenizer import PAD
 
 
 @torch.inference_mode()
@@ -40,11 +39,11 @@ def likelihood(
         sources, targets = zip(*(pairs[i] for i in batch), strict=True)
         source, length, target = collate(sources, targets, source_end=source_end)
         gold: Tensor = target[:, 1:].to(device)
-        logits = model(source.to(device), length, target[:, :-1].to(device))
-        total += model.output.loss(logits, gold, ignore_index=PAD, reduction="sum")
+        features, state = model.features(source.to(device), length, target[:, :-1].to(device))
+        total += model.output.likelihood(features, gold, state)
         tokens += sum(len(ids) + 1 for ids in targets)
     loss = total.item() / tokens
-    if model.output.mapping != "softmax":
+    if model.output.is_sparse:
         return {"loss": loss}
     return {"loss": loss, "perplexity": math.exp(min(loss, 700))}
 

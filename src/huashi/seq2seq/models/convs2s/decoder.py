@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from huashi._checks import check_positive
 from huashi._dropout import Dropout
 from huashi.seq2seq.attention import AttentionShape
+from huashi.seq2seq.model.built_from import built_from
 from huashi.seq2seq.model.protocol import Memory
 from huashi.seq2seq.models.convs2s.gated_convolution import (
     HALF,
@@ -38,8 +39,10 @@ from huashi.seq2seq.models.convs2s.gated_convolution import (
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConvDecoder:
-    """A convolutional decoder that attends to the source in many layers."""
+class ConvDecoderShape:
+    """A convolutional decoder that attends to the source in many layers; :meth:`build` makes the
+    module.
+    """
 
     embedding_size: int = 256
     """Features of a token."""
@@ -73,9 +76,9 @@ class ConvDecoder:
         """The table of embeddings that :meth:`build` takes, drawn anew."""
         return embedding_table(vocabulary_size, self.embedding_size)
 
-    def build(self, embedding: nn.Embedding, memory_size: int) -> "Decoder":
+    def build(self, embedding: nn.Embedding, memory_size: int) -> "ConvDecoder":
         """A decoder of this shape with weights drawn anew, for a memory of so many features."""
-        return Decoder(self, embedding, memory_size)
+        return ConvDecoder(self, embedding, memory_size)
 
 
 class LayerState(NamedTuple):
@@ -86,7 +89,7 @@ class LayerState(NamedTuple):
     attention: Any
     """The state of its attention to the source, or None."""
     past: Any
-    """The state of its attention to what it said itself, or None."""
+    """The state of its self-attention, or None."""
 
 
 class State(NamedTuple):
@@ -102,12 +105,13 @@ class State(NamedTuple):
     source)."""
 
 
-class Decoder(nn.Module):
+@built_from(ConvDecoderShape)
+class ConvDecoder(nn.Module):
     """Causal gated convolutions over the embedded target that attend to the source.
 
     Args:
-        shape: which.
-        embedding: the table of tokens.
+        shape: sizes and settings.
+        embedding: the table of tokens, as of ``shape.embed(vocabulary_size)``.
         memory_size: features of the memory.
         self_attention: for some of the layers a module from ``(x, past, position)`` to ``(x,
             past)`` that follows its attention; ``module.start(keys)`` is the past before all.
@@ -117,7 +121,7 @@ class Decoder(nn.Module):
 
     def __init__(
         self,
-        shape: ConvDecoder,
+        shape: ConvDecoderShape,
         embedding: nn.Embedding,
         memory_size: int,
         self_attention: Mapping[int, nn.Module] | None = None,
@@ -217,7 +221,7 @@ class DecoderLayer(nn.Module):
 class LayerAttention(nn.Module):
     """Attention of one layer to the source, and the sum with what asked."""
 
-    def __init__(self, shape: ConvDecoder, channels: int, memory_size: int) -> None:
+    def __init__(self, shape: ConvDecoderShape, channels: int, memory_size: int) -> None:
         super().__init__()
         self.query = linear(channels, shape.embedding_size)
         self.attention = shape.attention.build(shape.embedding_size, memory_size)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from huashi._checks import check_positive
+from huashi.seq2seq.model.built_from import built_from
 from huashi.seq2seq.model.protocol import Memory, real_positions
 from huashi.seq2seq.models.convs2s.gated_convolution import (
     HALF,
@@ -28,8 +29,10 @@ from huashi.seq2seq.models.convs2s.gated_convolution import (
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConvEncoder:
-    """A convolutional encoder; a source position sees its neighbours."""
+class ConvEncoderShape:
+    """A convolutional encoder, where a source position sees its neighbours; :meth:`build` makes the
+    module.
+    """
 
     embedding_size: int = 256
     """Features of a token, and of the memory."""
@@ -50,15 +53,21 @@ class ConvEncoder:
         """The table of embeddings that :meth:`build` takes, drawn anew."""
         return embedding_table(vocabulary_size, self.embedding_size)
 
-    def build(self, embedding: nn.Embedding) -> "Encoder":
+    def build(self, embedding: nn.Embedding) -> "ConvEncoder":
         """An encoder of this shape with weights drawn anew."""
-        return Encoder(self, embedding)
+        return ConvEncoder(self, embedding)
 
 
-class Encoder(nn.Module):
-    """Gated convolutions over the embedded source; ``shape`` says which."""
+@built_from(ConvEncoderShape)
+class ConvEncoder(nn.Module):
+    """Gated convolutions over the embedded source: token ids, (batch, source), to a memory.
 
-    def __init__(self, shape: ConvEncoder, embedding: nn.Embedding) -> None:
+    Args:
+        shape: sizes and settings.
+        embedding: the table of tokens, as of ``shape.embed(vocabulary_size)``.
+    """
+
+    def __init__(self, shape: ConvEncoderShape, embedding: nn.Embedding) -> None:
         super().__init__()
         self.size = shape.embedding_size
         self.gradient = 1 / (2 * shape.attention_layers)
@@ -86,7 +95,7 @@ class Encoder(nn.Module):
             x = layer(x, mask[..., None])
         z = _scale_gradient(self.last(x), self.gradient)
         keys, values = (y * mask[..., None] for y in (z, (z + embedded) * HALF))
-        return Memory(keys, values, mask)
+        return Memory(keys, values, mask, source=source)
 
 
 class EncoderLayer(nn.Module):

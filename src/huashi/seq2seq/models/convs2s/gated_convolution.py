@@ -65,12 +65,13 @@ class GatedConvolution(nn.Module):
 
 
 class PlacedEmbedding(nn.Module):
-    """Embeddings of tokens plus learned embeddings of where they are, (batch, time) -> features.
+    """Embeddings of tokens plus learned embeddings of their positions: (batch, time) -> (batch,
+    time, features).
 
     Args:
         what: what the tokens are, for an error.
         tokens: the table of tokens.
-        positions: how many places there are.
+        positions: how many of them there are.
         dropout: probability of dropping a feature of the sum.
     """
 

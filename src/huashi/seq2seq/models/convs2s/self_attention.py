@@ -1,13 +1,13 @@
 r"""A convolutional decoder with gated multi-scale self-attention (Fan 2018, arXiv 1805.04833).
 
-The stories' decoder is that of ConvS2S, whose layers also attend to what they said themselves: from
-their output x to :math:`\operatorname{norm}(x + W [h_1; h_2; \dots])`. Head h knows the past at one
-scale: of the tokens before a position t those at 0, s, 2s, ... for its stride s.
+The stories' decoder is that of ConvS2S, whose layers also attend to their own past: an output x
+becomes :math:`\operatorname{norm}(x + W [h_1; h_2; \dots])`. Head h sees the past at one scale: of
+the tokens before a position t those at 0, s, 2s, ... for its stride s.
 
 .. math:: h_t = W_h \sum_j a_{tj} v_j, \qquad a_t = \operatorname{softmax}(0, q_t^\top k_0 / \sqrt
     d, q_t^\top k_s / \sqrt d, \dots)
 
-The 0 is a place with nothing in it, so that a head may look nowhere, as all do at position 0.
+The 0 is the score of an empty place, so that a head can attend to nothing, as all do at position 0.
 Queries, keys and values are three linear layers deep, with gates between them.
 
 Where we differ from the authors' fairseq: attention to the source is that of ConvS2S, with its
@@ -23,13 +23,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from huashi.seq2seq.attention import AttentionShape
-from huashi.seq2seq.models.convs2s.decoder import ConvDecoder, Decoder, check_subset
+from huashi.seq2seq.model.built_from import built_from
+from huashi.seq2seq.models.convs2s.decoder import ConvDecoder, ConvDecoderShape, check_subset
 from huashi.seq2seq.models.convs2s.gated_convolution import Layers, embedding_table, linear
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConvSelfAttentionDecoder:
-    """A convolutional decoder that attends to the source and to its own past at many scales."""
+class ConvSelfAttentionDecoderShape:
+    """A convolutional decoder that attends to the source and to its own past at many scales;
+    :meth:`build` makes the module.
+    """
 
     embedding_size: int = 256
     """Features of a token, and of all heads together."""
@@ -63,9 +66,9 @@ class ConvSelfAttentionDecoder:
             )
 
     @property
-    def convolutional(self) -> ConvDecoder:
+    def convolutional(self) -> ConvDecoderShape:
         """The same without self-attention."""
-        return ConvDecoder(**{f.name: getattr(self, f.name) for f in fields(ConvDecoder)})
+        return ConvDecoderShape(**{f.name: getattr(self, f.name) for f in fields(ConvDecoderShape)})
 
     @property
     def attending(self) -> tuple[int, ...]:
@@ -76,16 +79,31 @@ class ConvSelfAttentionDecoder:
         """The table of embeddings that :meth:`build` takes, drawn anew."""
         return embedding_table(vocabulary_size, self.embedding_size)
 
-    def build(self, embedding: nn.Embedding, memory_size: int) -> Decoder:
+    def build(self, embedding: nn.Embedding, memory_size: int) -> "ConvSelfAttentionDecoder":
         """A decoder of this shape with weights drawn anew, for a memory of so many features."""
+        return ConvSelfAttentionDecoder(self, embedding, memory_size)
+
+
+@built_from(ConvSelfAttentionDecoderShape)
+class ConvSelfAttentionDecoder(ConvDecoder):
+    """A :class:`ConvDecoder` whose layers attend to the past of the target too.
+
+    Args:
+        shape: sizes and settings.
+        embedding: the table of tokens, as of ``shape.embed(vocabulary_size)``.
+        memory_size: features of the memory.
+    """
+
+    def __init__(
+        self, shape: ConvSelfAttentionDecoderShape, embedding: nn.Embedding, memory_size: int
+    ) -> None:
+        size, strides = shape.embedding_size, shape.strides
         own = {
-            n: MultiScaleSelfAttention(
-                channels, self.embedding_size, self.strides, gated=self.gated
-            )
-            for n, (channels, _) in enumerate(self.layers)
-            if self.self_attend is None or n in self.self_attend
+            n: MultiScaleSelfAttention(channels, size, strides, gated=shape.gated)
+            for n, (channels, _) in enumerate(shape.layers)
+            if shape.self_attend is None or n in shape.self_attend
         }
-        return Decoder(self.convolutional, embedding, memory_size, own)
+        super().__init__(shape.convolutional, embedding, memory_size, own)
 
 
 class Past(NamedTuple):

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from huashi._checks import check_choice, check_positive
 from huashi._dropout import Dropout
 from huashi.convolution.separable import ConvStep, check_groups
+from huashi.seq2seq.model.built_from import built_from
 from huashi.seq2seq.model.protocol import Memory, real_positions
 from huashi.seq2seq.models.slicenet.modules import (
     DILATION_SCHEMES,
@@ -45,8 +46,10 @@ MERGE_GROUPS = 4  # separability of the step that joins targets and attention
 
 
 @dataclass(frozen=True, kw_only=True)
-class SliceNetEncoder:
-    """A stack of separable convolutions; a source position sees its neighbours."""
+class SliceNetEncoderShape:
+    """A stack of separable convolutions, where a source position sees its neighbours; :meth:`build`
+    makes the module.
+    """
 
     embedding_size: int = 768
     """Features of a token, of a layer, and of the memory."""
@@ -70,14 +73,16 @@ class SliceNetEncoder:
         """The table of embeddings that :meth:`build` takes, drawn anew."""
         return normal_embedding(vocabulary_size, self.embedding_size)
 
-    def build(self, embedding: nn.Embedding) -> "Encoder":
+    def build(self, embedding: nn.Embedding) -> "SliceNetEncoder":
         """An encoder of this shape with weights drawn anew."""
-        return Encoder(self, embedding)
+        return SliceNetEncoder(self, embedding)
 
 
 @dataclass(frozen=True, kw_only=True)
-class SliceNetDecoder:
-    """A causal stack of separable convolutions that attends to the source after each module."""
+class SliceNetDecoderShape:
+    """A causal stack of separable convolutions that attends to the source after each module;
+    :meth:`build` makes the module.
+    """
 
     embedding_size: int = 768
     """Features of a token and of a layer, a multiple of 4."""
@@ -108,9 +113,9 @@ class SliceNetDecoder:
         """The table of embeddings that :meth:`build` takes, drawn anew."""
         return normal_embedding(vocabulary_size, self.embedding_size)
 
-    def build(self, embedding: nn.Embedding, memory_size: int) -> "Decoder":
+    def build(self, embedding: nn.Embedding, memory_size: int) -> "SliceNetDecoder":
         """A decoder of this shape with weights drawn anew, for a memory of so many features."""
-        return Decoder(self, embedding, memory_size)
+        return SliceNetDecoder(self, embedding, memory_size)
 
 
 class State(NamedTuple):
@@ -127,10 +132,16 @@ class State(NamedTuple):
     """Attention weights of the tokens of the last call, (rows, tokens, source)."""
 
 
-class Encoder(nn.Module):
-    """Convolution modules over the embedded source; ``shape`` says which."""
+@built_from(SliceNetEncoderShape)
+class SliceNetEncoder(nn.Module):
+    """Convolution modules over the embedded source: token ids, (batch, source), to a memory.
 
-    def __init__(self, shape: SliceNetEncoder, embedding: nn.Embedding) -> None:
+    Args:
+        shape: sizes and settings.
+        embedding: the table of tokens, as of ``shape.embed(vocabulary_size)``.
+    """
+
+    def __init__(self, shape: SliceNetEncoderShape, embedding: nn.Embedding) -> None:
         super().__init__()
         self.size = shape.embedding_size
         self.symbols = Symbols(embedding, shape.symbol_dropout)
@@ -153,16 +164,25 @@ class Encoder(nn.Module):
         for layer in self.layers:
             x = layer(x, mask[..., None])
         x = self.dropout(x)
-        return Memory(x, x, mask)
+        return Memory(x, x, mask, source=source)
 
 
-class Decoder(nn.Module):
-    """Causal convolution modules over the embedded target, each followed by attention."""
+@built_from(SliceNetDecoderShape)
+class SliceNetDecoder(nn.Module):
+    """Causal convolution modules over the embedded target, each followed by attention.
+
+    Args:
+        shape: sizes and settings.
+        embedding: the table of tokens, as of ``shape.embed(vocabulary_size)``.
+        memory_size: features of the memory.
+    """
 
     attentions: Any  # modules that have ``start`` too
     layers: Any
 
-    def __init__(self, shape: SliceNetDecoder, embedding: nn.Embedding, memory_size: int) -> None:
+    def __init__(
+        self, shape: SliceNetDecoderShape, embedding: nn.Embedding, memory_size: int
+    ) -> None:
         super().__init__()
         size = shape.embedding_size
         self.size = size
@@ -184,7 +204,7 @@ class Decoder(nn.Module):
         """The state before the first step: nothing was read, and frames are zero."""
         keys = self.source(memory.keys)
         values = keys if memory.values is memory.keys else self.source(memory.values)
-        memory = Memory(keys, values, memory.mask)
+        memory = memory._replace(keys=keys, values=values)
         return State(
             tuple(attention.start(memory) for attention in self.attentions),
             self.merge.start(keys),
@@ -213,7 +233,7 @@ class Decoder(nn.Module):
 
 
 def _module(
-    shape: SliceNetEncoder | SliceNetDecoder, padding: Literal["same", "valid"]
+    shape: SliceNetEncoderShape | SliceNetDecoderShape, padding: Literal["same", "valid"]
 ) -> nn.Module:
     kernels, dilations = (
         KERNEL_SCHEMES[shape.kernel_scheme],
@@ -222,7 +242,7 @@ def _module(
     return ConvModule(shape.embedding_size, kernels, dilations, shape.separability, padding)
 
 
-def _check(shape: SliceNetEncoder | SliceNetDecoder) -> None:
+def _check(shape: SliceNetEncoderShape | SliceNetDecoderShape) -> None:
     check_positive("embedding_size", shape.embedding_size)
     check_positive("layers", shape.layers)
     check_choice("kernel_scheme", shape.kernel_scheme, KERNEL_SCHEMES)

@@ -8,80 +8,42 @@ Vaswani et al.: Attention Is All You Need (2017), https://arxiv.org/abs/1706.037
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from huashi.seq2seq.attention.mappings import Mapping
+from huashi.seq2seq.model.built_from import built_from
 from huashi.seq2seq.model.protocol import Memory
-from huashi.seq2seq.models.transformer.positions import (
-    PositionalEmbedding,
-    Positions,
-    normal_embedding,
-)
+from huashi.seq2seq.models.transformer.shape import TransformerShape
 from huashi.seq2seq.models.transformer.sublayers import (
     FeedForward,
     Residual,
     attention_of,
-    check_shape,
+    embedding_of,
     final_norm,
     xavier_linear,
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class TransformerDecoder:
-    """A Transformer that writes the target."""
+class TransformerDecoderShape(TransformerShape):
+    """A Transformer that writes the target; :meth:`build` makes the module."""
 
-    embedding_size: int = 512
-    """Features of a token and of every layer, a multiple of ``heads``."""
-    layers: int = 6
-    """Layers, each with attention and a feed-forward part."""
-    heads: int = 8
-    """Heads of an attention."""
-    feed_forward_size: int = 2048
-    """Hidden units of a feed-forward part."""
-    activation: Literal["relu", "gelu", "swish"] = "relu"
-    """What follows the hidden units."""
-    norm: Literal["pre", "post"] = "post"
-    """Normalise the input of every part, and the last sum (pre), or the sum after it (post)."""
-    layer_norm_eps: float = 1e-6
-    """What a norm adds to the variance."""
-    positions: Positions = "sinusoidal"
-    """How positions are told apart: :mod:`huashi.seq2seq.models.transformer.positions`."""
-    max_length: int = 1024
-    """The most tokens where positions are learned."""
-    scale_embeddings: bool = True
-    """Multiply embeddings by the square root of their size."""
-    mapping: Mapping = "softmax"
-    """How scores become attention weights."""
-    alpha: float = 1.5
-    """That of the mapping ``entmax``, or where it starts."""
-    learn_alpha: bool = False
-    """Learn alpha, for each head by itself."""
-    dropout: float = 0.1
-    """Probability of dropping a feature of embeddings, and of what a part adds."""
-    attention_dropout: float = 0.0
-    """Probability of dropping an attention weight."""
     alignment_heads: int | None = None
     """How many heads of the last layer, from its first, the alignment is the mean of; all by
     default."""
 
     def __post_init__(self) -> None:
-        check_shape(self)
+        super().__post_init__()
         if self.alignment_heads is not None and not 1 <= self.alignment_heads <= self.heads:
             raise ValueError(
                 f"alignment_heads must be in [1, {self.heads}], got {self.alignment_heads}"
             )
 
-    def embed(self, vocabulary_size: int) -> nn.Embedding:
-        """The table of embeddings that :meth:`build` takes, drawn anew."""
-        return normal_embedding(vocabulary_size, self.embedding_size)
-
-    def build(self, embedding: nn.Embedding, memory_size: int) -> "_Decoder":
+    def build(self, embedding: nn.Embedding, memory_size: int) -> "TransformerDecoder":
         """A decoder of this shape with weights drawn anew, for a memory of so many features."""
-        return _Decoder(self, embedding, memory_size)
+        return TransformerDecoder(self, embedding, memory_size)
 
 
 class LayerState(NamedTuple):
@@ -107,18 +69,25 @@ class State(NamedTuple):
     """Attention weights of the tokens of the last call, (rows, tokens, source)."""
 
 
-class _Decoder(nn.Module):
-    """Layers of attention to the target so far and to the source."""
+@built_from(TransformerDecoderShape)
+class TransformerDecoder(nn.Module):
+    """Layers of attention to the target so far and to the source.
+
+    Args:
+        shape: sizes and settings.
+        embedding: the table of tokens, as of ``shape.embed(vocabulary_size)``.
+        memory_size: features of the memory.
+    """
 
     layers: Any  # modules that have ``start`` too
 
     def __init__(
-        self, shape: TransformerDecoder, embedding: nn.Embedding, memory_size: int
+        self, shape: TransformerDecoderShape, embedding: nn.Embedding, memory_size: int
     ) -> None:
         super().__init__()
         self.size = shape.embedding_size
-        self.embedding = PositionalEmbedding(shape, embedding)
-        self.layers = nn.ModuleList(_Layer(shape, memory_size) for _ in range(shape.layers))
+        self.embedding = embedding_of(shape, embedding)
+        self.layers = nn.ModuleList(DecoderLayer(shape, memory_size) for _ in range(shape.layers))
         self.norm = final_norm(shape)
         self.alignment_heads = shape.alignment_heads
         self.aligns = False  # in training too, for a loss of it
@@ -150,10 +119,10 @@ class _Decoder(nn.Module):
         return self.norm(x), state._replace(layers=tuple(layers))
 
 
-class _Layer(nn.Module):
+class DecoderLayer(nn.Module):
     """Self-attention, attention to the source, then feed-forward."""
 
-    def __init__(self, shape: TransformerDecoder, memory_size: int) -> None:
+    def __init__(self, shape: TransformerShape, memory_size: int) -> None:
         super().__init__()
         self.attention = attention_of(shape)
         self.residual = Residual(shape)
@@ -168,7 +137,19 @@ class _Layer(nn.Module):
     def forward(
         self, x: Tensor, state: LayerState, past: Tensor | None, source: Tensor, align: bool
     ) -> tuple[Tensor, LayerState, Tensor | None]:
-        """Features, the next state, and with ``align`` the weights of the source."""
+        """Read ``x``, (rows, tokens, size), after what the state has read.
+
+        Args:
+            x: what the layer before made of the tokens.
+            state: of this layer.
+            past: True where a token sees another, (tokens, all tokens read); None for all.
+            source: True at real positions of the source, (rows, 1, 1, source).
+            align: make the weights of the source.
+
+        Returns:
+            Features of the shape of ``x``, the next state, and with ``align`` the weights, (rows,
+            heads, tokens, source).
+        """
         query = self.residual.before(x)
         k, v = self.attention.project(query)
         state = state._replace(k=torch.cat([state.k, k], 2), v=torch.cat([state.v, v], 2))

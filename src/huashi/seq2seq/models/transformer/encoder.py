@@ -1,86 +1,48 @@
 """The Transformer's encoder: every source position attends to all of them.
 
-Vaswani et al.: Attention Is All You Need (2017), https://arxiv.org/abs/1706.03762. The numbers that
-a shape has by itself are those of its base model; its initialisation is Xavier's, embeddings are
-from N(0, 1 / size).
+Vaswani et al.: Attention Is All You Need (2017), https://arxiv.org/abs/1706.03762. Weights are
+initialised as Xavier's, embeddings are from N(0, 1 / size).
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 from torch import Tensor, nn
 
-from huashi.seq2seq.attention.mappings import Mapping
+from huashi.seq2seq.model.built_from import built_from
 from huashi.seq2seq.model.protocol import Memory, real_positions
-from huashi.seq2seq.models.transformer.positions import (
-    PositionalEmbedding,
-    Positions,
-    normal_embedding,
-)
+from huashi.seq2seq.models.transformer.shape import TransformerShape
 from huashi.seq2seq.models.transformer.sublayers import (
     FeedForward,
     Residual,
     attention_of,
-    check_shape,
+    embedding_of,
     final_norm,
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class TransformerEncoder:
-    """A Transformer that reads the source."""
+class TransformerEncoderShape(TransformerShape):
+    """A Transformer that reads the source; :meth:`build` makes the module."""
 
-    embedding_size: int = 512
-    """Features of a token and of every layer, a multiple of ``heads``."""
-    layers: int = 6
-    """Layers, each with attention and a feed-forward part."""
-    heads: int = 8
-    """Heads of an attention."""
-    feed_forward_size: int = 2048
-    """Hidden units of a feed-forward part."""
-    activation: Literal["relu", "gelu", "swish"] = "relu"
-    """What follows the hidden units."""
-    norm: Literal["pre", "post"] = "post"
-    """Normalise the input of every part, and the last sum (pre), or the sum after it (post)."""
-    layer_norm_eps: float = 1e-6
-    """What a norm adds to the variance."""
-    positions: Positions = "sinusoidal"
-    """How positions are told apart: :mod:`huashi.seq2seq.models.transformer.positions`."""
-    max_length: int = 1024
-    """The most tokens where positions are learned."""
-    scale_embeddings: bool = True
-    """Multiply embeddings by the square root of their size."""
-    mapping: Mapping = "softmax"
-    """How scores become attention weights."""
-    alpha: float = 1.5
-    """That of the mapping ``entmax``, or where it starts."""
-    learn_alpha: bool = False
-    """Learn alpha, for each head by itself."""
-    dropout: float = 0.1
-    """Probability of dropping a feature of embeddings, and of what a part adds."""
-    attention_dropout: float = 0.0
-    """Probability of dropping an attention weight."""
-
-    def __post_init__(self) -> None:
-        check_shape(self)
-
-    def embed(self, vocabulary_size: int) -> nn.Embedding:
-        """The table of embeddings that :meth:`build` takes, drawn anew."""
-        return normal_embedding(vocabulary_size, self.embedding_size)
-
-    def build(self, embedding: nn.Embedding) -> "_Encoder":
+    def build(self, embedding: nn.Embedding) -> "TransformerEncoder":
         """An encoder of this shape with weights drawn anew."""
-        return _Encoder(self, embedding)
+        return TransformerEncoder(self, embedding)
 
 
-class _Encoder(nn.Module):
-    """Layers of attention over the embedded source."""
+@built_from(TransformerEncoderShape)
+class TransformerEncoder(nn.Module):
+    """Layers of attention over the embedded source: token ids, (batch, source), to a memory.
 
-    def __init__(self, shape: TransformerEncoder, embedding: nn.Embedding) -> None:
+    Args:
+        shape: sizes and settings.
+        embedding: the table of tokens, as of ``shape.embed(vocabulary_size)``.
+    """
+
+    def __init__(self, shape: TransformerEncoderShape, embedding: nn.Embedding) -> None:
         super().__init__()
         self.size = shape.embedding_size
-        self.embedding = PositionalEmbedding(shape, embedding)
-        self.layers = nn.ModuleList(_Layer(shape) for _ in range(shape.layers))
+        self.embedding = embedding_of(shape, embedding)
+        self.layers = nn.ModuleList(EncoderLayer(shape) for _ in range(shape.layers))
         self.norm = final_norm(shape)
 
     def forward(self, source: Tensor, lengths: Tensor) -> Memory:
@@ -98,19 +60,20 @@ class _Encoder(nn.Module):
         for layer in self.layers:
             x = layer(x, mask[:, None, None])
         x = self.norm(x).masked_fill(~mask[..., None], 0.0)
-        return Memory(x, x, mask)
+        return Memory(x, x, mask, source=source)
 
 
-class _Layer(nn.Module):
-    """Self-attention, then feed-forward."""
+class EncoderLayer(nn.Module):
+    """Self-attention, then feed-forward: (batch, source, size) -> the same."""
 
-    def __init__(self, shape: TransformerEncoder) -> None:
+    def __init__(self, shape: TransformerShape) -> None:
         super().__init__()
         self.attention = attention_of(shape)
         self.residual = Residual(shape)
         self.feed_forward = FeedForward(shape)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """``mask``, (batch, 1, 1, source), is False at positions that nobody attends to."""
         query = self.residual.before(x)
         k, v = self.attention.project(query)
         context, _ = self.attention(query, k, v, mask, need_weights=False)

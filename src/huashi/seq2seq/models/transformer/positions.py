@@ -1,4 +1,4 @@
-r"""Embeddings that know their place: what is added to a token tells its position.
+r"""Embeddings of tokens plus a code of their positions.
 
 The paper's ``sinusoidal`` code of position p, for d features, i from 0 to d/2 - 1:
 
@@ -10,7 +10,7 @@ The paper's ``sinusoidal`` code of position p, for d features, i from 0 to d/2 -
 """
 
 import math
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -21,17 +21,33 @@ Positions = Literal["sinusoidal", "tensor2tensor", "opennmt_tf", "learned"]
 
 
 class PositionalEmbedding(nn.Module):
-    """Tokens to features: their embeddings, scaled, plus the codes of their positions."""
+    """Tokens to features: their embeddings, scaled, plus the codes of their positions.
 
-    def __init__(self, shape: Any, embedding: nn.Embedding) -> None:
+    Args:
+        embedding: the table of tokens.
+        kind: of the codes of positions.
+        scale: what embeddings are multiplied by.
+        max_length: the most tokens where positions are learned.
+        dropout: probability of dropping a feature of the sum.
+    """
+
+    def __init__(
+        self,
+        embedding: nn.Embedding,
+        kind: Positions,
+        *,
+        scale: float = 1.0,
+        max_length: int = 1024,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
         self.tokens = embedding
-        self.kind: Positions = shape.positions
-        self.scale = shape.embedding_size**0.5 if shape.scale_embeddings else 1.0
-        self.dropout = Dropout(shape.dropout)
+        self.kind: Positions = kind
+        self.scale = scale
+        self.dropout = Dropout(dropout)
         self.positions = None
-        if shape.positions == "learned":
-            self.positions = normal_embedding(shape.max_length, shape.embedding_size)
+        if kind == "learned":
+            self.positions = normal_embedding(max_length, embedding.embedding_dim)
 
     def forward(self, tokens: Tensor, start: int = 0) -> Tensor:
         """Embed.

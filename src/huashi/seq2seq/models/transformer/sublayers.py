@@ -7,23 +7,20 @@ for f the attention or the feed-forward layer :math:`W_2 \sigma(W_1 x + b_1) + b
 ``post``; ``pre``, of its own program's later versions, also learns when it is deep.
 """
 
-from typing import Any, get_args
-
 from torch import Tensor, nn
 
-from huashi._checks import check_choice, check_positive
 from huashi._dropout import Dropout
-from huashi.seq2seq.attention.mappings import Mapping
-from huashi.seq2seq.attention.multi_head import MultiHeadAttention, check_heads
-from huashi.seq2seq.models.transformer.positions import Positions
+from huashi.seq2seq.attention.multi_head import MultiHeadAttention
+from huashi.seq2seq.models.transformer.positions import PositionalEmbedding
+from huashi.seq2seq.models.transformer.shape import TransformerShape
 
 ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "swish": nn.SiLU}
 
 
 class Residual(nn.Module):
-    """What stands around a layer: its norm, dropout of what it says, and the sum with its input."""
+    """What stands around a layer: its norm, dropout of its output, and the sum with its input."""
 
-    def __init__(self, shape: Any) -> None:
+    def __init__(self, shape: TransformerShape) -> None:
         super().__init__()
         self.pre = shape.norm == "pre"
         self.norm = nn.LayerNorm(shape.embedding_size, shape.layer_norm_eps)
@@ -34,7 +31,7 @@ class Residual(nn.Module):
         return self.norm(x) if self.pre else x
 
     def after(self, x: Tensor, y: Tensor) -> Tensor:
-        """``x`` and what the layer says to :meth:`before` of it, together."""
+        """The sum of ``x`` and ``y``, the layer's output for :meth:`before` of ``x``."""
         x = x + self.dropout(y)
         return x if self.pre else self.norm(x)
 
@@ -42,7 +39,7 @@ class Residual(nn.Module):
 class FeedForward(nn.Module):
     """Two layers with an activation between, for every position by itself, and their residual."""
 
-    def __init__(self, shape: Any) -> None:
+    def __init__(self, shape: TransformerShape) -> None:
         super().__init__()
         self.residual = Residual(shape)
         self.inner = xavier_linear(shape.embedding_size, shape.feed_forward_size)
@@ -54,7 +51,18 @@ class FeedForward(nn.Module):
         return self.residual.after(x, self.outer(hidden))
 
 
-def attention_of(shape: Any, memory_size: int | None = None) -> MultiHeadAttention:
+def embedding_of(shape: TransformerShape, embedding: nn.Embedding) -> PositionalEmbedding:
+    """Embeddings with positions as ``shape`` has them."""
+    return PositionalEmbedding(
+        embedding,
+        shape.positions,
+        scale=shape.embedding_size**0.5 if shape.scale_embeddings else 1.0,
+        max_length=shape.max_length,
+        dropout=shape.dropout,
+    )
+
+
+def attention_of(shape: TransformerShape, memory_size: int | None = None) -> MultiHeadAttention:
     """Attention as ``shape`` has it, to a memory of so many features."""
     return MultiHeadAttention(
         shape.embedding_size,
@@ -67,7 +75,7 @@ def attention_of(shape: Any, memory_size: int | None = None) -> MultiHeadAttenti
     )
 
 
-def final_norm(shape: Any) -> nn.Module:
+def final_norm(shape: TransformerShape) -> nn.Module:
     """The norm after the last layer: with ``pre`` nothing else has normalised the sum."""
     if shape.norm == "post":
         return nn.Identity()
@@ -80,22 +88,3 @@ def xavier_linear(inputs: int, outputs: int) -> nn.Linear:
     nn.init.xavier_uniform_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer
-
-
-def check_shape(shape: Any) -> None:
-    """Raise unless a Transformer of this shape can be built."""
-    check_heads(shape.embedding_size, shape.heads)
-    for name in ("layers", "feed_forward_size", "max_length", "alpha", "layer_norm_eps"):
-        check_positive(name, getattr(shape, name))
-    for name in ("dropout", "attention_dropout"):
-        if not 0 <= getattr(shape, name) < 1:
-            raise ValueError(f"{name} must be in [0, 1), got {getattr(shape, name)}")
-    check_choice("activation", shape.activation, ACTIVATIONS)
-    check_choice("norm", shape.norm, ("pre", "post"))
-    check_choice("positions", shape.positions, get_args(Positions))
-    check_choice("mapping", shape.mapping, get_args(Mapping))
-    if shape.positions != "learned" and shape.embedding_size % 2:
-        raise ValueError(
-            f"embedding_size must be even for {shape.positions} positions, got "
-            f"{shape.embedding_size}"
-        )

@@ -7,35 +7,9 @@ from torch import Tensor
 
 from huashi._kernel.operator import backward_of, declare
 from huashi.seq2seq.operations.short_attention import reference
+from huashi.seq2seq.operations.short_attention.geometry import like, outputs
 
-
-def _forward_cpu(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-    from huashi.seq2seq.operations.short_attention.cpu import by_head as cpu
-
-    context, weights = _outputs(q, k)
-    cpu.attend(context, weights, q, k, v, mask)
-    return context, weights
-
-
-def _backward_cpu(
-    grad: Tensor, q: Tensor, k: Tensor, v: Tensor, weights: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    from huashi.seq2seq.operations.short_attention.cpu import by_head as cpu
-
-    gradients = _like(q), _like(k), _like(v)
-    cpu.differentiate(*gradients, grad, q, k, v, weights)
-    return gradients
-
-
-def _outputs(q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
-    """Memory for contexts, and for weights, (rows, heads, targets, sources), in float32."""
-    return _like(q), q.new_empty(*q.shape[:3], k.shape[2], dtype=torch.float32)
-
-
-def _like(x: Tensor) -> Tensor:
-    """Memory in the shape of ``x``, in which the heads of a word lie side by side."""
-    rows, heads, time, size = x.shape
-    return x.new_empty(rows, time, heads, size).transpose(1, 2)
+MULTIPLE = 32  # of which the size of a head must be one: two times sixteen lanes
 
 
 def _keep(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
@@ -53,15 +27,22 @@ def _backward(ctx: Any, grad: Tensor, _: Any) -> tuple:
 
 attention = declare(
     "attention(Tensor q, Tensor k, Tensor v, Tensor? mask) -> (Tensor, Tensor)",
-    fake=lambda q, k, v, mask: _outputs(q, k),
+    example="huashi.seq2seq.operations.short_attention.short_attention",
+    fake=lambda q, k, v, mask: outputs(q, k),
     cpu_dtypes=(torch.float32, torch.bfloat16),
-    cpu=_forward_cpu,
+    uncovered={
+        "dtypes": "q, k and v must have the same dtype",
+        "size": f"the size of a head must be a multiple of {MULTIPLE}",
+        "no keys": "there is no key to attend to",
+    },
+    cpu="huashi.seq2seq.operations.short_attention.cpu.by_head:attend",
     keep=_keep,
     backward=_backward,
 )
 _attention_backward = declare(
     "attention_backward(Tensor grad, Tensor q, Tensor k, Tensor v, Tensor weights)"
     " -> (Tensor, Tensor, Tensor)",
-    fake=lambda grad, q, k, v, weights: (_like(q), _like(k), _like(v)),
-    cpu=_backward_cpu,
+    example="huashi.seq2seq.operations.short_attention.short_attention",
+    fake=lambda grad, q, k, v, weights: (like(q), like(k), like(v)),
+    cpu="huashi.seq2seq.operations.short_attention.cpu.by_head:gradients",
 )

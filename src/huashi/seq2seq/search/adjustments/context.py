@@ -1,10 +1,6 @@
-"""What an adjustment of log-probabilities may know of the hypotheses it adjusts.
+"""What an adjustment is told of the hypotheses whose log-probabilities it adjusts.
 
-An *adjustment* is called by a search at each step with the log-probabilities of the next tokens,
-(sentences, alive, vocabulary), and a :class:`Context`; it returns a new tensor of that shape, in
-which -inf forbids a token. Adjustments are applied in the order they are given. What they return
-need not sum to one. One that looks at nothing but a hypothesis' own row keeps the answer to a
-sentence independent of the others in its batch.
+What an adjustment is: :mod:`huashi.seq2seq.search.adjustments`.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,24 +10,36 @@ from torch import Tensor
 
 
 class Context(NamedTuple):
-    """The hypotheses alive at a step."""
+    """The hypotheses alive at a step, as adjustments and constraints see them.
+
+    Attributes:
+        tokens: what each hypothesis holds so far, without BOS, (sentences, alive, length - 1),
+            int64.
+        length: how many tokens a hypothesis has after this step; 1 at the first.
+        sentences: which sentences are not done yet, (sentences,), int64: their rows in the state
+            that the search began with.
+        limit: the greatest length of each of them, (sentences,), int64.
+        bos: the token that the first step reads.
+        eos: the token that ends a hypothesis.
+    """
 
     tokens: Tensor
-    """What each holds so far, BOS not included, (sentences, alive, length - 1), int64."""
     length: int
-    """How many tokens it will have after this step: 1 at the first."""
     sentences: Tensor
-    """The number of each sentence that is still open, in the order of the rows of the state that
-    the search began with, (sentences,), int64."""
     limit: Tensor
-    """The greatest length of each sentence, (sentences,), int64."""
     bos: int
-    """The token that the first step reads."""
     eos: int
-    """The token that ends a hypothesis."""
 
     def of_each(self, per_sentence: Tensor) -> Tensor:
-        """Rows of a tensor (all sentences, ...) for those that are open, (sentences, 1, ...).
+        """The rows of the sentences that are not done, out of a tensor with a row for each.
+
+        Args:
+            per_sentence: of all sentences that the search began with, (all sentences, ...), of any
+                dtype and on any device.
+
+        Returns:
+            A tensor (sentences, 1, ...) on the device of the search, to be broadcast over the
+            hypotheses of each sentence.
 
         >>> import torch
         >>> none = torch.zeros(1, 2, 0, dtype=torch.long)
@@ -43,11 +51,11 @@ class Context(NamedTuple):
 
 
 Adjustment = Callable[[Tensor, Context], Tensor]
-"""(log-probabilities (sentences, alive, vocabulary), context) -> the same, adjusted."""
+"""(log-probabilities (sentences, alive, vocabulary), context) -> the same shape, adjusted."""
 
 
 def adjusted(log_probs: Tensor, context: Context, adjustments: Sequence[Adjustment]) -> Tensor:
-    """The log-probabilities after all adjustments, in their order."""
+    """``log_probs``, (sentences, alive, vocabulary), after all adjustments in their order."""
     for adjust in adjustments:
         log_probs = adjust(log_probs, context)
     return log_probs

@@ -1,8 +1,9 @@
 r"""Truncated distributions to sample from, and their temperature.
 
-Each filter forbids tokens by the distribution :math:`p` that the scores stand for, which is
-normalised for the comparison alone; what is left keeps its scores. The rules and their details are
-those of transformers' "logits warpers".
+Each filter forbids tokens by the distribution :math:`p` that the log-probabilities stand for. It is
+normalised for the comparison only: what is not forbidden keeps its log-probability, and what the
+filter returns does not sum to one. The rules and their details are those of transformers' "logits
+warpers".
 
 =================  ===============================================================================
 :class:`TopK`      the k likeliest (Fan 2018, arXiv 1805.04833)
@@ -15,7 +16,7 @@ those of transformers' "logits warpers".
 :class:`Eta`       those with at least :math:`\min(\epsilon, \sqrt\epsilon\, e^{-H})` (ibid.)
 =================  ===============================================================================
 
-The likeliest tokens, ``keep`` of them, always stay.
+Every filter leaves at least one token possible, if one was.
 """
 
 import math
@@ -30,7 +31,14 @@ from huashi.seq2seq.search.adjustments.context import Context
 
 @dataclass(frozen=True)
 class Temperature:
-    """Divide all scores by ``temperature``: below 1 the likely becomes likelier."""
+    """Divide all log-probabilities by ``temperature``; what comes out is not normalised.
+
+    Args:
+        temperature: below 1 the likely becomes likelier, above 1 all become more alike.
+
+    Raises:
+        ValueError: ``temperature`` is not above 0.
+    """
 
     temperature: float
 
@@ -38,13 +46,22 @@ class Temperature:
         check_positive("temperature", self.temperature)
 
     def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
-        """As :data:`~huashi.seq2seq.search.adjustments.context.Adjustment`."""
+        """Divide log-probabilities (sentences, alive, vocabulary); shape and dtype stay."""
         return log_probs / self.temperature
 
 
 @dataclass(frozen=True)
 class TopK:
-    """Only the ``k`` likeliest tokens, and what is as likely as the last of them."""
+    """Forbid all but the ``k`` likeliest tokens (Fan 2018, arXiv 1805.04833).
+
+    Tokens as likely as the k-th stay too, as in transformers.
+
+    Args:
+        k: how many; all stay where the vocabulary has no more.
+
+    Raises:
+        ValueError: ``k`` is not above 0.
+    """
 
     k: int
 
@@ -52,13 +69,23 @@ class TopK:
         check_positive("k", self.k)
 
     def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
-        """As :data:`~huashi.seq2seq.search.adjustments.context.Adjustment`."""
+        """Filter log-probabilities (sentences, alive, vocabulary); shape and dtype stay."""
         return log_probs.masked_fill(log_probs < _kth_best(log_probs, self.k), -torch.inf)
 
 
 @dataclass(frozen=True)
 class TopP:
-    """Only the fewest tokens that have a mass of ``p`` together, among equals the first.
+    """Forbid all but the fewest tokens that together have a probability of ``p``.
+
+    Nucleus sampling (Holtzman 2020, arXiv 1904.09751): the likeliest tokens stay, among equals the
+    first. Probabilities are computed in float32 at least.
+
+    Args:
+        p: from 0, the likeliest alone, to 1, all.
+        keep: this many of the likeliest stay in any case.
+
+    Raises:
+        ValueError: ``p`` is not from 0 to 1, or ``keep`` not above 0.
 
     >>> begin = Context(torch.zeros(1, 1, 0), 1, torch.tensor([0]), torch.tensor([9]), bos=0, eos=1)
     >>> TopP(0.8)(torch.tensor([[[0.3, 0.1, 0.1, 0.5]]]).log(), begin).exp()
@@ -66,7 +93,6 @@ class TopP:
     """
 
     p: float
-    """From 0, the likeliest alone, to 1, all."""
     keep: int = 1
 
     def __post_init__(self) -> None:
@@ -74,10 +100,10 @@ class TopP:
         check_positive("keep", self.keep)
 
     def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
-        """As :data:`~huashi.seq2seq.search.adjustments.context.Adjustment`."""
+        """Filter log-probabilities (sentences, alive, vocabulary); shape and dtype stay."""
         p = _wide(log_probs).softmax(-1)
         falling, order = torch.sort(p, stable=True, dim=-1, descending=True)
-        rest = falling.flip(-1).cumsum(-1).flip(-1)  # the mass of a token and all behind it
+        rest = falling.flip(-1).cumsum(-1).flip(-1)  # the mass of a token and of all behind it
         forbidden = rest <= 1 - self.p
         forbidden[..., : self.keep] = False
         return log_probs.masked_fill(forbidden.scatter(-1, order, forbidden), -torch.inf)
@@ -85,7 +111,17 @@ class TopP:
 
 @dataclass(frozen=True)
 class MinP:
-    """Only tokens at least ``min_p`` times as likely as the likeliest."""
+    """Forbid tokens less than ``min_p`` times as likely as the likeliest.
+
+    Min-p sampling (Nguyen 2024, arXiv 2407.01082). Probabilities are computed in float32 at least.
+
+    Args:
+        min_p: from 0, all stay, to 1, the likeliest alone.
+        keep: this many of the likeliest stay in any case.
+
+    Raises:
+        ValueError: ``min_p`` is not from 0 to 1, or ``keep`` not above 0.
+    """
 
     min_p: float
     keep: int = 1
@@ -95,16 +131,26 @@ class MinP:
         check_positive("keep", self.keep)
 
     def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
-        """As :data:`~huashi.seq2seq.search.adjustments.context.Adjustment`."""
+        """Filter log-probabilities (sentences, alive, vocabulary); shape and dtype stay."""
         p = _wide(log_probs).softmax(-1)
         return _at_least(log_probs, p, self.min_p * p.amax(-1, keepdim=True), self.keep)
 
 
 @dataclass(frozen=True)
 class Typical:
-    """Only tokens about as surprising as expected: the nearest that have a mass of ``mass``.
+    """Forbid tokens that are much more, or much less, surprising than expected.
 
-    Here ``keep`` of the most typical tokens stay.
+    Locally typical sampling (Meister 2023, arXiv 2202.00666): the surprise of a token is the
+    negative logarithm of its probability, and its mean is the entropy. The tokens nearest to it
+    stay, as many as are needed for a probability of ``mass`` together, and all that are as near as
+    the last of them. Probabilities are computed in float32 at least.
+
+    Args:
+        mass: from 0, the most typical alone, to 1, all.
+        keep: this many of the most typical stay in any case.
+
+    Raises:
+        ValueError: ``mass`` is not from 0 to 1, or ``keep`` not above 0.
 
     >>> begin = Context(torch.zeros(1, 1, 0), 1, torch.tensor([0]), torch.tensor([9]), bos=0, eos=1)
     >>> Typical(0.5)(torch.tensor([[[0.4, 0.2, 0.2, 0.2]]]).log(), begin).exp()
@@ -119,7 +165,7 @@ class Typical:
         check_positive("keep", self.keep)
 
     def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
-        """As :data:`~huashi.seq2seq.search.adjustments.context.Adjustment`."""
+        """Filter log-probabilities (sentences, alive, vocabulary); shape and dtype stay."""
         surprise = -_wide(log_probs).log_softmax(-1)
         p = (-surprise).exp()
         distance = (surprise - _entropy(p)).abs()
@@ -133,25 +179,16 @@ class Typical:
 
 @dataclass(frozen=True)
 class Epsilon:
-    """Only tokens with a probability of at least ``epsilon``."""
+    """Forbid tokens with a probability below ``epsilon`` (Hewitt 2022, arXiv 2210.15191).
 
-    epsilon: float
-    keep: int = 1
+    Probabilities are computed in float32 at least.
 
-    def __post_init__(self) -> None:
-        _check_probability("epsilon", self.epsilon)
-        check_positive("keep", self.keep)
+    Args:
+        epsilon: from 0, all stay, to 1.
+        keep: this many of the likeliest stay in any case.
 
-    def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
-        """As :data:`~huashi.seq2seq.search.adjustments.context.Adjustment`."""
-        return _at_least(log_probs, _wide(log_probs).softmax(-1), self.epsilon, self.keep)
-
-
-@dataclass(frozen=True)
-class Eta:
-    r"""Only tokens with at least :math:`\min(\epsilon, \sqrt\epsilon\, e^{-H})`.
-
-    Where the model is unsure, less is asked of a token than by :class:`Epsilon`.
+    Raises:
+        ValueError: ``epsilon`` is not from 0 to 1, or ``keep`` not above 0.
     """
 
     epsilon: float
@@ -162,30 +199,58 @@ class Eta:
         check_positive("keep", self.keep)
 
     def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
-        """As :data:`~huashi.seq2seq.search.adjustments.context.Adjustment`."""
+        """Filter log-probabilities (sentences, alive, vocabulary); shape and dtype stay."""
+        return _at_least(log_probs, _wide(log_probs).softmax(-1), self.epsilon, self.keep)
+
+
+@dataclass(frozen=True)
+class Eta:
+    r"""Forbid tokens with a probability below :math:`\min(\epsilon, \sqrt\epsilon\, e^{-H})`.
+
+    Eta sampling (Hewitt 2022, arXiv 2210.15191), :math:`H` the entropy in nats: where the model is
+    unsure, less is asked of a token than by :class:`Epsilon`. Probabilities are computed in float32
+    at least.
+
+    Args:
+        epsilon: from 0, all stay, to 1.
+        keep: this many of the likeliest stay in any case.
+
+    Raises:
+        ValueError: ``epsilon`` is not from 0 to 1, or ``keep`` not above 0.
+    """
+
+    epsilon: float
+    keep: int = 1
+
+    def __post_init__(self) -> None:
+        _check_probability("epsilon", self.epsilon)
+        check_positive("keep", self.keep)
+
+    def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
+        """Filter log-probabilities (sentences, alive, vocabulary); shape and dtype stay."""
         p = _wide(log_probs).softmax(-1)
         eta = (math.sqrt(self.epsilon) * (-_entropy(p)).exp()).clamp(max=self.epsilon)
         return _at_least(log_probs, p, eta, self.keep)
 
 
 def _at_least(log_probs: Tensor, p: Tensor, least: Tensor | float, keep: int) -> Tensor:
-    """Forbid what has less than ``least``, but for the ``keep`` best."""
+    """Forbid tokens whose ``p`` is below ``least``, except for the ``keep`` likeliest."""
     forbidden = (p < least) & (log_probs < _kth_best(log_probs, keep))
     return log_probs.masked_fill(forbidden, -torch.inf)
 
 
 def _kth_best(log_probs: Tensor, k: int) -> Tensor:
-    """(..., 1); the worst of all where there are not so many."""
+    """The k-th highest along the last dimension, (..., 1); the lowest where there are fewer."""
     return log_probs.topk(min(k, log_probs.shape[-1])).values[..., -1:]
 
 
 def _entropy(p: Tensor) -> Tensor:
-    """(..., 1), in nats."""
+    """Entropy of distributions (..., vocabulary) in nats, (..., 1)."""
     return -p.xlogy(p).sum(-1, keepdim=True)
 
 
 def _wide(x: Tensor) -> Tensor:
-    """In float32 at least: a sum of many small numbers follows."""
+    """In float32 at least, as many small numbers are summed."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 

@@ -1,11 +1,4 @@
-r"""Prefixes that a translation must, or is likely to, begin with.
-
-:class:`ForcedPrefix` allows nothing else. :class:`BiasedPrefix` (arXiv 1912.03393, section 4.2;
-CTranslate2's ``prefix_bias_beta``) mixes the model's distribution with the prefix's own, as long as
-a hypothesis has followed it:
-
-.. math:: p'(w) = (1 - \beta) \, p(w) + \beta \, [w = \text{prefix}_t]
-"""
+"""Prefixes that an output must, or is likely to, begin with."""
 
 import math
 from collections.abc import Sequence
@@ -24,7 +17,21 @@ from huashi.seq2seq.search.adjustments.vocabulary import check_ids
 class ForcedPrefix:
     """Every hypothesis of a sentence begins with the sentence's prefix.
 
-    Give it first: what comes after it can still forbid its tokens, as MinLength an EOS in it.
+    Give it first: adjustments after it can still forbid tokens of the prefix, as
+    :class:`~huashi.seq2seq.search.MinLength` does an EOS in it.
+
+    Args:
+        tokens: the prefix of each sentence: ids (sentences, longest), int64, with -1 behind the
+            shorter ones, or a list of ids for each; a prefix may be empty.
+        score: what a forced token adds to the score of a hypothesis: its log-probability by the
+            ``model`` (fairseq), or ``zero`` (OpenNMT).
+
+    Attributes:
+        prefixes: ``tokens`` as a tensor, (sentences, longest), int64.
+
+    Raises:
+        ValueError: ``score`` is none of these, ``tokens`` is a tensor of another shape or not of
+            whole numbers, or, when a search calls it, holds a number beyond the vocabulary.
 
     >>> begin = Context(torch.zeros(1, 1, 0), 1, torch.tensor([0]), torch.tensor([9]), bos=0, eos=1)
     >>> ForcedPrefix([[2, 3]])(torch.tensor([[[-1.0, -1.0, -2.0, -1.0]]]), begin)
@@ -32,32 +39,46 @@ class ForcedPrefix:
     """
 
     tokens: Tensor | Sequence[Sequence[int]]
-    """The prefixes, one for each sentence: (sentences, longest), -1 behind those that are shorter,
-    or lists of ids."""
     score: Literal["model", "zero"] = "model"
-    """What a forced token adds to a hypothesis' score: its log-probability by the model (fairseq),
-    or nothing (OpenNMT)."""
     prefixes: Tensor = field(init=False, repr=False)
-    """``tokens`` as a tensor."""
 
     def __post_init__(self) -> None:
         check_choice("score", self.score, ("model", "zero"))
         object.__setattr__(self, "prefixes", _padded(self.tokens))
 
     def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
-        """As :data:`~huashi.seq2seq.search.adjustments.context.Adjustment`."""
-        wanted = _wanted(self.prefixes, log_probs, context)
-        if wanted is None:
+        """Adjust log-probabilities (sentences, alive, vocabulary); shape and dtype stay."""
+        next_tokens = _next_tokens(self.prefixes, log_probs, context)
+        if next_tokens is None:
             return log_probs
-        others = torch.arange(log_probs.shape[-1], device=wanted.device) != wanted[..., None]
-        forced = torch.zeros_like(log_probs) if self.score == "zero" else log_probs
-        forced = forced.masked_fill(others, -torch.inf)
-        return torch.where((wanted >= 0)[..., None], forced, log_probs)
+        is_next = _is(next_tokens, log_probs)
+        allowed = torch.zeros_like(log_probs) if self.score == "zero" else log_probs
+        forced = allowed.masked_fill(~is_next, -torch.inf)
+        return torch.where((next_tokens >= 0)[..., None], forced, log_probs)
 
 
 @dataclass(frozen=True, eq=False)
 class BiasedPrefix:
-    """A hypothesis that has followed its sentence's prefix so far is likely to follow it on.
+    r"""A hypothesis that has followed its sentence's prefix so far is likely to go on with it.
+
+    As long as it does, the model's distribution is mixed with all mass on the next token of the
+    prefix,
+
+    .. math:: p'(w) = (1 - \beta) \, p(w) + \beta \, [w = \text{prefix}_t]
+
+    (arXiv 1912.03393, section 4.2; CTranslate2's ``prefix_bias_beta``).
+
+    Args:
+        tokens: the prefix of each sentence: ids (sentences, longest), int64, with -1 behind the
+            shorter ones, or a list of ids for each; a prefix may be empty.
+        beta: weight of the prefix, from 0, which changes nothing, to 1, which allows nothing else.
+
+    Attributes:
+        prefixes: ``tokens`` as a tensor, (sentences, longest), int64.
+
+    Raises:
+        ValueError: ``beta`` is not from 0 to 1, ``tokens`` is a tensor of another shape or not of
+            whole numbers, or, when a search calls it, holds a number beyond the vocabulary.
 
     >>> begin = Context(torch.zeros(1, 1, 0), 1, torch.tensor([0]), torch.tensor([9]), bos=0, eos=1)
     >>> BiasedPrefix([[2]], 0.5)(torch.tensor([[[0.5, 0.3, 0.2]]]).log(), begin).exp()
@@ -65,11 +86,8 @@ class BiasedPrefix:
     """
 
     tokens: Tensor | Sequence[Sequence[int]]
-    """The prefixes, as those of :class:`ForcedPrefix`."""
     beta: float
-    """Weight of the prefix, from 0 to 1: nothing, or force."""
     prefixes: Tensor = field(init=False, repr=False)
-    """``tokens`` as a tensor."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.beta <= 1:
@@ -77,20 +95,19 @@ class BiasedPrefix:
         object.__setattr__(self, "prefixes", _padded(self.tokens))
 
     def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
-        """As :data:`~huashi.seq2seq.search.adjustments.context.Adjustment`."""
-        wanted = _wanted(self.prefixes, log_probs, context)
-        if wanted is None or self.beta == 0:
+        """Adjust log-probabilities (sentences, alive, vocabulary); shape and dtype stay."""
+        next_tokens = _next_tokens(self.prefixes, log_probs, context)
+        if next_tokens is None or self.beta == 0:
             return log_probs
-        before = context.of_each(self.prefixes)[..., : context.length - 1]
-        biased = (wanted >= 0) & (context.tokens == before).all(-1)
+        so_far = context.of_each(self.prefixes)[..., : context.length - 1]
+        follows = (next_tokens >= 0) & (context.tokens == so_far).all(-1)
         less = log_probs + (math.log1p(-self.beta) if self.beta < 1 else -math.inf)
-        is_wanted = torch.arange(log_probs.shape[-1], device=wanted.device) == wanted[..., None]
-        mixed = torch.where(is_wanted, less.exp().add(self.beta).log(), less)
-        return torch.where(biased[..., None], mixed, log_probs)
+        mixed = torch.where(_is(next_tokens, log_probs), less.exp().add(self.beta).log(), less)
+        return torch.where(follows[..., None], mixed, log_probs)
 
 
 def _padded(prefixes: Tensor | Sequence[Sequence[int]]) -> Tensor:
-    """(sentences, longest), -1 behind the shorter ones."""
+    """Prefixes as one tensor (sentences, longest), -1 behind the shorter ones."""
     if not isinstance(prefixes, Tensor):
         rows = [torch.tensor(prefix, dtype=torch.long) for prefix in prefixes]
         if not rows:
@@ -104,10 +121,18 @@ def _padded(prefixes: Tensor | Sequence[Sequence[int]]) -> Tensor:
     return prefixes
 
 
-def _wanted(prefixes: Tensor, log_probs: Tensor, context: Context) -> Tensor | None:
-    """The next token of each prefix, (sentences, 1), -1 behind its end; None behind all."""
+def _next_tokens(prefixes: Tensor, log_probs: Tensor, context: Context) -> Tensor | None:
+    """The token that each prefix has at this step, (sentences, 1), -1 behind its end.
+
+    None if this step is behind the end of them all. At the first step the ids are checked.
+    """
     if context.length == 1:
         check_ids("tokens", prefixes[prefixes >= 0].unique().tolist(), log_probs)
     if context.length > prefixes.shape[1]:
         return None
     return context.of_each(prefixes[:, context.length - 1])
+
+
+def _is(tokens: Tensor, log_probs: Tensor) -> Tensor:
+    """True at the token of each row of (sentences, 1), (sentences, 1, vocabulary)."""
+    return torch.arange(log_probs.shape[-1], device=tokens.device) == tokens[..., None]

@@ -1,11 +1,4 @@
-r"""Against saying the same again: forbid n-grams, or make tokens less likely, that were there.
-
-:class:`NoRepeatNgram` (Paulus 2017, arXiv 1705.04304): after :math:`y_{t-n+2} \dots y_t` no
-:math:`w` that has followed these :math:`n - 1` tokens before. :class:`RepetitionPenalty` (CTRL,
-Keskar 2019, arXiv 1909.05858): a token that was there has its score multiplied by the penalty where
-it is negative, divided by it otherwise. CTRL does so to logits; a search holds log-probabilities,
-and as in transformers' beam search it is these that are multiplied.
-"""
+"""Against repetition: forbid n-grams that were there before, or make tokens less likely."""
 
 from dataclasses import dataclass
 
@@ -18,7 +11,16 @@ from huashi.seq2seq.search.adjustments.context import Context
 
 @dataclass(frozen=True)
 class NoRepeatNgram:
-    """Forbid tokens that would repeat ``n`` tokens in a row.
+    r"""Forbid tokens that would repeat an n-gram of the same hypothesis.
+
+    After :math:`y_{t-n+2} \dots y_t`, no token that has followed these :math:`n - 1` tokens before
+    (Paulus 2017, arXiv 1705.04304).
+
+    Args:
+        n: tokens in a row; 1 forbids every token that was there.
+
+    Raises:
+        ValueError: ``n`` is not above 0.
 
     >>> after = torch.tensor([[[4, 5, 4]]])  # 4 5 again?
     >>> context = Context(after, 4, torch.tensor([0]), torch.tensor([9]), bos=0, eos=1)
@@ -27,13 +29,12 @@ class NoRepeatNgram:
     """
 
     n: int
-    """Tokens in a row; 1 forbids any token that was there."""
 
     def __post_init__(self) -> None:
         check_positive("n", self.n)
 
     def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
-        """As :data:`~huashi.seq2seq.search.adjustments.context.Adjustment`."""
+        """Adjust log-probabilities (sentences, alive, vocabulary); shape and dtype stay."""
         tokens = context.tokens
         if tokens.shape[-1] < self.n:
             return log_probs
@@ -45,7 +46,20 @@ class NoRepeatNgram:
 
 @dataclass(frozen=True)
 class RepetitionPenalty:
-    """Make tokens that a hypothesis holds less likely, or likelier with a ``penalty`` below 1.
+    """Make tokens that a hypothesis holds less likely.
+
+    Their log-probabilities are multiplied by ``penalty`` (divided, should one be positive). CTRL
+    (Keskar 2019, arXiv 1909.05858) does so to logits; a search has log-probabilities, and it is
+    these that transformers' beam search multiplies too.
+
+    Args:
+        penalty: 1 changes nothing; below 1, tokens that were there become likelier.
+        count_bos: whether BOS is a token that was there. For transformers it is one.
+        skip: how many tokens at the beginning do not count, such as those of a forced prefix, for
+            all sentences or for each, (sentences,), int64.
+
+    Raises:
+        ValueError: ``penalty`` is not above 0.
 
     >>> after = torch.tensor([[[2]]])
     >>> context = Context(after, 2, torch.tensor([0]), torch.tensor([9]), bos=0, eos=1)
@@ -54,22 +68,17 @@ class RepetitionPenalty:
     """
 
     penalty: float
-    """1 changes nothing."""
     count_bos: bool = False
-    """BOS was there too. transformers counts it, as one of the tokens that it reads."""
     skip: int | Tensor = 0
-    """How many tokens at the beginning do not count, such as those of a forced prefix, for all or
-    for each sentence (sentences,)."""
 
     def __post_init__(self) -> None:
         check_positive("penalty", self.penalty)
 
     def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
-        """As :data:`~huashi.seq2seq.search.adjustments.context.Adjustment`."""
+        """Adjust log-probabilities (sentences, alive, vocabulary); shape and dtype stay."""
         tokens = context.tokens
-        counts = torch.arange(tokens.shape[-1], device=tokens.device) >= _skipped(
-            self.skip, context
-        )
+        places = torch.arange(tokens.shape[-1], device=tokens.device)
+        counts = places >= _skipped(self.skip, context)
         present = _present(tokens, counts.expand_as(tokens), log_probs)
         if self.count_bos:
             present[..., context.bos] = True
@@ -78,15 +87,21 @@ class RepetitionPenalty:
 
 
 def _skipped(skip: int | Tensor, context: Context) -> int | Tensor:
-    """To compare with places in (sentences, alive, length - 1)."""
+    """How many tokens to skip: a number, or (sentences, 1, 1)."""
     if isinstance(skip, Tensor) and skip.ndim:
         return context.of_each(skip)[..., None]
     return int(skip)
 
 
 def _present(tokens: Tensor, counts: Tensor, log_probs: Tensor) -> Tensor:
-    """True at each of ``tokens``, (sentences, alive, places), that counts; (..., vocabulary)."""
+    """Which tokens of the vocabulary are among those that count, (sentences, alive, vocabulary).
+
+    Args:
+        tokens: (sentences, alive, places), int64.
+        counts: whether each of them counts, of that shape.
+        log_probs: (sentences, alive, vocabulary).
+    """
     vocabulary = log_probs.shape[-1]
-    beyond = torch.where(counts, tokens, vocabulary)  # a column more, for those that do not count
+    marked = torch.where(counts, tokens, vocabulary)  # those that do not count: one column more
     present = tokens.new_zeros(*log_probs.shape[:-1], vocabulary + 1, dtype=torch.bool)
-    return present.scatter_(-1, beyond, True)[..., :vocabulary]
+    return present.scatter_(-1, marked, True)[..., :vocabulary]

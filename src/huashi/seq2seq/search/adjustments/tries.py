@@ -1,11 +1,13 @@
-"""Only sequences of a given set, such as the names of all entities (De Cao 2020, arXiv 2010.00904).
+"""Only sequences of a given set, such as the names of all entities.
 
-The set is a trie in two arrays: its edges, sorted by ``node * stride + token``, and the node that
-each leads to. A step walks all hypotheses from the root along their tokens, one binary search a
-token, and looks up what may follow: no loop over hypotheses, and no state that could be forgotten.
+The set is kept as a trie: a node for every beginning of a sequence, an edge for every token that
+may follow. A step walks all hypotheses from the root along their tokens, with one binary search a
+token, and looks up what may follow. There is no loop over hypotheses, and nothing to be kept from
+step to step.
 """
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,10 +18,17 @@ from huashi.seq2seq.search.adjustments.vocabulary import check_ids
 
 
 class InTrie:
-    """Only ``sequences``: a hypothesis stays a prefix of one, and EOS follows where one ends.
+    """Allow only ``sequences``: a hypothesis stays the beginning of one, and ends where one does.
+
+    Constrained search over a trie (De Cao 2020, arXiv 2010.00904). A hypothesis that is no
+    beginning of any sequence cannot go on.
 
     Args:
-        sequences: token ids, without BOS; whether EOS is at their ends makes no difference.
+        sequences: token ids of each, without BOS, EOS at the end or not; at least one.
+
+    Raises:
+        ValueError: there is no sequence, an id is negative, or, when a search calls it, not in the
+            vocabulary.
 
     >>> trie = InTrie([[2], [2, 3]])
     >>> after = torch.tensor([[[2]]])
@@ -29,57 +38,30 @@ class InTrie:
     """
 
     def __init__(self, sequences: Iterable[Iterable[int]]) -> None:
-        children: list[dict[int, int]] = [{}]  # of each node, by token; the root is node 0
-        ends = set()
-        for sequence in sequences:
-            node = 0
-            for token in sequence:
-                check_not_negative("sequences", token)
-                if token not in children[node]:
-                    children[node][token] = len(children)
-                    children.append({})
-                node = children[node][token]
-            ends.add(node)
+        children, ends = _trie(sequences)
         if not ends:
             raise ValueError("sequences must be at least one, got none")
         self.stride = 1 + max((max(tokens) for tokens in children if tokens), default=0)
-        edges = sorted(
-            (node * self.stride + token, child)
-            for node, tokens in enumerate(children)
-            for token, child in tokens.items()
-        )
-        nodes = len(children)  # and one more, where hypotheses are that left the trie
-        keys = torch.tensor([key for key, _ in edges], dtype=torch.long)
-        firsts = torch.searchsorted(keys, torch.arange(nodes + 2) * self.stride)
-        beyond = keys.new_full((1,), torch.iinfo(torch.long).max)  # what every search ends before
-        targets = torch.tensor([child for _, child in edges] + [nodes])
-        is_end = torch.tensor([node in ends for node in range(nodes + 1)])
-        self._tables = torch.cat([keys, beyond]), targets, firsts, is_end
+        self._tables = _as_tables(children, ends, self.stride)
 
     def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
-        """As :data:`~huashi.seq2seq.search.adjustments.context.Adjustment`."""
+        """Adjust log-probabilities (sentences, alive, vocabulary); shape and dtype stay."""
         check_ids("sequences", [self.stride - 1], log_probs)
-        if self._tables[0].device != log_probs.device:
-            self._tables = tuple(table.to(log_probs.device) for table in self._tables)
-        keys, _, firsts, is_end = self._tables
-        nodes = self._walk(context.tokens).flatten()
-        counts = firsts[nodes + 1] - firsts[nodes]
-        rows = torch.arange(len(nodes), device=nodes.device).repeat_interleave(counts)
-        place_among = (
-            torch.arange(len(rows), device=nodes.device) - (counts.cumsum(0) - counts)[rows]
-        )
-        tokens = keys[firsts[nodes][rows] + place_among] % self.stride
+        if self._tables.keys.device != log_probs.device:
+            self._tables = _Tables(*(table.to(log_probs.device) for table in self._tables))
+        nodes = self._reached(context.tokens).flatten()
+        rows, tokens = self._followers(nodes)
         allowed = torch.zeros(
             len(nodes), log_probs.shape[-1], dtype=torch.bool, device=nodes.device
         )
         allowed[rows, tokens] = True
-        allowed[:, context.eos] |= is_end[nodes]
+        allowed[:, context.eos] |= self._tables.is_end[nodes]
         return log_probs.masked_fill(~allowed.view_as(log_probs), -torch.inf)
 
-    def _walk(self, tokens: Tensor) -> Tensor:
-        """The node that each hypothesis has come to, (sentences, alive)."""
-        keys, targets, firsts, _ = self._tables
-        outside = len(firsts) - 2
+    def _reached(self, tokens: Tensor) -> Tensor:
+        """The node that each hypothesis of ``tokens`` has reached, (sentences, alive)."""
+        keys, targets, first_edges, _ = self._tables
+        outside = len(first_edges) - 2
         nodes = tokens.new_zeros(tokens.shape[:-1])
         for latest in tokens.unbind(-1):
             wanted = nodes * self.stride + latest
@@ -87,3 +69,59 @@ class InTrie:
             found = (keys[places] == wanted) & (latest < self.stride)
             nodes = torch.where(found, targets[places], outside)
         return nodes
+
+    def _followers(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
+        """All tokens that may follow: places in ``nodes``, (edges,), and a token for each."""
+        keys, _, first_edges, _ = self._tables
+        counts = first_edges[nodes + 1] - first_edges[nodes]
+        rows = torch.arange(len(nodes), device=nodes.device).repeat_interleave(counts)
+        before = (counts.cumsum(0) - counts)[rows]  # edges of the rows before
+        place_in_row = torch.arange(len(rows), device=nodes.device) - before
+        return rows, keys[first_edges[nodes][rows] + place_in_row] % self.stride
+
+
+class _Tables(NamedTuple):
+    """A trie as tensors, its edges sorted by node and token; all int64 but ``is_end``."""
+
+    keys: Tensor
+    """``node * stride + token`` of each edge, and a number greater than all, (edges + 1,)."""
+    targets: Tensor
+    """The node that each edge leads to, and the one outside the trie, (edges + 1,)."""
+    first_edges: Tensor
+    """The first edge of each node, of the node outside, and the end of all, (nodes + 2,)."""
+    is_end: Tensor
+    """Whether a sequence ends at each node, and at the node outside, (nodes + 1,), bool."""
+
+
+def _trie(sequences: Iterable[Iterable[int]]) -> tuple[list[dict[int, int]], set[int]]:
+    """The children of each node by token, the root first, and the nodes where a sequence ends."""
+    children: list[dict[int, int]] = [{}]
+    ends = set()
+    for sequence in sequences:
+        node = 0
+        for token in sequence:
+            check_not_negative("sequences", token)
+            if token not in children[node]:
+                children[node][token] = len(children)
+                children.append({})
+            node = children[node][token]
+        ends.add(node)
+    return children, ends
+
+
+def _as_tables(children: list[dict[int, int]], ends: set[int], stride: int) -> _Tables:
+    """The trie as tensors; ``stride`` is above every token."""
+    edges = sorted(
+        (node * stride + token, child)
+        for node, tokens in enumerate(children)
+        for token, child in tokens.items()
+    )
+    outside = len(children)  # the node of hypotheses that have left the trie
+    keys = torch.tensor([key for key, _ in edges], dtype=torch.long)
+    greatest = keys.new_full((1,), torch.iinfo(torch.long).max)
+    return _Tables(
+        keys=torch.cat([keys, greatest]),
+        targets=torch.tensor([child for _, child in edges] + [outside]),
+        first_edges=torch.searchsorted(keys, torch.arange(outside + 2) * stride),
+        is_end=torch.tensor([node in ends for node in range(outside + 1)]),
+    )

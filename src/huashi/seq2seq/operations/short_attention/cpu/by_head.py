@@ -2,8 +2,8 @@
 
 For n queries, m keys and d features of a head there are 4 n m d operations forward, on
 4 (2 n d + 2 m d + n m) bytes, and 8 n m d backward, on 4 (3 n d + 4 m d + n m). Heads are read and
-written where a linear layer leaves them, side by side; products of whole matrices want each apart,
-and copy it. What no query sees behind the last word that it sees costs nothing. Sums are in
+written where a linear layer leaves them, side by side; products of whole matrices would copy each
+to a place of its own. Words behind the last one that a query may see cost nothing. Sums are in
 float32, also of bfloat16.
 """
 
@@ -13,33 +13,30 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from huashi._kernel.bfloat16 import array_of
 from huashi._kernel.lanes import WIDTH, add, load, multiply_add, spread, store, total
 from huashi._kernel.mathematics import exponential
-from huashi._kernel.numba import array_of, inlined, larger, part_of, threaded
+from huashi._kernel.numba import inlined, part_of, threaded
+from huashi._kernel.select import larger
+from huashi.seq2seq.operations.short_attention.geometry import like, outputs
 
 
-def attend(
-    context: Tensor, weights: Tensor, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None
-) -> None:
-    """Fill contexts, with the heads of a word side by side, and weights."""
+def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Contexts, (rows, heads, targets, size), and weights, (rows, heads, targets, sources)."""
+    context, weights = outputs(q, k)
     seen = torch.ones((), dtype=torch.bool) if mask is None else mask
     shown = array_of(seen.expand(weights.shape))
     _attend(_words(context), array_of(weights), shown, *_memory(q, k, v))
+    return context, weights
 
 
-def differentiate(
-    of_q: Tensor,
-    of_k: Tensor,
-    of_v: Tensor,
-    grad: Tensor,
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    weights: Tensor,
-) -> None:
-    """Fill gradients, with the heads of a word side by side."""
-    made = map(_words, (of_q, of_k, of_v))
-    _differentiate(*made, array_of(weights.contiguous()), *_memory(q, k, v, grad))
+def gradients(
+    grad: Tensor, q: Tensor, k: Tensor, v: Tensor, weights: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Those in q, k and v, from that of the contexts and the weights of :func:`attend`."""
+    made = like(q), like(k), like(v)
+    _differentiate(*map(_words, made), array_of(weights.contiguous()), *_memory(q, k, v, grad))
+    return made
 
 
 def _words(x: Tensor) -> Any:

@@ -1,0 +1,144 @@
+r"""Which elements a window holds: strides, padding and dilation are worked out here only.
+
+Along an axis of length :math:`L`, with kernel :math:`k`, stride :math:`s`, dilation :math:`d` and
+:math:`p_l, p_r` elements of padding before and after, window :math:`o` holds
+:math:`\{ i = o s - p_l + j d : 0 \le j < k,\ 0 \le i < L \}`, and there are
+
+.. math:: \Bigl\lfloor \tfrac{1}{s} (L + p_l + p_r - d (k - 1) - 1 + (s - 1 \text{ if ceil}))
+    \Bigr\rfloor + 1
+
+windows, less the last one where in ceil mode it would begin at or beyond :math:`L + p_l`.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from huashi._checks import check_choice
+
+Size = int | Sequence[int]
+"""One number for all axes, or one for each."""
+
+
+Padding = int | Sequence[int] | Sequence[tuple[int, int]] | Literal["same", "same_lower"]
+"""One number for all sides, one for each axis, or (before, after) for each axis. ``same`` gives
+ceil(L / stride) windows, an odd element of padding after; ``same_lower`` has it before."""
+
+
+class Axis(NamedTuple):
+    """The windows along one axis."""
+
+    length: int
+    """Elements of the input."""
+    kernel: int
+    stride: int
+    before: int
+    after: int
+    dilation: int
+    windows: int
+    """How many windows there are."""
+
+
+def axes_of(
+    lengths: Sequence[int],
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+) -> tuple[Axis, ...]:
+    """The windows along each axis, from arguments as torch has them.
+
+    Args:
+        lengths: of the axes that are pooled.
+        kernel_size: elements of a window.
+        stride: from one window to the next; ``kernel_size`` by default.
+        padding: absent elements around the input; any number of them is legal.
+        dilation: from one element of a window to the next.
+        ceil_mode: count a last window that is only partly inside.
+
+    Raises:
+        ValueError: a number is out of its range, there are more or fewer numbers than axes, or a
+            window is larger than the padded input.
+        TypeError: something that should be an int is none.
+
+    >>> [axis] = axes_of([5], kernel_size=2, ceil_mode=True)
+    >>> axis.windows
+    3
+    >>> axes_of([5], 3, 2, padding="same")[0][3:5]  # before and after
+    (1, 1)
+    """
+    n = len(lengths)
+    kernels = each_axis("kernel_size", kernel_size, n, least=1)
+    strides = kernels if stride is None else each_axis("stride", stride, n, least=1)
+    dilations = each_axis("dilation", dilation, n, least=1)
+    if isinstance(padding, str):
+        check_choice("padding", padding, ("same", "same_lower"))
+        shape = zip(lengths, kernels, strides, dilations, strict=True)
+        sides = [_same(*axis, lower=padding == "same_lower") for axis in shape]
+    else:
+        sides = _sides(padding, n)
+    return tuple(
+        _axis(*each, ceil_mode)
+        for each in zip(lengths, kernels, strides, sides, dilations, strict=True)
+    )
+
+
+def is_whole(axes: Sequence[Axis]) -> bool:
+    """Whether the one window is the input.
+
+    >>> is_whole(axes_of([5, 4], kernel_size=[5, 4]))
+    True
+    """
+    return all(
+        (axis.windows, axis.kernel, axis.before, axis.dilation) == (1, axis.length, 0, 1)
+        for axis in axes
+    )
+
+
+def each_axis(name: str, value: Size, n: int, *, least: int) -> tuple[int, ...]:
+    """``value`` for each of ``n`` axes, every one an int of at least ``least``."""
+    values = tuple(value) if isinstance(value, Sequence) else (value,) * n
+    if len(values) != n:
+        raise ValueError(f"{name} must be an int or have {n} of them, got {value}")
+    for each in values:
+        if isinstance(each, bool) or not isinstance(each, int):
+            raise TypeError(f"{name} must be made of ints, got {value!r}")
+        if each < least:
+            raise ValueError(f"{name} must be >= {least}, got {value}")
+    return values
+
+
+def _axis(
+    length: int, k: int, stride: int, sides: tuple[int, int], dilation: int, ceil_mode: bool
+) -> Axis:
+    before, after = sides
+    span = dilation * (k - 1) + 1
+    room = length + before + after - span
+    if room < 0:
+        raise ValueError(
+            f"kernel_size must fit into the padded input, got a window of {span} elements "
+            f"(kernel {k}, dilation {dilation}) for {length} + {before} + {after}"
+        )
+    windows = (room + (stride - 1 if ceil_mode else 0)) // stride + 1
+    if ceil_mode and (windows - 1) * stride >= length + before:
+        windows -= 1
+    return Axis(length, k, stride, before, after, dilation, windows)
+
+
+def _same(length: int, k: int, stride: int, dilation: int, *, lower: bool) -> tuple[int, int]:
+    total = max((-(-length // stride) - 1) * stride + dilation * (k - 1) + 1 - length, 0)
+    less, more = total // 2, total - total // 2
+    return (more, less) if lower else (less, more)
+
+
+def _sides(
+    padding: int | Sequence[int] | Sequence[tuple[int, int]], n: int
+) -> list[tuple[int, int]]:
+    if isinstance(padding, Sequence) and any(isinstance(side, Sequence) for side in padding):
+        if len(padding) != n or any(
+            not isinstance(side, Sequence) or len(side) != 2 for side in padding
+        ):
+            raise ValueError(f"padding must have (before, after) for {n} axes, got {padding}")
+        pairs = [each_axis("padding", side, 2, least=0) for side in padding]
+        return [(before, after) for before, after in pairs]
+    return [(p, p) for p in each_axis("padding", padding, n, least=0)]  # pyright: ignore[reportArgumentType]

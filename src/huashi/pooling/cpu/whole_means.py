@@ -1,0 +1,200 @@
+"""Norms, means and softmaxes of whole rows in Numba, (rows, n) -> (rows,), and their gradients."""
+
+# ruff: noqa: ANN001, ANN201, ANN202  (Numba infers the types of a kernel)
+
+import numpy as np
+
+from huashi._kernel.bfloat16 import narrow, wide
+from huashi._kernel.mathematics import raised
+from huashi._kernel.numba import compiled, inlined, part_of, threaded
+from huashi._kernel.select import larger
+from huashi.pooling.cpu.window_means import (
+    LP,
+    POWER,
+    Formula,
+    Sums,
+    add_up,
+    change,
+    gradients,
+    results,
+    slopes,
+)
+
+LEAST, MOST = 1e-30, 1e30  # between these a sum of squares or cubes has lost nothing
+
+
+@threaded
+def whole_formula(part, parts, x, y, formula, slope, block):
+    """The formula of each row, (rows, n) -> (rows,); ``block`` rows lie side by side in lanes."""
+    formula = Formula(*formula)
+    n = np.full(1, formula.absent)
+    n[0] = x.shape[1]
+    for task in part_of((x.shape[0] + block - 1) // block, part, parts):
+        low, high = task * block, min(task * block + block, x.shape[0])
+        buffer, sums, line = _side_by_side(x[low:high], formula.absent)
+        change(buffer, buffer, formula)
+        add_up(buffer, sums, formula, slope)
+        results(sums, 1, n, high - low, formula, line)
+        if slope:
+            slopes(sums, 1, n, high - low, formula, line)
+        for i in range(high - low):
+            y[low + i] = narrow(line[i], y)
+
+
+@inlined
+def _power_sum(row, floor, kind, param):
+    """The sum of squares or cubes, unscaled: it may overflow, or lose small numbers.
+
+    NaN where an element is NaN, which a floor would hide, or infinite, or for another power.
+    """
+    total, odd = floor * 0, floor * 0
+    if kind == POWER and param == 3:
+        for i in range(row.size):
+            value = wide(row[i])
+            size = larger(value, floor)
+            total += size * size * size
+            odd += value * 0
+    elif kind == POWER and param == 2:
+        for i in range(row.size):
+            value = wide(row[i])
+            size = larger(value, floor)
+            total += size * size
+            odd += value * 0
+    elif kind != POWER and param == 3:
+        for i in range(row.size):
+            size = abs(wide(row[i]))
+            total += size * size * size
+    elif kind != POWER and param == 2:
+        for i in range(row.size):
+            total += wide(row[i]) * wide(row[i])
+    else:
+        odd += np.nan
+    return total + odd
+
+
+@compiled
+def _scaled_power_sum(row, floor, kind, param):
+    """The sum of the powers over the largest element, and that; both NaN or infinite if it is."""
+    zero = floor * 0
+    peak, total, odd = floor, zero, 0
+    for i in range(row.size):
+        value = wide(row[i])
+        peak = larger(peak, value if kind == POWER else abs(value))
+        odd |= value != value
+    if odd or not peak < np.inf:
+        return zero + 1, zero + (np.nan if odd else np.inf)
+    if peak > 0:
+        scale = 1 / peak
+        for i in range(row.size):
+            value = wide(row[i])
+            total += raised(scale * (larger(value, floor) if kind == POWER else abs(value)), param)
+    return total, peak
+
+
+@inlined
+def _mean_powers(rows, sums, peaks, formula, floor, count):
+    """Of each row the sum of the powers over ``count``, and the number they are scaled by."""
+    for r in range(rows.shape[0]):
+        total, peak = _power_sum(rows[r], floor, formula.kind, formula.param), floor * 0 + 1
+        if not LEAST < total < MOST:
+            total, peak = _scaled_power_sum(rows[r], floor, formula.kind, formula.param)
+        sums[r], peaks[r] = total / count, peak
+
+
+@threaded
+def whole_power(part, parts, x, y, formula, block):
+    """The norm or generalised mean of each row, (rows, n) -> (rows,)."""
+    formula = Formula(*formula)
+    kind, param, eps, _ = formula
+    zero = eps * 0
+    floor = eps if kind == POWER else zero
+    count = zero + (1 if kind == LP else x.shape[1])
+    sums, peaks = np.full(block, zero), np.full(block, zero)
+    for task in part_of((x.shape[0] + block - 1) // block, part, parts):
+        low = task * block
+        high = min(low + block, x.shape[0])
+        _mean_powers(x[low:high], sums, peaks, formula, floor, count)
+        for r in range(low, high):
+            y[r] = narrow(peaks[r - low] * raised(sums[r - low], 1 / param), y)
+
+
+@inlined
+def _power_slopes(row, out, common, scale, eps, kind, param):
+    """``common`` times the derivative of each scaled element's power, over ``param``."""
+    zero = eps * 0
+    for i in range(out.size):
+        value = wide(row[i])
+        share = scale * (larger(value, eps) if kind == POWER else abs(value))
+        if param == 3:
+            slope = common * share * share
+        elif param == 2:
+            slope = common * share
+        else:
+            slope = common * raised(share, param - 1)
+        if kind == POWER:
+            slope = zero if value < eps else slope
+        else:
+            slope = -slope if value < zero else (zero if value == zero else slope)
+        out[i] = narrow(slope, out)
+
+
+@threaded
+def whole_power_backward(part, parts, x, grad, dx, formula, block):
+    """The gradient of :func:`whole_power` in x."""
+    formula = Formula(*formula)
+    kind, param, eps, _ = formula
+    zero = eps * 0
+    floor = eps if kind == POWER else zero
+    count = zero + (1 if kind == LP else x.shape[1])
+    sums, peaks = np.full(block, zero), np.full(block, zero)
+    for task in part_of((x.shape[0] + block - 1) // block, part, parts):
+        low = task * block
+        high = min(low + block, x.shape[0])
+        _mean_powers(x[low:high], sums, peaks, formula, floor, count)
+        for r in range(low, high):
+            sums[r - low] = wide(grad[r]) * raised(sums[r - low], 1 / param - 1) / count
+        for r in range(low, high):
+            common, peak, out = sums[r - low], peaks[r - low], dx[r]
+            if not zero < peak < np.inf:
+                for i in range(out.size):
+                    out[i] = narrow(zero if peak == zero else zero + np.nan, dx)
+            elif param == 3:
+                _power_slopes(x[r], out, common, 1 / peak, eps, kind, 3)
+            elif param == 2:
+                _power_slopes(x[r], out, common, 1 / peak, eps, kind, 2)
+            else:
+                _power_slopes(x[r], out, common, 1 / peak, eps, kind, param)
+
+
+@threaded
+def whole_formula_backward(part, parts, x, grad, dx, formula, block):
+    """The gradient of :func:`whole_formula` in x."""
+    formula = Formula(*formula)
+    n = np.full(1, formula.absent)
+    n[0] = x.shape[1]
+    for task in part_of((x.shape[0] + block - 1) // block, part, parts):
+        low, high = task * block, min(task * block + block, x.shape[0])
+        raw, sums, line = _side_by_side(x[low:high], formula.absent)
+        buffer, g, many = np.empty_like(raw), np.empty_like(line), np.full(high - low, n[0])
+        change(raw, buffer, formula)
+        add_up(buffer, sums, formula, False)
+        results(sums, 1, n, high - low, formula, line)
+        for i in range(high - low):
+            g[i] = wide(grad[low + i])
+        gradients(raw, sums, line, g, many, formula)
+        for i in range(high - low):
+            out = dx[low + i]
+            for j in range(out.size):
+                out[j] = narrow(raw[j, i], dx)
+
+
+@compiled
+def _side_by_side(rows, like):
+    """Rows as columns; room for their sums, and a line more, as long as there are rows."""
+    buffer = np.full((rows.shape[1], rows.shape[0]), like)
+    for i in range(rows.shape[0]):
+        row = rows[i]
+        for j in range(row.size):
+            buffer[j, i] = wide(row[j])
+    lines = np.full((4, rows.shape[0]), like)
+    return buffer, Sums(lines[0], lines[1], lines[2]), lines[3]

@@ -1,0 +1,102 @@
+"""How long a training has taken, how far it is, and whether it was asked to stop."""
+
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import rich.progress
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from torch import Tensor
+
+from huashi.run.folder import Run
+
+
+class Clock:
+    """Seconds of training, those before an interruption counted."""
+
+    def __init__(self, run: Run) -> None:
+        rows = run.metrics()
+        self._start = time.perf_counter() - (rows[-1]["seconds"] if rows else 0.0)
+
+    def seconds(self) -> float:
+        return round(time.perf_counter() - self._start, 2)
+
+
+class Progress:
+    """How far a training is, on standard error: loss, tokens a second, time left.
+
+    On a terminal a bar that moves; elsewhere a line each minute.
+    """
+
+    def __init__(self, label: str, total: int, *, quiet: bool = False) -> None:
+        self._console = Console(stderr=True, quiet=quiet)
+        self._bar = rich.progress.Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("loss {task.fields[loss]:.4f}  {task.fields[rate]:,.0f} tokens/s"),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._label, self._total = label, total
+        self._tokens, self._since = 0, time.perf_counter()
+        self._spoken = self._since
+
+    @contextmanager
+    def counting(self, done: int) -> Iterator[None]:
+        """Show the bar while the ``with`` block runs, beginning with ``done`` steps done."""
+        if done:
+            self.note(f"going on at step {done}")
+        self._task = self._bar.add_task(
+            self._label, total=self._total, completed=done, loss=math.nan, rate=0.0
+        )
+        self._since = time.perf_counter()
+        with self._bar:
+            yield
+
+    def update(self, step: int, loss: Tensor, tokens: int) -> None:
+        """Say that ``step`` is done; ``loss`` is read only when it is shown, once a second."""
+        self._tokens += tokens
+        now = time.perf_counter()
+        if now - self._since < 1 and step < self._total:
+            return
+        rate = self._tokens / (now - self._since)
+        self._bar.update(self._task, completed=step, loss=loss.item(), rate=rate)
+        self._tokens, self._since = 0, now
+        if self._bar.disable and now - self._spoken > 60:
+            self._spoken = now
+            self.note(f"step {step} of {self._total}, loss {loss.item():.4f}, {rate:,.0f} tokens/s")
+
+    def note(self, text: str) -> None:
+        """Print a line that stays."""
+        self._console.print(f"{self._label}: {text}", highlight=False, markup=False)
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Let a loop finish its step before it stops.
+
+    In ``with interruptible() as interrupted:`` the first Ctrl-C or SIGTERM only makes
+    ``interrupted()`` true, so that the loop can save; a second one stops at once.
+    """
+    received: list[int] = []
+
+    def note(number: int, frame: Any) -> None:
+        if received:
+            raise KeyboardInterrupt
+        received.append(number)
+
+    try:
+        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not the main thread: signals do not arrive here
+        before = {}
+    try:
+        yield lambda: bool(received)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

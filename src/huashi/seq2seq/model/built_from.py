@@ -1,0 +1,41 @@
+"""A module that is built from a shape says so where it is given anything else.
+
+``RNNEncoderShape(hidden_size=64)`` says what an encoder is like, and its ``build`` makes the
+module, an ``RNNEncoder``. In early versions ``RNNEncoder(hidden_size=64)`` was the shape.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from torch import nn
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+def built_from(shape: type) -> Callable[[type[Module]], type[Module]]:
+    """Make a module class, whose first argument is ``shape``, name that kind where it is missing.
+
+    Args:
+        shape: the dataclass that the module is built from.
+    """
+
+    def decorate(module: type[Module]) -> type[Module]:
+        build: Any = module.__init__
+
+        @functools.wraps(build)
+        def checked(self: nn.Module, *args: Any, **settings: Any) -> None:
+            given = args[0] if args else settings.get("shape")
+            if not isinstance(given, shape):
+                values = ", ".join(f"{name}={value!r}" for name, value in settings.items())
+                raise TypeError(
+                    f"shape must be a {shape.__name__}, got {type(given).__name__}: where "
+                    f"{module.__name__}({values}) stood for a shape, write "
+                    f"{shape.__name__}({values})"
+                )
+            build(self, *args, **settings)
+
+        module.__init__ = checked
+        return module
+
+    return decorate

@@ -1,0 +1,21 @@
+"""What searches do with the log-probabilities of a step before they choose."""
+
+import torch
+from torch import Tensor
+
+
+def renormalised(log_probs: Tensor) -> Tensor:
+    """Log-probabilities that sum to 1 along the last dimension; -inf where all of them are.
+
+    >>> renormalised(torch.tensor([0.25, 0.25, 0.0]).log()).exp()
+    tensor([0.5000, 0.5000, 0.0000])
+    """
+    total = log_probs.logsumexp(-1, keepdim=True)
+    return torch.where(total.isneginf(), log_probs, log_probs - total)
+
+
+def only_eos_at_limit(log_probs: Tensor, at_limit: Tensor, eos: int) -> Tensor:
+    """Forbid every token but EOS where ``at_limit``, (sentences,), in (sentences, ..., tokens)."""
+    others = torch.arange(log_probs.shape[-1], device=log_probs.device) != eos
+    at_limit = at_limit.view(-1, *[1] * (log_probs.ndim - 1))
+    return log_probs.masked_fill(at_limit & others, -torch.inf)
