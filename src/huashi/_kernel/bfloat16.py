@@ -63,7 +63,7 @@ def _narrow(value, array):  # noqa: ANN001, ANN202
 
 @compiled
 def _bfloat16(value: Any) -> Any:
-    """The nearest bfloat16, of two the even one."""
+    """The nearest bfloat16; between two, the even one."""
     bits = bits_of_float(value)
     even = (bits >> np.uint32(16)) & np.uint32(1)
     rounded = (bits + np.uint32(0x7FFF) + even) >> np.uint32(16)

@@ -1,8 +1,9 @@
 """Sixteen numbers of float32 as one value of a CPU kernel, for loops over some tens of features.
 
-What a compiler makes of such a loop is mostly what surrounds it: whether arrays overlap, and what
-is left over of the lanes it chose. Here the lanes are said, and sums stay in registers. A processor
-with narrower ones takes several of its own. Arrays hold float32, or bfloat16 as uint16.
+In so short a loop a compiler spends most of the time on what surrounds it: on checks whether arrays
+overlap, and on what is left over beside the lanes it chose. Here the lanes are explicit, and sums
+stay in registers. A processor with narrower lanes uses several of its own. Arrays hold float32, or
+bfloat16 as uint16.
 """
 
 from typing import Any
@@ -33,7 +34,7 @@ class _Model(models.PrimitiveModel):
 
 
 def _for_kernels(function: Any) -> Any:
-    """An intrinsic; who calls it gives all arguments but the first."""
+    """An intrinsic; it is called without the first argument, which Numba gives."""
     return intrinsic(function)
 
 
@@ -117,7 +118,7 @@ def _address(context: Any, builder: Any, array_type: Any, kind: Any, array: Any,
 
 
 def _bfloat16(builder: Any, value: Any) -> Any:
-    """The upper half of each number, of two that are as near the even one; NaN stays NaN."""
+    """The nearest bfloat16 of each number; between two, the even one; NaN stays NaN."""
     bits = builder.bitcast(value, _BITS)
     even = builder.and_(builder.lshr(bits, _all(16)), _all(1))
     rounded = builder.lshr(builder.add(builder.add(bits, even), _all(0x7FFF)), _all(16))

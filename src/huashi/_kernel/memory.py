@@ -20,7 +20,7 @@ LARGE = 2**22  # bytes
 def in_huge_pages(t: Tensor) -> Tensor:
     """Ask that the memory of a tensor which nothing was written to yet be mapped in huge pages.
 
-    Only a wish: small tensors, other devices and systems that do not know it stay as they are.
+    It is only a hint: small tensors, other devices and systems without huge pages stay as they are.
     """
     if t.nbytes >= LARGE and t.device.type == "cpu" and (advise := _madvise()):
         first = -(-t.data_ptr() // mmap.PAGESIZE) * mmap.PAGESIZE

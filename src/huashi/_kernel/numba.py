@@ -1,6 +1,6 @@
-"""What the CPU kernels share: how they are compiled, and how many threads run them.
+"""How CPU kernels are compiled, and how many threads run them.
 
-Numba's cache on disk sees a change of the kernel's own file only: after a change here, delete it.
+Numba's cache on disk notices only changes of a kernel's own file: after a change here, delete it.
 """
 
 import functools
@@ -26,7 +26,7 @@ _OPTIONS: dict[str, Any] = {
     "fastmath": {"reassoc", "contract", "nsz", "arcp"},
 }
 _one_at_a_time = threading.Lock()
-_threads_lost = False  # in a forked child whose parent had started Numba's threads
+_threads_lost = False  # true in a forked child whose parent had started Numba's threads
 
 
 def compiled(function: Callable, *, parallel: bool = False) -> Callable:
@@ -38,7 +38,7 @@ def compiled(function: Callable, *, parallel: bool = False) -> Callable:
 
 
 def inlined(function: Callable) -> Callable:
-    """Compile into the callers: there, unlike in a call, a row of an array costs no counting."""
+    """Compile into the callers: to hand a row of an array to a call costs a count of references."""
     return numba.njit(inline="always", **_OPTIONS)(function)
 
 
@@ -54,7 +54,7 @@ def threaded(function: Callable) -> Callable[..., None]:
     time; the kernel begins with ``windows = Windows(*windows)`` and reads it by name from there on.
     """
     serial = compiled(function)
-    known: dict[tuple, int] = {}  # of the kinds of the arrays: where the machine code lies
+    known: dict[tuple, int] = {}  # the address of the machine code for each kind of arrays
 
     def address_for(arrays: tuple) -> int:
         kinds = tuple(map(_kind, arrays))
@@ -72,7 +72,7 @@ def threaded(function: Callable) -> Callable[..., None]:
             return
         address, leaves = address_for(arrays), _leaves(arrays)
         before = get_num_threads()
-        set_num_threads(threads)  # of this Python thread
+        set_num_threads(threads)  # for this Python thread
         try:
             if threading_layer() == "workqueue":  # fails when entered by two Python threads
                 with _one_at_a_time:
@@ -92,7 +92,7 @@ def part_of(number: Any, part: Any, parts: Any) -> Any:
 
 
 def _kind(value: Any) -> Any:
-    """What of an argument Numba's type depends on, found in a tenth of the time."""
+    """What Numba's type of an argument depends on, found in a tenth of the time."""
     if isinstance(value, np.ndarray):
         return value.dtype, value.ndim, value.flags.num
     return tuple(map(_kind, value)) if isinstance(value, tuple) else type(value)
@@ -131,7 +131,7 @@ def _in_parts(parts: Any, address: Any, arrays: Any) -> None:
         _one_part(address, part, parts, arrays)  # pyright: ignore[reportCallIssue]
 
 
-# The kernel is called where it lies: compiled into this loop it would be compiled twice more.
+# The kernel is called by its address: compiled into this loop it would be compiled twice more.
 _side_by_side = compiled(_in_parts, parallel=True)
 
 

@@ -57,7 +57,7 @@ def _draw(part, parts, x, y, offsets, point, windows, softmax, absent, nowhere):
 
 @compiled
 def _shares(buffer, share, peak, softmax):
-    """The weight of each element, (K, lanes), largest 1 with softmax."""
+    """The weight of each element, (K, lanes); with softmax scaled so that the largest is 1."""
     peak[:] = buffer[0]
     for j in range(1, buffer.shape[0]):
         for i in range(peak.size):

@@ -2,8 +2,8 @@
 
 A maximum or a sum over a window of k folds two windows of k/2. So a band of rows is copied into a
 padded scratch that stays in the L1 or L2 cache, and swept about log2(k) times for each axis, every
-sweep a loop in vector lanes over the whole scratch; then each stride-th element is stored. From the
-memory this reads each element once, whatever the window, and writes the results once.
+sweep a loop in vector lanes over the whole scratch; then each stride-th element is stored. Whatever
+the window, memory is read once and the results are written once.
 """
 
 # ruff: noqa: ANN001, ANN201, ANN202  (Numba infers the types of a kernel)
@@ -40,7 +40,7 @@ class Buffers(NamedTuple):
     now: Any
     spare: Any
     total: Any
-    """Of a sum: windows of so many elements as the sizes that were added up so far."""
+    """In a sum, the windows of the sizes that are added up so far."""
 
 
 @compiled
@@ -98,7 +98,7 @@ def _windows(fold, buffers, n, k, step):
     if fold == SUM:
         _append(now, total, n, size, done, step)
         return Buffers(total, now, spare)
-    m = n - (k - 1) * step  # of two windows that overlap: no matter to a maximum
+    m = n - (k - 1) * step  # the last two windows may overlap: a maximum stays the same
     _pair(fold, now[:m], now[(k - size) * step : (k - size) * step + m], spare[:m])
     return Buffers(spare, now, total)
 
@@ -110,13 +110,13 @@ def _append(now, total, n, size, done, step):
     if done:
         _pair(SUM, total[:m], now[done * step : done * step + m], total[:m])
     else:
-        for i in range(m):  # a fifth of the time of copying a slice
+        for i in range(m):  # takes a fifth of the time of assigning a slice
             total[i] = now[i]
 
 
 @inlined
 def _load(source, target, reach, spread, unit, fold):
-    """Copy what a target holds of a row, ``spread`` apart, with the identity around it."""
+    """Copy a stretch of a row, its elements ``spread`` apart, with the identity around them."""
     first, last, start = reach
     if spread > 1:
         target[:] = fold.identity

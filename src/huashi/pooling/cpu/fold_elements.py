@@ -64,7 +64,7 @@ def copy_changed(source, target, change):
 @inlined
 def store(line, out, unit, count, along, finish):
     """Store a line of results, over ``count`` times ``along`` and under the root if asked for."""
-    if finish == DIVIDE and unit == 1:  # in one go
+    if finish == DIVIDE and unit == 1:  # in a single loop
         for o in range(along.size):
             out[o] = narrow(line[o] / (count * along[o]), out)
         return

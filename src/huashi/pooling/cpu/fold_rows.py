@@ -2,12 +2,12 @@
 
 The rows under a row of windows are folded into a line that stays in the L1 cache. The line is dealt
 out by the stride into as many hands, so that what is the same element of all windows lies side by
-side, and these are folded again. From the memory each element is read once, and all that is done to
-it runs in vector lanes: about as fast as a copy. The work grows with the elements of a window, so
-that large ones are left to the sweeps.
+side, and these are folded again. Each element is read from memory once, and every loop runs in
+vector lanes: about as fast as a copy. The work grows with the elements of a window, so that large
+ones are left to `fold_bands.py`.
 
-Where the largest stood goes with it in a second line. Of equals the smaller offset wins, of several
-NaN the larger one, as row-major order has it, whatever the order of the folds.
+For offsets, a second line holds where each value came from. Of equals the smaller offset wins, of
+several NaN the larger, so that the result does not depend on the order of the folds.
 """
 
 # ruff: noqa: ANN001, ANN201, ANN202  (Numba infers the types of a kernel)
@@ -87,26 +87,30 @@ def _deal(scratch, dealt, size, windows):
 
 
 class Lines(NamedTuple):
-    """Where in a scratch the lines lie that rows of windows are folded into; all in numbers."""
+    """How the scratch is laid out; positions and sizes count numbers.
+
+    It holds a line for each row of windows, one to take turns with, the hands that all are dealt
+    into, and two buffers that the hands are folded into.
+    """
 
     low: int
-    """What of a row of the input is read: the first number,"""
+    """The first number of a row of the input that is read."""
     high: int
-    """and the one after the last."""
+    """The one after the last."""
     start: int
-    """Where in a line the first of them lies."""
+    """Where in a line the first of them is put."""
     pitch: int
-    """From one line to the next."""
+    """The size of a line."""
     hand: int
-    """How long the hands are that a line is dealt into, one for each phase of the stride."""
+    """The size of a hand: a line is dealt into as many as the stride."""
     spare: int
-    """Where the line begins that takes turns with the one that is folded into,"""
+    """Where the line to take turns with begins."""
     dealt: int
-    """where the hands do,"""
+    """Where the hands begin."""
     joined: int
-    """and where the two rooms that these are folded into."""
+    """Where the two buffers begin."""
     size: int
-    """Of the whole scratch."""
+    """The size of the scratch."""
 
 
 class Inside(NamedTuple):
@@ -116,7 +120,7 @@ class Inside(NamedTuple):
     """The first, and the one after the last."""
     b: tuple[int, int]
     left: int
-    """How many rows that are."""
+    """How many rows of the input that makes."""
 
 
 @inlined
@@ -154,7 +158,7 @@ def _element(axis, window, j):
 
 @inlined
 def _further(windows, size, j):
-    """Where, after the first of them, the hand lies that holds the j-th element of the windows."""
+    """How far from the first hand the j-th elements of the windows begin."""
     shift = windows.axes[2].dilation * j
     stride = windows.axes[2].stride
     return shift % stride * size + shift // stride * windows.unit
@@ -179,7 +183,7 @@ def fold(part, parts, x, y, windows, fold, divisors, rows):
             mine, inside = r * lines.pitch, _inside(axes, a, b)
             if inside.left == 0:
                 scratch[mine : mine + lines.pitch] = fold.identity
-            turn = 1 - inside.left % 2  # the last one writes the line, the others take turns
+            turn = 1 - inside.left % 2  # so that the last fold writes to the line itself
             begun = False
             for ja in range(inside.a[0], inside.a[1]):
                 ra = _element(axes[0], a, ja)
@@ -213,7 +217,7 @@ def fold(part, parts, x, y, windows, fold, divisors, rows):
 
 @inlined
 def _better(line, at, row, j, out, found, sign):
-    """Of two rows of values, the line above with its offsets, the one below with offset ``j``."""
+    """The better of each value of a line, with its offsets, and of a row, with offset ``j``."""
     if sign > 0:
         for i in range(out.size):
             a, b, one = line[i], wide(row[i]), at[i]
@@ -230,7 +234,7 @@ def _better(line, at, row, j, out, found, sign):
 
 @inlined
 def _best(line, at, row, further, j, out, found, sign):
-    """Of two lines of values and their offsets, which are ``j`` larger in the second."""
+    """The better of the values of two lines; the offsets of the second count ``j`` more."""
     if sign > 0:
         for i in range(out.size):
             a, b, one, two = line[i], row[i], at[i], np.int32(further[i] + j)
@@ -265,7 +269,7 @@ def pick(part, parts, x, y, offsets, windows, sought, rows):
             if inside.left == 0:
                 values[mine : mine + lines.pitch] = sought.identity
                 places[mine : mine + lines.pitch] = FAR
-            turn = 1 - inside.left % 2  # the last one writes the line, the others take turns
+            turn = 1 - inside.left % 2  # so that the last fold writes to the line itself
             begun = False
             for ja in range(inside.a[0], inside.a[1]):
                 ra = _element(axes[0], a, ja)

@@ -96,7 +96,7 @@ def _join(given, now, kind, change):
 
 @compiled
 def _spoil(given, now):
-    """NaN to the channels that have one."""
+    """Put NaN where a channel has one."""
     for c in range(now.size):
         value = wide(given[c])
         if value != value:

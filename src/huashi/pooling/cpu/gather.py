@@ -27,7 +27,7 @@ def _window_at(place, axis, j, windows):
 
 @threaded
 def gather(part, parts, grad, offsets, dx, windows, zero):
-    """To each row of the input the gradients of the windows that picked there."""
+    """Add up for each element of the input the gradients of the windows that picked it."""
     axes, unit = Windows(*windows)
     phases, spans = _phases(axes[2], grad.shape[3] // unit, unit, zero)
     for task in part_of(dx.shape[0] * dx.shape[1] * dx.shape[2], part, parts):
@@ -47,14 +47,19 @@ def gather(part, parts, grad, offsets, dx, windows, zero):
                         given, mark = grad[p, a, b, first:last], offsets[p, a, b, first:last]
                         this = mark.dtype.type(j + jw)
                         for i in range(target.size):
-                            value = wide(given[i])  # in any case: a branch would end the lanes
+                            value = wide(
+                                given[i]
+                            )  # read in any case: a branch would prevent vector lanes
                             target[i] += value if mark[i] == this else zero
         _interleave(phases, dx[p, ra, rb], axes[2].stride, unit)
 
 
 @threaded
 def gather_all(part, parts, grad, x, dx, windows, zero, times):
-    """To each row of the input the gradients of all windows over it, ``times`` the input itself."""
+    """Add up for each element of the input the gradients of all windows that hold it.
+
+    ``times`` asks for the product with the element.
+    """
     axes, unit = Windows(*windows)
     phases, spans = _phases(axes[2], grad.shape[3] // unit, unit, zero)
     for task in part_of(dx.shape[0] * dx.shape[1] * dx.shape[2], part, parts):
@@ -83,10 +88,10 @@ def gather_all(part, parts, grad, x, dx, windows, zero, times):
 
 @compiled
 def _phases(axis, windows, unit, zero):
-    """Room for a row, dealt out by the stride, so that what one pass adds to lies side by side.
+    """Room for a row of the input, one line for each phase of the stride.
 
-    Also, for each element of a window, to which hand it goes, where there the first window has it,
-    and which windows have it at all.
+    The elements that are the j-th of their windows lie side by side there. Returned for each j: the
+    line, where in it the first window has that element, and which windows have it.
     """
     spans = np.empty((axis.kernel, 4), np.int64)
     for jw in range(axis.kernel):

@@ -14,14 +14,14 @@ from huashi.pooling.dimensions import memory_format_of
 
 
 def norm(x: Tensor, axes: tuple[Axis, ...], p: int, mean: bool) -> Tensor:
-    """The lp pool for p = 1 and p = 2; squares out of range are computed again, scaled."""
+    """The lp pool for p = 1 and p = 2; sums of squares out of range are computed again, scaled."""
     change = {1: ABS, 2: SQUARE}[p]
     finish = (ROOT if p == 2 else 0) | (DIVIDE if mean else 0)
     divisors = divisors_of(axes, False, None) if mean else NO_DIVISORS
     y = folded(x, axes, SUM, change=change, finish=finish, divisors=divisors)
     if p == 2 and x.dtype != torch.float16 and y.numel():
         least, most = (float(limit) for limit in y.aminmax())
-        if not (least >= 1e-15 and most <= 1e15):  # a zero, NaN or infinity may be as it should
+        if not (least >= 1e-15 and most <= 1e15):  # zero, NaN or infinity may still be right
             odd = (y < 1e-15) | (y > 1e15)
             if (extremum(x.abs(), axes, 1)[odd] != 0).any():
                 return torch.where(odd, formula(x, axes, "lp_mean" if mean else "lp", 2.0, 0.0), y)
@@ -36,7 +36,7 @@ def norm_backward(
     if p == 1:
         dx = average_backward(grad, axes, False, divisor) * x.sign()
         return dx.contiguous(memory_format=memory)
-    if ((y > 0) & (y < 1e-25)).any():  # a quotient by these might overflow
+    if ((y > 0) & (y < 1e-25)).any():  # dividing by these might overflow
         return formula_backward(grad, x, axes, "lp_mean" if mean else "lp", 2.0, 0.0)
     share = torch.where(y == 0, 0, grad.to(torch.promote_types(grad.dtype, torch.float32)) / y)
     if divisor == 1 and can_gather(axes, 1) and share.dtype == x.dtype:

@@ -27,9 +27,9 @@ from huashi.pooling.cpu.windows import (
     span,
 )
 
-LOW = 2**31 - 1  # what stands below for offset 0
+LOW = 2**31 - 1  # the lower half for offset 0
 ABSENT = (-(2**31) << 32) | LOW  # padding: less than any number
-NAN = 2**31 - 1  # the number above that stands for NaN, larger than any
+NAN = 2**31 - 1  # the upper half for NaN, larger than any number
 
 
 def key(value, sign):
@@ -74,7 +74,7 @@ def _windows(now, spare, n, k, step, weight):
     """Fold every window of ``k`` elements ``step`` apart; each has a ``weight`` larger offset."""
     size = 1
     while size < k:
-        shift = min(size, k - size)  # at last two windows that overlap
+        shift = min(size, k - size)  # the last two windows may overlap
         m = n - (size + shift - 1) * step
         _pair(now[:m], now[shift * step : shift * step + m], shift * weight, spare[:m])
         now, spare = spare, now
@@ -157,7 +157,7 @@ def _unpack(line, out, found, sought):
 
 @compiled
 def _last_nan(plane, line, found, a, b, windows):
-    """Of several NaN in a window the last one counts: look for it from the end."""
+    """Where a window has NaN, find the last one, which counts, from the end."""
     axes, unit = windows.axes, windows.unit
     for i in range(line.size):
         j = axes[0].kernel * axes[1].kernel * axes[2].kernel

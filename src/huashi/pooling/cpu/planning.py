@@ -24,7 +24,7 @@ from huashi.pooling.cpu.windows import AXIS, Windows
 from huashi.pooling.dimensions import memory_format_of
 
 BAND = 2**14  # bytes of a scratch: it and its twin fit into the L1 cache
-LANES = 16  # numbers side by side that are worth a loop of their own
+LANES = 16  # so many numbers side by side are worth a loop of their own
 _ONE = Axis(length=1, kernel=1, stride=1, before=0, after=0, dilation=1, windows=1)
 CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
 
@@ -47,7 +47,7 @@ def elements_inside(axis: Axis, padded: bool, least: int = 1) -> Any:
 
 
 def can_gather(axes: tuple[Axis, ...], unit: int) -> bool:
-    """Whether rows of the input are many numbers, from few elements of windows."""
+    """Whether the gradient is gathered: rows are long, and windows have few elements."""
     few = 255 if unit >= LANES else 9
     return axes[-1].windows * unit >= LANES and math.prod(axis.kernel for axis in axes) <= few
 

@@ -3,7 +3,8 @@
 For a few rows of results the K elements of their windows are gathered into K rows of a scratch, and
 these are sorted against each other by a network of exchanges, each of them a loop in vector lanes
 (Batcher: Sorting Networks and Their Applications, 1968). Only those exchanges are made that the
-wanted ranks depend on. Where a gradient is wanted, which element each number was goes along.
+wanted ranks depend on. Where a gradient is wanted, marks of which element each number was move
+along.
 
 A mean of the largest has the absent elements at -inf, a quantile at +inf: either way the ranks that
 are wanted hold real ones.
@@ -99,7 +100,7 @@ def _exchange(a, b, what):
 
 @compiled
 def _exchange_marked(a, b, marks, others):
-    """The same where equals are told apart by marks, which go along."""
+    """The same with marks, which move with their numbers, and by which equals are ordered."""
     for i in range(a.size):
         this, other, mark, another = a[i], b[i], marks[i], others[i]
         swap = (other < this) | ((other == this) & (another < mark))
@@ -111,7 +112,7 @@ def _exchange_marked(a, b, marks, others):
 
 @inlined
 def _gather(plane, buffer, marks, row, windows, spans, ranking, marked):
-    """The elements of a row of windows, and their marks, to the lanes that are the row's."""
+    """Copy the elements of a row of windows, and their marks, to the lanes of that row."""
     (axes, unit), (at, width, a, b), k = windows, row, buffer.shape[0]
     absent, mean, j = ranking.absent, ranking.mean, 0
     none = np.int32(-1 if mean else k)
@@ -149,7 +150,7 @@ def _has_nan(buffer, lanes):
 
 @compiled
 def _find_nan(buffer, marks, lanes, spoiled, mean, marked):
-    """Which windows hold a NaN; and make it the largest number of all, which it counts as."""
+    """Which windows hold a NaN; in a mean it counts as larger than any number."""
     spoiled[:] = False
     for j in range(buffer.shape[0]):
         for i in range(lanes):

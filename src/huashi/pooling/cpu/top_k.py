@@ -15,7 +15,7 @@ from huashi._kernel.numba import compiled, inlined, part_of, threaded
 from huashi._kernel.select import larger, smaller
 
 BLOCK = 16  # elements that are compared side by side
-MOST = 64  # k for which groups pay
+MOST = 64  # for a larger k groups do not pay
 
 
 @inlined
@@ -51,7 +51,7 @@ def _has_nan(row):
 
 @compiled
 def _halved(row, size, out):
-    """Of each two of the first ``size`` numbers, half of these apart, the larger; how many."""
+    """Keep the larger of each two of the first ``size`` numbers; how many are left."""
     half = (size + 1) // 2
     upper = row[half:size]
     for i in range(upper.size):
@@ -97,7 +97,7 @@ def _that_reach(row, bound, reached, values):
 
 @compiled
 def _without_smallest(reached, values, found, kept):
-    """Of the elements that were found drop the smallest, the last of equals, until they fit."""
+    """Drop the smallest of the elements found, of equals the last, until the others fit."""
     while found > kept.size:
         least = 0
         for j in range(1, found):

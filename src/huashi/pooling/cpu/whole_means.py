@@ -20,7 +20,7 @@ from huashi.pooling.cpu.window_means import (
     slopes,
 )
 
-LEAST, MOST = 1e-30, 1e30  # between these a sum of squares or cubes has lost nothing
+LEAST, MOST = 1e-30, 1e30  # between these a sum of squares or cubes is exact enough without scaling
 
 
 @threaded
@@ -74,7 +74,7 @@ def _power_sum(row, floor, kind, param):
 
 @compiled
 def _scaled_power_sum(row, floor, kind, param):
-    """The sum of the powers over the largest element, and that; both NaN or infinite if it is."""
+    """The sum of the powers of what is divided by the largest element, and that element."""
     zero = floor * 0
     peak, total, odd = floor, zero, 0
     for i in range(row.size):

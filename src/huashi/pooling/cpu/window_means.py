@@ -41,7 +41,7 @@ class Sums(NamedTuple):
     """What the elements of each window add up to, in lines as long as a row of windows."""
 
     scale: Any
-    """The largest element, or what can be divided by, or subtracted, where that cannot."""
+    """The largest element; where that is infinite, a number to divide by, or subtract, instead."""
     first: Any
     second: Any
 
@@ -110,7 +110,7 @@ def add_up(buffer, sums, formula, slope):
             scale[i] = scale[i] if (scale[i] >= lane[i]) | (scale[i] != scale[i]) else lane[i]
     exponents = kind in (SOFT, LOG_SUM_EXP)
     least, one = scale.dtype.type(-1e38), scale.dtype.type(1)
-    for i in range(scale.size):  # there is no difference to an infinite one, nor a quotient
+    for i in range(scale.size):  # nothing can be divided by an infinite one, or subtracted from it
         peak = scale[i]
         scale[i] = peak if abs(peak) < np.inf or peak != peak else (least if exponents else one)
     for j in range(buffer.shape[0]):
@@ -148,7 +148,7 @@ def add_up(buffer, sums, formula, slope):
 
 @compiled
 def results(sums, count, along, unit, formula, out):
-    """The pooled values, 0 where a window has no element; it has ``count`` times ``along``."""
+    """The pooled values, 0 for a window without an element; a window has ``count * along``."""
     (scale, first, second), kind, param = sums, formula.kind, formula.param
     one = out.dtype.type(1)
     for o in range(along.size):

@@ -66,7 +66,7 @@ def every(row, out, stride, unit):
 @compiled
 def span(axis, spread, n):
     """Which elements of a row fall into a scratch of ``n``, and where the first of them does."""
-    first = max(0, -(axis.before // spread))  # before < 0 leaves out what comes earlier
+    first = max(0, -(axis.before // spread))  # a negative ``before`` leaves out the first elements
     last = min((axis.length - 1) // spread + 1, (n - axis.before + spread - 1) // spread)
     return Reach(first, max(first, last), axis.before + first * spread)
 
@@ -76,7 +76,7 @@ def source(place, length, spread):
     """Which row of the input lies at ``place`` of the padded, spread one; -1 for none."""
     if place < 0 or place >= length:
         return -1
-    if spread == 1:  # most often, and a division takes as long as copying a row
+    if spread == 1:  # the usual case: a division takes as long as copying a row
         return place
     return place // spread if place % spread == 0 else -1
 
