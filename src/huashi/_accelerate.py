@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 
 from torch import nn
 
-from huashi.pooling import adaptive_extrema, adaptive_means, average, extrema, powers
+from huashi.pooling import average, extrema, powers
+from huashi.pooling.adaptive import extrema as adaptive_extrema
+from huashi.pooling.adaptive import means as adaptive_means
 
 M = TypeVar("M", bound=nn.Module)
 

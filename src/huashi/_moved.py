@@ -13,12 +13,6 @@ from collections.abc import Sequence
 from types import ModuleType
 
 MOVED = {  # below huashi: a path of earlier versions, and the modules that have its names today
-    "pooling.adaptive": (
-        "pooling.adaptive_windows",
-        "pooling.adaptive_extrema",
-        "pooling.adaptive_means",
-        "pooling.spatial_pyramid",
-    ),
     "pooling.formulas": (
         "pooling.cpu.whole_means",
         "pooling.cpu.window_means",
@@ -35,12 +29,6 @@ MOVED = {  # below huashi: a path of earlier versions, and the modules that have
     "pooling.geometry": (
         "_windows",
         "pooling.bins",
-    ),
-    "pooling.global_pooling": (
-        "pooling.global_module",
-        "pooling.global_windows",
-        "pooling.global_positions",
-        "pooling.classifier_heads",
     ),
     "pooling.gpu_formula": ("pooling.gpu.means",),
     "pooling.gpu_windows": ("pooling.gpu.windows",),
@@ -62,14 +50,10 @@ MOVED = {  # below huashi: a path of earlier versions, and the modules that have
     ),
     "pooling.places": ("pooling.offsets",),
     "pooling.regions": (
-        "pooling.fractional",
-        "pooling.s3",
+        "pooling.random_regions.fractional",
+        "pooling.random_regions.s3",
     ),
     "pooling.selections": ("pooling.cpu.top_k",),
-    "pooling.sequence": (
-        "pooling.k_max",
-        "pooling.chunk_max",
-    ),
     "pooling.sweeps": (
         "pooling.cpu.fold_bands",
         "pooling.cpu.fold_elements",
@@ -112,7 +96,10 @@ MOVED = {  # below huashi: a path of earlier versions, and the modules that have
     "seq2seq.depthwise.reference": ("convolution.depthwise.reference",),
     "seq2seq.dropout": ("_dropout",),
     "seq2seq.encoder_decoder": ("seq2seq.model.protocol",),
-    "seq2seq.entmax.cpu": ("entmax.cpu.mappings", "entmax.cpu.threshold"),
+    "seq2seq.entmax.cpu": (
+        "entmax.cpu.mappings",
+        "entmax.cpu.threshold",
+    ),
     "seq2seq.entmax.cpu_losses": ("entmax.cpu.losses",),
     "seq2seq.entmax.functional": ("entmax.mappings",),
     "seq2seq.entmax.gpu": ("entmax.gpu.mappings",),

@@ -9,16 +9,10 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from huashi._windows import Axis
-from huashi.pooling import (
-    adaptive_extrema,
-    adaptive_means,
-    average,
-    exponentials,
-    extrema,
-    powers,
-    reference,
-    spatial_pyramid,
-)
+from huashi.pooling import average, exponentials, extrema, powers, reference
+from huashi.pooling.adaptive import extrema as adaptive_extrema
+from huashi.pooling.adaptive import means as adaptive_means
+from huashi.pooling.adaptive import spatial_pyramid
 from huashi.pooling.bins import Bins, bins_of
 from tests.pooling.test_reference import image
 

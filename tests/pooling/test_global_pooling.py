@@ -7,13 +7,13 @@ from torch.autograd import grad, gradcheck, gradgradcheck
 from torch.testing import assert_close
 
 from huashi import pooling
-from huashi.pooling.classifier_heads import fc_head, gap_head
-from huashi.pooling.global_positions import (
+from huashi.pooling.global_pooling.across_channels import (
     GlobalAttentionPool,
     global_attention_pool,
     global_covariance_pool,
 )
-from huashi.pooling.global_windows import (
+from huashi.pooling.global_pooling.classifier_heads import fc_head, gap_head
+from huashi.pooling.global_pooling.per_channel import (
     GlobalGeMPool,
     GlobalLogSumExpPool,
     GlobalLPPool,

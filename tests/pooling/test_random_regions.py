@@ -8,14 +8,11 @@ from torch.autograd import grad, gradcheck, gradgradcheck
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from huashi.pooling import (
-    adaptive_extrema,
-    adaptive_means,
-    extrema,
-    fractional,
-    s3,
-    spatial_pyramid,
-)
+from huashi.pooling import extrema
+from huashi.pooling.adaptive import extrema as adaptive_extrema
+from huashi.pooling.adaptive import means as adaptive_means
+from huashi.pooling.adaptive import spatial_pyramid
+from huashi.pooling.random_regions import fractional, s3
 from tests.pooling.test_adaptive import KINDS
 from tests.pooling.test_reference import image
 

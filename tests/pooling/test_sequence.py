@@ -10,8 +10,13 @@ from torch.autograd import grad, gradcheck, gradgradcheck
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from huashi.pooling.chunk_max import ChunkMaxPool1d, chunk_max_pool1d
-from huashi.pooling.k_max import DynamicKMaxPool1d, KMaxPool1d, dynamic_k_max_pool1d, k_max_pool1d
+from huashi.pooling.sequence.chunk_max import ChunkMaxPool1d, chunk_max_pool1d
+from huashi.pooling.sequence.k_max import (
+    DynamicKMaxPool1d,
+    KMaxPool1d,
+    dynamic_k_max_pool1d,
+    k_max_pool1d,
+)
 
 INF, NAN = torch.inf, torch.nan
 LEVELS = torch.tensor([-INF, -1.0, -0.0, 0.0, 1.0, 1.0, INF, NAN], dtype=torch.double)

@@ -1,6 +1,6 @@
 """Pooling: one number, or a few, for each window of an image or a sequence."""
 
-from huashi.pooling.adaptive_extrema import (
+from huashi.pooling.adaptive.extrema import (
     AdaptiveMaxPool1d,
     AdaptiveMaxPool2d,
     AdaptiveMaxPool3d,
@@ -14,7 +14,7 @@ from huashi.pooling.adaptive_extrema import (
     adaptive_min_pool2d,
     adaptive_min_pool3d,
 )
-from huashi.pooling.adaptive_means import (
+from huashi.pooling.adaptive.means import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
     AdaptiveAvgPool3d,
@@ -40,6 +40,7 @@ from huashi.pooling.adaptive_means import (
     adaptive_soft_pool2d,
     adaptive_soft_pool3d,
 )
+from huashi.pooling.adaptive.spatial_pyramid import SpatialPyramidPool2d, spatial_pyramid_pool2d
 from huashi.pooling.average import (
     AvgPool1d,
     AvgPool2d,
@@ -62,8 +63,6 @@ from huashi.pooling.blur import (
     max_blur_pool2d,
     max_blur_pool3d,
 )
-from huashi.pooling.chunk_max import ChunkMaxPool1d, chunk_max_pool1d
-from huashi.pooling.classifier_heads import fc_head, gap_head
 from huashi.pooling.downsampling import (
     downsample,
     shift_consistency,
@@ -99,21 +98,14 @@ from huashi.pooling.extrema import (
     min_pool2d,
     min_pool3d,
 )
-from huashi.pooling.fractional import (
-    FractionalMaxPool1d,
-    FractionalMaxPool2d,
-    FractionalMaxPool3d,
-    fractional_max_pool1d,
-    fractional_max_pool2d,
-    fractional_max_pool3d,
-)
-from huashi.pooling.global_positions import (
+from huashi.pooling.global_pooling.across_channels import (
     GlobalAttentionPool,
     GlobalCovariancePool,
     global_attention_pool,
     global_covariance_pool,
 )
-from huashi.pooling.global_windows import (
+from huashi.pooling.global_pooling.classifier_heads import fc_head, gap_head
+from huashi.pooling.global_pooling.per_channel import (
     GlobalAvgPool,
     GlobalGeMPool,
     GlobalLogSumExpPool,
@@ -128,13 +120,6 @@ from huashi.pooling.global_windows import (
     global_max_pool,
     global_min_pool,
     global_soft_pool,
-)
-from huashi.pooling.k_max import (
-    DynamicKMaxPool1d,
-    KMax,
-    KMaxPool1d,
-    dynamic_k_max_pool1d,
-    k_max_pool1d,
 )
 from huashi.pooling.mixture import (
     GatedPool1d,
@@ -187,8 +172,30 @@ from huashi.pooling.powers import (
     lp_pool2d,
     lp_pool3d,
 )
-from huashi.pooling.s3 import S3Pool1d, S3Pool2d, S3Pool3d, s3_pool1d, s3_pool2d, s3_pool3d
-from huashi.pooling.spatial_pyramid import SpatialPyramidPool2d, spatial_pyramid_pool2d
+from huashi.pooling.random_regions.fractional import (
+    FractionalMaxPool1d,
+    FractionalMaxPool2d,
+    FractionalMaxPool3d,
+    fractional_max_pool1d,
+    fractional_max_pool2d,
+    fractional_max_pool3d,
+)
+from huashi.pooling.random_regions.s3 import (
+    S3Pool1d,
+    S3Pool2d,
+    S3Pool3d,
+    s3_pool1d,
+    s3_pool2d,
+    s3_pool3d,
+)
+from huashi.pooling.sequence.chunk_max import ChunkMaxPool1d, chunk_max_pool1d
+from huashi.pooling.sequence.k_max import (
+    DynamicKMaxPool1d,
+    KMax,
+    KMaxPool1d,
+    dynamic_k_max_pool1d,
+    k_max_pool1d,
+)
 from huashi.pooling.stochastic import (
     StochasticPool1d,
     StochasticPool2d,

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from huashi._kernel.example import example
 from huashi._kernel.operator import kernel_serves
 from huashi.pooling import operators, reference
-from huashi.pooling.adaptive_extrema import adaptive_max_pool1d
+from huashi.pooling.adaptive.extrema import adaptive_max_pool1d
 from huashi.pooling.arguments import check_count, check_input, count_real, real_elements
 from huashi.pooling.bins import bins_of
 from huashi.pooling.docstrings import OF_SEQUENCES, as_module_of, shares

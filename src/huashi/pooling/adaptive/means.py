@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from huashi._checks import check_choice, check_positive
 from huashi.pooling import average, exponentials, powers, reference
-from huashi.pooling.adaptive_windows import AdaptivePool, OutputSize, adaptive_pool
+from huashi.pooling.adaptive.windows import AdaptivePool, OutputSize, adaptive_pool
 from huashi.pooling.arguments import scalar
 from huashi.pooling.bins import AnyAxis
 from huashi.pooling.dimensions import each_dimension, each_dimension_module

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from huashi.pooling.global_windows import GlobalAvgPool
+from huashi.pooling.global_pooling.per_channel import GlobalAvgPool
 
 
 def gap_head(channels: int, classes: int, dims: int = 2) -> nn.Sequential:

@@ -11,7 +11,7 @@ from huashi._kernel.operator import without_kernel
 from huashi.pooling import reference
 from huashi.pooling.arguments import check_input, real_elements
 from huashi.pooling.docstrings import OF_ALL, as_module_of, shares
-from huashi.pooling.global_module import GlobalPool, pooled_dimensions
+from huashi.pooling.global_pooling.module import GlobalPool, pooled_dimensions
 
 
 @example((2, 3, 4, 6), (3,))

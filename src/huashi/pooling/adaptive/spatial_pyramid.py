@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from huashi._checks import check_choice
 from huashi._kernel.example import example
-from huashi.pooling.adaptive_extrema import adaptive_max_pool
-from huashi.pooling.adaptive_means import adaptive_avg_pool
+from huashi.pooling.adaptive.extrema import adaptive_max_pool
+from huashi.pooling.adaptive.means import adaptive_avg_pool
 from huashi.pooling.docstrings import as_module_of, shares
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from huashi.pooling import extrema, reference
-from huashi.pooling.adaptive_windows import AdaptivePool, OutputSize, adaptive_pool
+from huashi.pooling.adaptive.windows import AdaptivePool, OutputSize, adaptive_pool
 from huashi.pooling.bins import AnyAxis
 from huashi.pooling.dimensions import each_dimension, each_dimension_module
 

@@ -15,7 +15,7 @@ from huashi._checks import check_choice, check_positive
 from huashi._kernel.example import example
 from huashi.pooling import average, exponentials, extrema, powers
 from huashi.pooling.docstrings import OF_ALL, as_module_of, shares
-from huashi.pooling.global_module import GlobalPool, pooled_dimensions
+from huashi.pooling.global_pooling.module import GlobalPool, pooled_dimensions
 
 
 @example((2, 3, 4, 6), integers=True)
