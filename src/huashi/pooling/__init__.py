@@ -1,301 +1,54 @@
-"""Pooling: one number, or a few, for each window of an image or a sequence."""
+"""Pooling: one number, or a few, for each window of an image or a sequence.
 
-from huashi.pooling.adaptive.extrema import (
-    AdaptiveMaxPool1d,
-    AdaptiveMaxPool2d,
-    AdaptiveMaxPool3d,
-    AdaptiveMinPool1d,
-    AdaptiveMinPool2d,
-    AdaptiveMinPool3d,
-    adaptive_max_pool1d,
-    adaptive_max_pool2d,
-    adaptive_max_pool3d,
-    adaptive_min_pool1d,
-    adaptive_min_pool2d,
-    adaptive_min_pool3d,
-)
-from huashi.pooling.adaptive.means import (
-    AdaptiveAvgPool1d,
-    AdaptiveAvgPool2d,
-    AdaptiveAvgPool3d,
-    AdaptiveGeMPool1d,
-    AdaptiveGeMPool2d,
-    AdaptiveGeMPool3d,
-    AdaptiveLPPool1d,
-    AdaptiveLPPool2d,
-    AdaptiveLPPool3d,
-    AdaptiveSoftPool1d,
-    AdaptiveSoftPool2d,
-    AdaptiveSoftPool3d,
-    adaptive_avg_pool1d,
-    adaptive_avg_pool2d,
-    adaptive_avg_pool3d,
-    adaptive_gem_pool1d,
-    adaptive_gem_pool2d,
-    adaptive_gem_pool3d,
-    adaptive_lp_pool1d,
-    adaptive_lp_pool2d,
-    adaptive_lp_pool3d,
-    adaptive_soft_pool1d,
-    adaptive_soft_pool2d,
-    adaptive_soft_pool3d,
-)
-from huashi.pooling.adaptive.spatial_pyramid import SpatialPyramidPool2d, spatial_pyramid_pool2d
-from huashi.pooling.average import (
-    AvgPool1d,
-    AvgPool2d,
-    AvgPool3d,
-    avg_pool1d,
-    avg_pool2d,
-    avg_pool3d,
-)
-from huashi.pooling.blur import (
-    BlurPool1d,
-    BlurPool2d,
-    BlurPool3d,
-    MaxBlurPool1d,
-    MaxBlurPool2d,
-    MaxBlurPool3d,
-    blur_pool1d,
-    blur_pool2d,
-    blur_pool3d,
-    max_blur_pool1d,
-    max_blur_pool2d,
-    max_blur_pool3d,
-)
-from huashi.pooling.downsampling import (
-    downsample,
-    shift_consistency,
-)
-from huashi.pooling.exponentials import (
-    LogSumExpPool1d,
-    LogSumExpPool2d,
-    LogSumExpPool3d,
-    SoftPool1d,
-    SoftPool2d,
-    SoftPool3d,
-    log_sum_exp_pool1d,
-    log_sum_exp_pool2d,
-    log_sum_exp_pool3d,
-    soft_pool1d,
-    soft_pool2d,
-    soft_pool3d,
-)
-from huashi.pooling.extrema import (
-    MaxPool1d,
-    MaxPool2d,
-    MaxPool3d,
-    MinPool1d,
-    MinPool2d,
-    MinPool3d,
-    mask_pool1d,
-    mask_pool2d,
-    mask_pool3d,
-    max_pool1d,
-    max_pool2d,
-    max_pool3d,
-    min_pool1d,
-    min_pool2d,
-    min_pool3d,
-)
-from huashi.pooling.global_pooling.across_channels import (
-    GlobalAttentionPool,
-    GlobalCovariancePool,
-    global_attention_pool,
-    global_covariance_pool,
-)
-from huashi.pooling.global_pooling.classifier_heads import fc_head, gap_head
-from huashi.pooling.global_pooling.per_channel import (
-    GlobalAvgPool,
-    GlobalGeMPool,
-    GlobalLogSumExpPool,
-    GlobalLPPool,
-    GlobalMaxPool,
-    GlobalMinPool,
-    GlobalSoftPool,
-    global_avg_pool,
-    global_gem_pool,
-    global_log_sum_exp_pool,
-    global_lp_pool,
-    global_max_pool,
-    global_min_pool,
-    global_soft_pool,
-)
-from huashi.pooling.mixture import (
-    GatedPool1d,
-    GatedPool2d,
-    GatedPool3d,
-    MixedPool1d,
-    MixedPool2d,
-    MixedPool3d,
-    gated_pool1d,
-    gated_pool2d,
-    gated_pool3d,
-    mixed_pool1d,
-    mixed_pool2d,
-    mixed_pool3d,
-)
-from huashi.pooling.offsets import (
-    Places,
-)
-from huashi.pooling.order import (
-    MedianPool1d,
-    MedianPool2d,
-    MedianPool3d,
-    QuantilePool1d,
-    QuantilePool2d,
-    QuantilePool3d,
-    SortPool1d,
-    SortPool2d,
-    SortPool3d,
-    median_pool1d,
-    median_pool2d,
-    median_pool3d,
-    quantile_pool1d,
-    quantile_pool2d,
-    quantile_pool3d,
-    sort_pool1d,
-    sort_pool2d,
-    sort_pool3d,
-)
-from huashi.pooling.powers import (
-    GeMPool1d,
-    GeMPool2d,
-    GeMPool3d,
-    LPPool1d,
-    LPPool2d,
-    LPPool3d,
-    gem_pool1d,
-    gem_pool2d,
-    gem_pool3d,
-    lp_pool1d,
-    lp_pool2d,
-    lp_pool3d,
-)
-from huashi.pooling.random_regions.fractional import (
-    FractionalMaxPool1d,
-    FractionalMaxPool2d,
-    FractionalMaxPool3d,
-    fractional_max_pool1d,
-    fractional_max_pool2d,
-    fractional_max_pool3d,
-)
-from huashi.pooling.random_regions.s3 import (
-    S3Pool1d,
-    S3Pool2d,
-    S3Pool3d,
-    s3_pool1d,
-    s3_pool2d,
-    s3_pool3d,
-)
-from huashi.pooling.sequence.chunk_max import ChunkMaxPool1d, chunk_max_pool1d
-from huashi.pooling.sequence.k_max import (
-    DynamicKMaxPool1d,
-    KMax,
-    KMaxPool1d,
-    dynamic_k_max_pool1d,
-    k_max_pool1d,
-)
-from huashi.pooling.stochastic import (
-    StochasticPool1d,
-    StochasticPool2d,
-    StochasticPool3d,
-    stochastic_pool1d,
-    stochastic_pool2d,
-    stochastic_pool3d,
-)
-from huashi.pooling.unpool import (
-    MaxUnpool1d,
-    MaxUnpool2d,
-    MaxUnpool3d,
-    max_unpool1d,
-    max_unpool2d,
-    max_unpool3d,
-)
+A family has in its ``__all__`` what is for users: a name that is added there is public here too.
+"""
 
-# One line for each pool, as function and as module.
-# fmt: off
-__all__ = [  # noqa: RUF022
-    "max_pool1d", "max_pool2d", "max_pool3d",
-    "min_pool1d", "min_pool2d", "min_pool3d",
-    "avg_pool1d", "avg_pool2d", "avg_pool3d",
-    "lp_pool1d", "lp_pool2d", "lp_pool3d",
-    "gem_pool1d", "gem_pool2d", "gem_pool3d",
-    "stochastic_pool1d", "stochastic_pool2d", "stochastic_pool3d",
-    "soft_pool1d", "soft_pool2d", "soft_pool3d",
-    "log_sum_exp_pool1d", "log_sum_exp_pool2d", "log_sum_exp_pool3d",
-    "sort_pool1d", "sort_pool2d", "sort_pool3d",
-    "quantile_pool1d", "quantile_pool2d", "quantile_pool3d",
-    "median_pool1d", "median_pool2d", "median_pool3d",
-    "mask_pool1d", "mask_pool2d", "mask_pool3d",
-    "MaxPool1d", "MaxPool2d", "MaxPool3d",
-    "MinPool1d", "MinPool2d", "MinPool3d",
-    "AvgPool1d", "AvgPool2d", "AvgPool3d",
-    "LPPool1d", "LPPool2d", "LPPool3d",
-    "GeMPool1d", "GeMPool2d", "GeMPool3d",
-    "StochasticPool1d", "StochasticPool2d", "StochasticPool3d",
-    "SoftPool1d", "SoftPool2d", "SoftPool3d",
-    "LogSumExpPool1d", "LogSumExpPool2d", "LogSumExpPool3d",
-    "SortPool1d", "SortPool2d", "SortPool3d",
-    "QuantilePool1d", "QuantilePool2d", "QuantilePool3d",
-    "MedianPool1d", "MedianPool2d", "MedianPool3d",
-    "mixed_pool1d", "mixed_pool2d", "mixed_pool3d",
-    "gated_pool1d", "gated_pool2d", "gated_pool3d",
-    "MixedPool1d", "MixedPool2d", "MixedPool3d",
-    "GatedPool1d", "GatedPool2d", "GatedPool3d",
-    "spatial_pyramid_pool2d",
-    "SpatialPyramidPool2d",
-    "adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d",
-    "adaptive_min_pool1d", "adaptive_min_pool2d", "adaptive_min_pool3d",
-    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d",
-    "adaptive_lp_pool1d", "adaptive_lp_pool2d", "adaptive_lp_pool3d",
-    "adaptive_gem_pool1d", "adaptive_gem_pool2d", "adaptive_gem_pool3d",
-    "adaptive_soft_pool1d", "adaptive_soft_pool2d", "adaptive_soft_pool3d",
-    "fractional_max_pool1d", "fractional_max_pool2d", "fractional_max_pool3d",
-    "s3_pool1d", "s3_pool2d", "s3_pool3d",
-    "AdaptiveMaxPool1d", "AdaptiveMaxPool2d", "AdaptiveMaxPool3d",
-    "AdaptiveMinPool1d", "AdaptiveMinPool2d", "AdaptiveMinPool3d",
-    "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d",
-    "AdaptiveLPPool1d", "AdaptiveLPPool2d", "AdaptiveLPPool3d",
-    "AdaptiveGeMPool1d", "AdaptiveGeMPool2d", "AdaptiveGeMPool3d",
-    "AdaptiveSoftPool1d", "AdaptiveSoftPool2d", "AdaptiveSoftPool3d",
-    "FractionalMaxPool1d", "FractionalMaxPool2d", "FractionalMaxPool3d",
-    "S3Pool1d", "S3Pool2d", "S3Pool3d",
-    "global_max_pool",
-    "global_min_pool",
-    "global_avg_pool",
-    "global_lp_pool",
-    "global_gem_pool",
-    "global_log_sum_exp_pool",
-    "global_soft_pool",
-    "global_attention_pool",
-    "global_covariance_pool",
-    "gap_head",
-    "fc_head",
-    "GlobalMaxPool",
-    "GlobalMinPool",
-    "GlobalAvgPool",
-    "GlobalLPPool",
-    "GlobalGeMPool",
-    "GlobalLogSumExpPool",
-    "GlobalSoftPool",
-    "GlobalAttentionPool",
-    "GlobalCovariancePool",
-    "blur_pool1d", "blur_pool2d", "blur_pool3d",
-    "max_blur_pool1d", "max_blur_pool2d", "max_blur_pool3d",
-    "BlurPool1d", "BlurPool2d", "BlurPool3d",
-    "MaxBlurPool1d", "MaxBlurPool2d", "MaxBlurPool3d",
-    "KMax",
-    "k_max_pool1d",
-    "dynamic_k_max_pool1d",
-    "chunk_max_pool1d",
-    "KMaxPool1d",
-    "DynamicKMaxPool1d",
-    "ChunkMaxPool1d",
-    "max_unpool1d", "max_unpool2d", "max_unpool3d",
-    "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d",
-    "downsample",
-    "shift_consistency",
-    "Places",
-]
-# fmt: on
+from huashi.pooling import (
+    adaptive,
+    average,
+    blur,
+    downsampling,
+    exponentials,
+    extrema,
+    global_pooling,
+    mixture,
+    offsets,
+    order,
+    powers,
+    random_regions,
+    sequence,
+    stochastic,
+    unpool,
+)
+from huashi.pooling.adaptive import *
+from huashi.pooling.average import *
+from huashi.pooling.blur import *
+from huashi.pooling.downsampling import *
+from huashi.pooling.exponentials import *
+from huashi.pooling.extrema import *
+from huashi.pooling.global_pooling import *
+from huashi.pooling.mixture import *
+from huashi.pooling.offsets import *
+from huashi.pooling.order import *
+from huashi.pooling.powers import *
+from huashi.pooling.random_regions import *
+from huashi.pooling.sequence import *
+from huashi.pooling.stochastic import *
+from huashi.pooling.unpool import *
+
+__all__: list[str] = []
+__all__ += adaptive.__all__
+__all__ += average.__all__
+__all__ += blur.__all__
+__all__ += downsampling.__all__
+__all__ += exponentials.__all__
+__all__ += extrema.__all__
+__all__ += global_pooling.__all__
+__all__ += mixture.__all__
+__all__ += offsets.__all__
+__all__ += order.__all__
+__all__ += powers.__all__
+__all__ += random_regions.__all__
+__all__ += sequence.__all__
+__all__ += stochastic.__all__
+__all__ += unpool.__all__

@@ -10,6 +10,13 @@ from huashi.pooling.arguments import checked
 from huashi.pooling.dimensions import LONG_ROWS, Called, each_dimension, each_dimension_module
 from huashi.pooling.window_module import WindowPool
 
+# fmt: off
+__all__ = [  # noqa: RUF022  (a line for each pool)
+    "avg_pool1d", "avg_pool2d", "avg_pool3d",
+    "AvgPool1d", "AvgPool2d", "AvgPool3d",
+]
+# fmt: on
+
 
 def avg_pool(
     dims: int,

@@ -25,6 +25,15 @@ from huashi.pooling.dimensions import each_dimension, each_dimension_module
 from huashi.pooling.extrema import max_pool
 from huashi.pooling.window_module import WindowPool
 
+# fmt: off
+__all__ = [  # noqa: RUF022  (a line for each pool)
+    "blur_pool1d", "blur_pool2d", "blur_pool3d",
+    "max_blur_pool1d", "max_blur_pool2d", "max_blur_pool3d",
+    "BlurPool1d", "BlurPool2d", "BlurPool3d",
+    "MaxBlurPool1d", "MaxBlurPool2d", "MaxBlurPool3d",
+]
+# fmt: on
+
 CONVOLUTION = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 
 

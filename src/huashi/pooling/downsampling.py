@@ -13,6 +13,13 @@ from torch import Tensor, nn
 from huashi._checks import check_choice, check_ndim, check_positive
 from huashi.pooling import average, blur, extrema
 
+# fmt: off
+__all__ = [
+    "downsample",
+    "shift_consistency",
+]
+# fmt: on
+
 CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 MAX_POOLS = {1: extrema.MaxPool1d, 2: extrema.MaxPool2d, 3: extrema.MaxPool3d}
 AVG_POOLS = {1: average.AvgPool1d, 2: average.AvgPool2d, 3: average.AvgPool3d}

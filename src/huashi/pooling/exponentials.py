@@ -11,6 +11,15 @@ from huashi.pooling.arguments import checked, scalar
 from huashi.pooling.dimensions import LONG_ROWS, Called, each_dimension, each_dimension_module
 from huashi.pooling.window_module import WindowPool
 
+# fmt: off
+__all__ = [  # noqa: RUF022  (a line for each pool)
+    "soft_pool1d", "soft_pool2d", "soft_pool3d",
+    "log_sum_exp_pool1d", "log_sum_exp_pool2d", "log_sum_exp_pool3d",
+    "SoftPool1d", "SoftPool2d", "SoftPool3d",
+    "LogSumExpPool1d", "LogSumExpPool2d", "LogSumExpPool3d",
+]
+# fmt: on
+
 
 def soft_pool(
     dims: int,

@@ -13,6 +13,16 @@ from huashi.pooling.dimensions import LONG_ROWS, Called, each_dimension, each_di
 from huashi.pooling.offsets import Places, offsets_of
 from huashi.pooling.window_module import WindowPool
 
+# fmt: off
+__all__ = [  # noqa: RUF022  (a line for each pool)
+    "max_pool1d", "max_pool2d", "max_pool3d",
+    "min_pool1d", "min_pool2d", "min_pool3d",
+    "mask_pool1d", "mask_pool2d", "mask_pool3d",
+    "MaxPool1d", "MaxPool2d", "MaxPool3d",
+    "MinPool1d", "MinPool2d", "MinPool3d",
+]
+# fmt: on
+
 
 def max_pool(
     dims: int,

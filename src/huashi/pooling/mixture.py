@@ -26,6 +26,15 @@ from huashi.pooling.dimensions import Called, each_dimension, each_dimension_mod
 from huashi.pooling.extrema import mask_pool, max_pool
 from huashi.pooling.window_module import WindowPool
 
+# fmt: off
+__all__ = [  # noqa: RUF022  (a line for each pool)
+    "mixed_pool1d", "mixed_pool2d", "mixed_pool3d",
+    "gated_pool1d", "gated_pool2d", "gated_pool3d",
+    "MixedPool1d", "MixedPool2d", "MixedPool3d",
+    "GatedPool1d", "GatedPool2d", "GatedPool3d",
+]
+# fmt: on
+
 CONVOLUTION = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 
 

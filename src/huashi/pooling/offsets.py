@@ -12,6 +12,12 @@ from torch import Tensor
 
 from huashi._windows import Axis
 
+# fmt: off
+__all__ = [
+    "Places",
+]
+# fmt: on
+
 
 class Places(NamedTuple):
     """Where each element lies that a pool picked, and in an input of what shape."""

@@ -14,6 +14,17 @@ from huashi.pooling.arguments import checked
 from huashi.pooling.dimensions import LONG_ROWS, Called, each_dimension, each_dimension_module
 from huashi.pooling.window_module import WindowPool
 
+# fmt: off
+__all__ = [  # noqa: RUF022  (a line for each pool)
+    "sort_pool1d", "sort_pool2d", "sort_pool3d",
+    "quantile_pool1d", "quantile_pool2d", "quantile_pool3d",
+    "median_pool1d", "median_pool2d", "median_pool3d",
+    "SortPool1d", "SortPool2d", "SortPool3d",
+    "QuantilePool1d", "QuantilePool2d", "QuantilePool3d",
+    "MedianPool1d", "MedianPool2d", "MedianPool3d",
+]
+# fmt: on
+
 MOST_SORTED = 64  # elements of a window that the kernels sort
 
 

@@ -13,6 +13,15 @@ from huashi.pooling.arguments import checked, scalar
 from huashi.pooling.dimensions import LONG_ROWS, Called, each_dimension, each_dimension_module
 from huashi.pooling.window_module import WindowPool
 
+# fmt: off
+__all__ = [  # noqa: RUF022  (a line for each pool)
+    "lp_pool1d", "lp_pool2d", "lp_pool3d",
+    "gem_pool1d", "gem_pool2d", "gem_pool3d",
+    "LPPool1d", "LPPool2d", "LPPool3d",
+    "GeMPool1d", "GeMPool2d", "GeMPool3d",
+]
+# fmt: on
+
 
 def lp_pool(
     dims: int,

@@ -11,6 +11,13 @@ from huashi.pooling.arguments import checked
 from huashi.pooling.dimensions import LONG_ROWS, Called, each_dimension, each_dimension_module
 from huashi.pooling.window_module import WindowPool
 
+# fmt: off
+__all__ = [  # noqa: RUF022  (a line for each pool)
+    "stochastic_pool1d", "stochastic_pool2d", "stochastic_pool3d",
+    "StochasticPool1d", "StochasticPool2d", "StochasticPool3d",
+]
+# fmt: on
+
 
 def stochastic_pool(
     dims: int,

@@ -29,6 +29,13 @@ from huashi.pooling.arguments import check_input
 from huashi.pooling.dimensions import LONG_ROWS, Called, each_dimension, each_dimension_module
 from huashi.pooling.offsets import Places, nowhere
 
+# fmt: off
+__all__ = [  # noqa: RUF022  (a line for each pool)
+    "max_unpool1d", "max_unpool2d", "max_unpool3d",
+    "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d",
+]
+# fmt: on
+
 POLICIES = "last", "max", "sum"
 CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
 NO_ELEMENT = -2

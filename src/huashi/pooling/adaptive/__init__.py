@@ -1,84 +1,11 @@
 """Pools of which the size of the output is given."""
 
-from huashi.pooling.adaptive.extrema import (
-    AdaptiveMaxPool1d,
-    AdaptiveMaxPool2d,
-    AdaptiveMaxPool3d,
-    AdaptiveMinPool1d,
-    AdaptiveMinPool2d,
-    AdaptiveMinPool3d,
-    adaptive_max_pool1d,
-    adaptive_max_pool2d,
-    adaptive_max_pool3d,
-    adaptive_min_pool1d,
-    adaptive_min_pool2d,
-    adaptive_min_pool3d,
-)
-from huashi.pooling.adaptive.means import (
-    AdaptiveAvgPool1d,
-    AdaptiveAvgPool2d,
-    AdaptiveAvgPool3d,
-    AdaptiveGeMPool1d,
-    AdaptiveGeMPool2d,
-    AdaptiveGeMPool3d,
-    AdaptiveLPPool1d,
-    AdaptiveLPPool2d,
-    AdaptiveLPPool3d,
-    AdaptiveSoftPool1d,
-    AdaptiveSoftPool2d,
-    AdaptiveSoftPool3d,
-    adaptive_avg_pool1d,
-    adaptive_avg_pool2d,
-    adaptive_avg_pool3d,
-    adaptive_gem_pool1d,
-    adaptive_gem_pool2d,
-    adaptive_gem_pool3d,
-    adaptive_lp_pool1d,
-    adaptive_lp_pool2d,
-    adaptive_lp_pool3d,
-    adaptive_soft_pool1d,
-    adaptive_soft_pool2d,
-    adaptive_soft_pool3d,
-)
-from huashi.pooling.adaptive.spatial_pyramid import SpatialPyramidPool2d, spatial_pyramid_pool2d
+from huashi.pooling.adaptive import extrema, means, spatial_pyramid
+from huashi.pooling.adaptive.extrema import *
+from huashi.pooling.adaptive.means import *
+from huashi.pooling.adaptive.spatial_pyramid import *
 
-__all__ = [
-    "AdaptiveAvgPool1d",
-    "AdaptiveAvgPool2d",
-    "AdaptiveAvgPool3d",
-    "AdaptiveGeMPool1d",
-    "AdaptiveGeMPool2d",
-    "AdaptiveGeMPool3d",
-    "AdaptiveLPPool1d",
-    "AdaptiveLPPool2d",
-    "AdaptiveLPPool3d",
-    "AdaptiveMaxPool1d",
-    "AdaptiveMaxPool2d",
-    "AdaptiveMaxPool3d",
-    "AdaptiveMinPool1d",
-    "AdaptiveMinPool2d",
-    "AdaptiveMinPool3d",
-    "AdaptiveSoftPool1d",
-    "AdaptiveSoftPool2d",
-    "AdaptiveSoftPool3d",
-    "SpatialPyramidPool2d",
-    "adaptive_avg_pool1d",
-    "adaptive_avg_pool2d",
-    "adaptive_avg_pool3d",
-    "adaptive_gem_pool1d",
-    "adaptive_gem_pool2d",
-    "adaptive_gem_pool3d",
-    "adaptive_lp_pool1d",
-    "adaptive_lp_pool2d",
-    "adaptive_lp_pool3d",
-    "adaptive_max_pool1d",
-    "adaptive_max_pool2d",
-    "adaptive_max_pool3d",
-    "adaptive_min_pool1d",
-    "adaptive_min_pool2d",
-    "adaptive_min_pool3d",
-    "adaptive_soft_pool1d",
-    "adaptive_soft_pool2d",
-    "adaptive_soft_pool3d",
-    "spatial_pyramid_pool2d",
-]
+__all__: list[str] = []
+__all__ += extrema.__all__
+__all__ += means.__all__
+__all__ += spatial_pyramid.__all__

@@ -12,6 +12,15 @@ from huashi.pooling.adaptive.windows import AdaptivePool, OutputSize, adaptive_p
 from huashi.pooling.bins import AnyAxis
 from huashi.pooling.dimensions import each_dimension, each_dimension_module
 
+# fmt: off
+__all__ = [  # noqa: RUF022  (a line for each pool)
+    "adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d",
+    "adaptive_min_pool1d", "adaptive_min_pool2d", "adaptive_min_pool3d",
+    "AdaptiveMaxPool1d", "AdaptiveMaxPool2d", "AdaptiveMaxPool3d",
+    "AdaptiveMinPool1d", "AdaptiveMinPool2d", "AdaptiveMinPool3d",
+]
+# fmt: on
+
 _MAX: dict[int, Callable[..., Any]] = {
     1: F.adaptive_max_pool1d,
     2: F.adaptive_max_pool2d,

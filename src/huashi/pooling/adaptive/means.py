@@ -15,6 +15,19 @@ from huashi.pooling.arguments import scalar
 from huashi.pooling.bins import AnyAxis
 from huashi.pooling.dimensions import each_dimension, each_dimension_module
 
+# fmt: off
+__all__ = [  # noqa: RUF022  (a line for each pool)
+    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d",
+    "adaptive_lp_pool1d", "adaptive_lp_pool2d", "adaptive_lp_pool3d",
+    "adaptive_gem_pool1d", "adaptive_gem_pool2d", "adaptive_gem_pool3d",
+    "adaptive_soft_pool1d", "adaptive_soft_pool2d", "adaptive_soft_pool3d",
+    "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d",
+    "AdaptiveLPPool1d", "AdaptiveLPPool2d", "AdaptiveLPPool3d",
+    "AdaptiveGeMPool1d", "AdaptiveGeMPool2d", "AdaptiveGeMPool3d",
+    "AdaptiveSoftPool1d", "AdaptiveSoftPool2d", "AdaptiveSoftPool3d",
+]
+# fmt: on
+
 _AVG: dict[int, Callable[..., Any]] = {
     1: F.adaptive_avg_pool1d,
     2: F.adaptive_avg_pool2d,

@@ -12,6 +12,13 @@ from huashi.pooling.adaptive.extrema import adaptive_max_pool
 from huashi.pooling.adaptive.means import adaptive_avg_pool
 from huashi.pooling.docstrings import as_module_of, shares
 
+# fmt: off
+__all__ = [  # noqa: RUF022  (a line for each pool)
+    "spatial_pyramid_pool2d",
+    "SpatialPyramidPool2d",
+]
+# fmt: on
+
 
 @example((2, 3, 4, 6), call=lambda f, x: f(x, (1, 3)))
 @example((2, 3, 4, 6), call=lambda f, x: f(x, (1, 2)))

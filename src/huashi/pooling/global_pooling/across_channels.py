@@ -13,6 +13,15 @@ from huashi.pooling.arguments import check_input, real_elements
 from huashi.pooling.docstrings import OF_ALL, as_module_of, shares
 from huashi.pooling.global_pooling.module import GlobalPool, pooled_dimensions
 
+# fmt: off
+__all__ = [  # noqa: RUF022  (a line for each pool)
+    "global_attention_pool",
+    "global_covariance_pool",
+    "GlobalAttentionPool",
+    "GlobalCovariancePool",
+]
+# fmt: on
+
 
 @example((2, 3, 4, 6), (3,))
 @shares(OF_ALL)

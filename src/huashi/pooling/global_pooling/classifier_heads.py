@@ -11,6 +11,13 @@ from torch import nn
 
 from huashi.pooling.global_pooling.per_channel import GlobalAvgPool
 
+# fmt: off
+__all__ = [  # noqa: RUF022  (a line for each pool)
+    "gap_head",
+    "fc_head",
+]
+# fmt: on
+
 
 def gap_head(channels: int, classes: int, dims: int = 2) -> nn.Sequential:
     """Lin's classifier: a 1x1 convolution to one map per class, and the mean of each map.

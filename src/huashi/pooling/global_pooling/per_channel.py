@@ -17,6 +17,25 @@ from huashi.pooling import average, exponentials, extrema, powers
 from huashi.pooling.docstrings import OF_ALL, as_module_of, shares
 from huashi.pooling.global_pooling.module import GlobalPool, pooled_dimensions
 
+# fmt: off
+__all__ = [  # noqa: RUF022  (a line for each pool)
+    "global_max_pool",
+    "global_min_pool",
+    "global_avg_pool",
+    "global_lp_pool",
+    "global_gem_pool",
+    "global_log_sum_exp_pool",
+    "global_soft_pool",
+    "GlobalMaxPool",
+    "GlobalMinPool",
+    "GlobalAvgPool",
+    "GlobalLPPool",
+    "GlobalGeMPool",
+    "GlobalLogSumExpPool",
+    "GlobalSoftPool",
+]
+# fmt: on
+
 
 @example((2, 3, 4, 6), integers=True)
 @example((2, 3, 64, 64), integers=True)

@@ -13,6 +13,13 @@ from huashi.pooling import reference
 from huashi.pooling.arguments import check_input, real_elements
 from huashi.pooling.dimensions import each_dimension, each_dimension_module
 
+# fmt: off
+__all__ = [  # noqa: RUF022  (a line for each pool)
+    "fractional_max_pool1d", "fractional_max_pool2d", "fractional_max_pool3d",
+    "FractionalMaxPool1d", "FractionalMaxPool2d", "FractionalMaxPool3d",
+]
+# fmt: on
+
 Regions = Size | Literal["disjoint", "overlapping"]
 """Elements of a region, or Graham's regions, which touch or share their edges."""
 

@@ -11,6 +11,13 @@ from huashi.pooling import average, extrema, reference
 from huashi.pooling.arguments import check_input, real_elements
 from huashi.pooling.dimensions import each_dimension, each_dimension_module
 
+# fmt: off
+__all__ = [  # noqa: RUF022  (a line for each pool)
+    "s3_pool1d", "s3_pool2d", "s3_pool3d",
+    "S3Pool1d", "S3Pool2d", "S3Pool3d",
+]
+# fmt: on
+
 
 def s3_pool(
     dims: int,

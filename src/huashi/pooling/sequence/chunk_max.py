@@ -18,6 +18,13 @@ from huashi.pooling.arguments import check_count, check_input, count_real, real_
 from huashi.pooling.bins import bins_of
 from huashi.pooling.docstrings import OF_SEQUENCES, as_module_of, shares
 
+# fmt: off
+__all__ = [  # noqa: RUF022  (a line for each pool)
+    "chunk_max_pool1d",
+    "ChunkMaxPool1d",
+]
+# fmt: on
+
 
 def _with_lengths(function: Callable[..., Tensor], x: Tensor) -> Tensor:
     return function(x, 3, lengths=torch.full(x.shape[:1], x.shape[-1], device=x.device))

@@ -24,6 +24,16 @@ from huashi.pooling.arguments import check_count, check_input, count_real, real_
 from huashi.pooling.docstrings import OF_SEQUENCES, as_module_of, shares
 from huashi.pooling.unpool import readable
 
+# fmt: off
+__all__ = [  # noqa: RUF022  (a line for each pool)
+    "KMax",
+    "k_max_pool1d",
+    "dynamic_k_max_pool1d",
+    "KMaxPool1d",
+    "DynamicKMaxPool1d",
+]
+# fmt: on
+
 
 class KMax(NamedTuple):
     """The k largest elements of each row, and where they stood."""
