@@ -5,6 +5,7 @@ import torch
 from hypothesis import settings
 from torch.autograd import grad
 
+from huashi._kernel.operator import NoKernelError
 from tests.triton_launches import launches as launches  # a fixture
 
 INTERPRET = os.environ.get("TRITON_INTERPRET") == "1"  # the Triton kernels, run by NumPy on the CPU
@@ -43,6 +44,15 @@ def with_gradient(function, x, g):
     x = x.detach().requires_grad_()
     y = function(x)
     return y.detach(), grad(y, x, g)[0]
+
+
+def by_kernel(run, *reasons):
+    """``run("kernel")``; ``run("auto")`` where no kernel serves, for one of these reasons."""
+    try:
+        return run("kernel")
+    except NoKernelError as why:
+        assert any(reason in str(why) for reason in reasons), why  # noqa: PT017
+        return run("auto")
 
 
 def pytest_configure(config):
