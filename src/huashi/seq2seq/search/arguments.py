@@ -1,4 +1,4 @@
-"""What a search is asked for: checks, and one value for all sentences or for each."""
+"""Arguments of a search: checks, and one value for all sentences or for each."""
 
 import math
 
@@ -9,7 +9,12 @@ from huashi._checks import check_positive
 
 
 def check_beam(beam: int, nbest: int, length_penalty: float) -> None:
-    """Raise ValueError unless a beam search can be done with these."""
+    """Check the sizes of a beam search.
+
+    Raises:
+        ValueError: ``beam`` is below 1, ``nbest`` not from 1 to ``beam``, or ``length_penalty`` not
+            finite.
+    """
     check_positive("beam", beam)
     if not 1 <= nbest <= beam:
         raise ValueError(f"nbest must be from 1 to beam ({beam}), got {nbest}")
@@ -18,7 +23,19 @@ def check_beam(beam: int, nbest: int, length_penalty: float) -> None:
 
 
 def for_each_sentence(name: str, value: float | Tensor, like: Tensor) -> Tensor:
-    """``value``, one for all or one for each sentence, as a tensor in the shape of ``like``."""
+    """``value``, one for all sentences or one for each, as a tensor with one for each.
+
+    Args:
+        name: of the argument, for the error.
+        value: a number, or a tensor (sentences,).
+        like: any tensor (sentences,) on the device of the search.
+
+    Returns:
+        A tensor (sentences,) of the dtype of ``value``.
+
+    Raises:
+        ValueError: a tensor has another shape.
+    """
     each = torch.as_tensor(value, device=like.device)
     if each.ndim and each.shape != like.shape:
         raise ValueError(
@@ -28,10 +45,15 @@ def for_each_sentence(name: str, value: float | Tensor, like: Tensor) -> Tensor:
 
 
 def length_limit(max_length: int | Tensor, sentences: int, device: torch.device) -> Tensor:
-    """``max_length`` of each sentence, (sentences,), int64.
+    """The greatest length of each sentence, (sentences,), int64.
+
+    Args:
+        max_length: one for all sentences, or (sentences,).
+        sentences: how many there are.
+        device: of the search.
 
     Raises:
-        ValueError: one is below 1, or a tensor has not one for each sentence.
+        ValueError: one is below 1, or a tensor does not have one for each sentence.
     """
     like = torch.empty(sentences, dtype=torch.long, device=device)
     limit = for_each_sentence("max_length", max_length, like)

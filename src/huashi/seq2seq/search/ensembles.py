@@ -1,15 +1,6 @@
-r"""Several models as one: ensembles, and shallow fusion with a language model.
+"""Several models as one: ensembles, and shallow fusion with a language model."""
 
-An ensemble of models with weights :math:`w_m` that sum to one has
-
-.. math:: p = \sum_m w_m p_m \qquad \text{or} \qquad p \propto \prod_m p_m^{w_m}
-
-the mean of probabilities (fairseq) or of log-probabilities, renormalised as in Sockeye's
-``log_linear``. Shallow fusion (Gulcehre 2015, arXiv 1503.03535) adds a language model's
-log-probabilities: :math:`\log p + \lambda \log p_{LM}`, which is not renormalised.
-"""
-
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
@@ -21,15 +12,25 @@ from huashi.seq2seq.search.protocol import Step
 
 
 class Ensemble(nn.Module):
-    """The mean of several models, with the protocol of one.
+    r"""The mean of several models, to be searched like one.
+
+    With weights :math:`w_m` that sum to one, the probabilities of the next token are
+
+    .. math:: p = \sum_m w_m p_m \qquad \text{or} \qquad p \propto \prod_m p_m^{w_m}
+
+    the mean of the probabilities (fairseq), or that of the log-probabilities, renormalised (as in
+    Sockeye's ``log_linear``). The state is the tuple of the models' states.
 
     Args:
-        models: at least one, with one vocabulary: models, or step functions. Models are submodules,
-            so ``eval()`` and ``to(device)`` reach them.
-        weights: positive, one a model; they need not sum to one. Equal by default.
-        mean: of what.
+        models: at least one, with the same vocabulary: models, or step functions. Models become
+            submodules, so ``eval()`` and ``to(device)`` reach them. :meth:`encode` and
+            :meth:`alignment` work only if all are models.
+        weights: above 0, one for each model; they are divided by their sum. Equal by default.
+        mean: ``probabilities`` or ``log_probabilities``.
 
-    The state is the tuple of the models' states. :meth:`encode` and :meth:`alignment` need models.
+    Raises:
+        ValueError: there is no model, the weights are not one for each or not above 0, or ``mean``
+            is none of these.
 
     >>> def coin(tokens, state):
     ...     return torch.tensor([[0.5, 0.5]]).log(), state
@@ -61,35 +62,52 @@ class Ensemble(nn.Module):
         self.mean = mean
 
     def encode(self, source: Tensor, lengths: Tensor) -> tuple[Any, ...]:
-        """Every model's state before its first step."""
+        """Each model's state before the first step.
+
+        Args:
+            source: token ids, (sentences, longest), int64.
+            lengths: of the sources, (sentences,), int64.
+        """
         return tuple(model.encode(source, lengths) for model in self.members)
 
     def step(self, tokens: Tensor, state: tuple[Any, ...]) -> tuple[Tensor, tuple[Any, ...]]:
-        """Read one token a row, (rows,); return log-probabilities (rows, vocabulary), state."""
+        """Read one token for each row.
+
+        Args:
+            tokens: (rows,), int64.
+            state: each model's state.
+
+        Returns:
+            Log-probabilities of the next tokens, (rows, vocabulary), and each model's next state.
+        """
         pairs = zip(self.members, state, strict=True)
-        said, states = zip(*(_step(model)(tokens, part) for model, part in pairs), strict=True)
-        log_probs = torch.stack(said)
+        results, states = zip(*(_step(model)(tokens, part) for model, part in pairs), strict=True)
+        log_probs = torch.stack(results)  # (models, rows, vocabulary)
         weights = log_probs.new_tensor(self.weights).view(-1, 1, 1)
         if self.mean == "probabilities":
             return (log_probs + weights.log()).logsumexp(0), states
         return renormalised((weights * log_probs).sum(0)), states
 
     def alignment(self, state: tuple[Any, ...]) -> Tensor:
-        """The mean attention of the last step to the source, (rows, source)."""
+        """The weighted mean of the models' attention in the last step, (rows, source)."""
         pairs = zip(self.members, self.weights, state, strict=True)
         return sum((w * model.alignment(part) for model, w, part in pairs), torch.zeros(()))
 
 
 class ShallowFusion(nn.Module):
-    """A model and a language model that has a say in each token, with the protocol of one.
+    r"""A model, and a language model that is asked for each token too, to be searched like one.
+
+    The score of a token is :math:`\log p + \lambda \log p_{LM}`, which is not renormalised
+    (Gulcehre 2015, arXiv 1503.03535). The state is the pair of both states.
 
     Args:
         model: a model, or a step function.
         language_model: the same, with the vocabulary of ``model``. Its ``encode`` is given the
-            source too, of which a language model wants no more than the number of rows.
-        weight: of the language model's log-probabilities, lambda.
+            source too; a language model takes only the number of rows from it.
+        weight: :math:`\lambda`, at least 0.
 
-    The state is the pair of both states.
+    Raises:
+        ValueError: ``weight`` is below 0, or, at a step, the vocabularies differ in size.
 
     >>> def coin(tokens, state):
     ...     return torch.tensor([[0.5, 0.5]]).log(), state
@@ -108,27 +126,40 @@ class ShallowFusion(nn.Module):
         self.weight = weight
 
     def encode(self, source: Tensor, lengths: Tensor) -> tuple[Any, Any]:
-        """Both states before the first step."""
+        """Both states before the first step.
+
+        Args:
+            source: token ids, (sentences, longest), int64.
+            lengths: of the sources, (sentences,), int64.
+        """
         return self.model.encode(source, lengths), self.language_model.encode(source, lengths)
 
     def step(self, tokens: Tensor, state: tuple[Any, Any]) -> tuple[Tensor, tuple[Any, Any]]:
-        """Read one token a row, (rows,); return scores (rows, vocabulary), state."""
+        """Read one token for each row.
+
+        Args:
+            tokens: (rows,), int64.
+            state: both states.
+
+        Returns:
+            Scores of the next tokens, (rows, vocabulary), and both next states.
+        """
         log_probs, own = _step(self.model)(tokens, state[0])
-        said, other = _step(self.language_model)(tokens, state[1])
-        if said.shape != log_probs.shape:
+        added, other = _step(self.language_model)(tokens, state[1])
+        if added.shape != log_probs.shape:
             raise ValueError(
                 f"language_model must have the vocabulary of model ({log_probs.shape[-1]}), "
-                f"got {said.shape[-1]}"
+                f"got {added.shape[-1]}"
             )
-        if self.weight:  # 0 times -inf is no number
-            log_probs = log_probs + self.weight * said
+        if self.weight:  # 0 times -inf would be NaN
+            log_probs = log_probs + self.weight * added
         return log_probs, (own, other)
 
     def alignment(self, state: tuple[Any, Any]) -> Tensor:
-        """The attention of the last step to the source, (rows, source)."""
+        """The attention of ``model`` in the last step, (rows, source)."""
         return self.model.alignment(state[0])
 
 
-def _step(model: Any) -> Step | Callable[[Tensor, Any], tuple[Tensor, Any]]:
+def _step(model: Any) -> Step:
     """A model's own step, or the function itself."""
     return getattr(model, "step", model)

@@ -1,14 +1,14 @@
 """Greedy search: the likeliest token, again and again."""
 
-import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from huashi.seq2seq.search.adjustments.context import Adjustment, Context, adjusted
+from huashi.seq2seq.search.adjustments.context import Adjustment, adjusted
 from huashi.seq2seq.search.arguments import length_limit
+from huashi.seq2seq.search.growing import Growing
 from huashi.seq2seq.search.hypothesis import Found, Hypothesis, Trace
 from huashi.seq2seq.search.log_probabilities import only_eos_at_limit
 from huashi.seq2seq.search.protocol import Step, count_rows, device_of, select
@@ -26,9 +26,33 @@ def greedy_search(
     adjustments: Sequence[Adjustment] = (),
     alignment: Callable[[Any], Tensor] | None = None,
 ) -> list[list[Hypothesis]]:
-    """One sequence for every row of ``state``, in the form of :func:`beam_search`.
+    """The sequence of the likeliest token after each prefix, for each sentence of a batch.
 
-    Takes what :func:`beam_search` takes, less the beam. At ``max_length`` only EOS may follow.
+    Args:
+        step: reads one token for each row, (rows,), int64, and the state; returns log-probabilities
+            of the next tokens, (rows, vocabulary), and the next state. A row is a sentence.
+        state: the state before BOS, one row a sentence: tensors in any nest of tuples, lists and
+            dicts.
+        bos: the token that the first step reads.
+        eos: the token that ends a sequence.
+        max_length: the most tokens of a sequence, EOS counted, for all sentences or for each,
+            (sentences,), int64; at least 1. At this length only EOS may follow.
+        length_penalty: exponent of the length that the score is divided by.
+        adjustments: what changes the log-probabilities of a step, one after the other, such as
+            :class:`~huashi.seq2seq.search.MinLength`.
+        alignment: reads the attention of the last step, (rows, source), from a state.
+
+    Returns:
+        For each sentence a list of one hypothesis, in the form of
+        :func:`~huashi.seq2seq.search.beam_search`. Its score is the sum of its (adjusted)
+        log-probabilities over a power of the length, summed in float32, or float64 if they are.
+        Where no token is possible, it is the prefix so far, with ``finished=False``. ``exact`` is
+        always False.
+
+    Raises:
+        ValueError: ``max_length`` is below 1 or has another shape, or the tensors of the state
+            differ in their number of rows.
+        TypeError: the state holds something else than tensors in tuples, lists and dicts.
 
     >>> table = torch.tensor([[0.6, 0.4], [0.1, 0.9]]).log()  # from token to token; 1 is EOS
     >>> def step(tokens, state):
@@ -38,33 +62,19 @@ def greedy_search(
     """
     trace = Trace()
     limit = length_limit(max_length, count_rows(state), device_of(state))
-    sentences = torch.arange(len(limit), device=limit.device)  # those still open, row by row
-    found: list[list[Found]] = [[] for _ in limit]
-    history = sentences.new_empty(len(limit), 1, 0)
-    tokens, nodes = torch.full_like(limit, bos), torch.full_like(limit, -1)
-    totals = torch.zeros(len(limit), device=limit.device)
-    for length in itertools.count(1):
-        if not len(sentences):
-            break
-        log_probs, state = step(tokens, state)
-        weights = None if alignment is None else alignment(state)[:, None]
-        if adjustments:
-            context = Context(history, length, sentences, limit, bos, eos)
-            log_probs = adjusted(log_probs[:, None], context, adjustments)[:, 0]
-        scores, tokens = only_eos_at_limit(log_probs, limit == length, eos).max(-1)
-        columns = (column[:, None] for column in (nodes, tokens, scores, torch.zeros_like(nodes)))
-        extended = trace.extend(*columns, weights)[:, 0]
-        stuck = scores.isneginf()  # no token is possible: the prefix stays as it is
-        nodes = torch.where(stuck, nodes, extended)
-        totals = torch.where(stuck, totals, totals + scores)
-        done = stuck | (tokens == eos)
-        for i in done.nonzero()[:, 0].tolist():
-            tokens_kept = max(length - int(stuck[i]), 1)
-            score = totals[i].item() / tokens_kept**length_penalty
-            found[int(sentences[i])] = [Found(int(nodes[i]), score, exact=False)]
-        kept = (~done).nonzero()[:, 0]
-        history = torch.cat([history, tokens[:, None, None]], -1)
-        state, sentences, limit, history, tokens, nodes, totals = select(
-            (state, sentences, limit, history, tokens, nodes, totals), kept
-        )
-    return trace.hypotheses(found, eos)
+    growing = Growing.begin(limit)
+    latest = torch.full_like(limit, bos)
+    found: dict[int, Found] = {}
+    while len(growing.numbers):
+        log_probs, state = step(latest, state)
+        attention = None if alignment is None else alignment(state)
+        context = growing.context(bos, eos)
+        log_probs = adjusted(log_probs[:, None], context, adjustments)[:, 0]
+        at_limit = growing.limit == context.length
+        scores, latest = only_eos_at_limit(log_probs, at_limit, eos).max(-1)
+        possible = ~scores.isneginf()
+        growing = growing.grown(latest, scores, possible, attention, trace)
+        done = ~possible | (latest == eos)
+        found.update(growing.ends(done, possible, length_penalty))
+        state, growing, latest = select((state, growing, latest), (~done).nonzero()[:, 0])
+    return trace.hypotheses([[found[i]] for i in range(len(limit))], eos)

@@ -1,4 +1,4 @@
-"""What a search finds, and the record of how it got there."""
+"""What a search finds, and the trace of steps that it is read from."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -9,70 +9,87 @@ from torch import Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class Hypothesis:
-    """One sequence that a search proposes."""
+    """One sequence that a search has found, as plain data.
+
+    Attributes:
+        tokens: what follows BOS; the last is EOS if ``finished``.
+        score: what the search compares hypotheses by, higher is better; with most searches the sum
+            of ``token_scores`` over a power of the length.
+        token_scores: the log-probability of each token.
+        finished: whether it ends with EOS.
+        exact: whether it is proven that, of all finished sequences within the greatest length, only
+            those ranked above it score higher.
+        alignment: attention of each token to the source, (tokens, source positions), on the CPU;
+            None if the search was given no ``alignment``.
+    """
 
     tokens: list[int]
-    """What follows BOS; EOS is the last of them where ``finished``."""
     score: float
-    """The sum of ``token_scores`` over the length penalty; higher is better."""
     token_scores: list[float]
-    """Log-probability of each token."""
     finished: bool
-    """It ends with EOS."""
     exact: bool
-    """Proven: of all finished sequences within the length, only those ranked above it score higher.
-    """
     alignment: Tensor | None = None
-    """Attention of each token to the source, (tokens, source positions), where it was recorded."""
-
-
-class Found(NamedTuple):
-    """A hypothesis as a search holds it: where its way ends in a :class:`Trace`."""
-
-    node: int
-    score: float
-    exact: bool
 
 
 class BeamStep(NamedTuple):
-    """What a search looked at in one step, for a picture of it; a row a sentence that was open.
+    """What a beam search looked at in one step, for a picture of it.
 
-    With groups, a sentence has as many rows.
+    A row is a sentence that was not done before the step; with groups, a sentence has a row for
+    each.
+
+    Attributes:
+        length: how many tokens the candidates have.
+        sentences: number of the sentence, (rows,), int64.
+        parents: node that each candidate continues, (rows, candidates), int64; -1 at the first
+            step.
+        nodes: node of each candidate itself, (rows, candidates), int64.
+        tokens: last token of each, (rows, candidates), int64.
+        totals: sum of the log-probabilities of each, (rows, candidates); -inf if impossible.
+        scores: what each would score if it ended here, (rows, candidates).
+        kept: whether it lives on, (rows, candidates), bool.
+        finished: whether it is finished, (rows, candidates), bool.
     """
 
     length: int
-    """Tokens of each candidate."""
     sentences: Tensor
-    """Number of the sentence, (rows,)."""
     parents: Tensor
-    """Which node each candidate continues; -1 at the first step, (rows, candidates)."""
     nodes: Tensor
-    """The candidates' own numbers, (rows, candidates)."""
     tokens: Tensor
-    """Their last tokens, (rows, candidates)."""
     totals: Tensor
-    """Sums of their log-probabilities, (rows, candidates)."""
     scores: Tensor
-    """What they would score if they ended here, (rows, candidates)."""
     kept: Tensor
-    """True for those that live on, (rows, candidates)."""
     finished: Tensor
-    """True for those that are finished, (rows, candidates)."""
+
+
+class Found(NamedTuple):
+    """A hypothesis before its tokens are read from the trace."""
+
+    node: int
+    """Where it ends in the :class:`Trace`; -1 for an empty one."""
+    score: float
+    exact: bool
 
 
 @dataclass
 class Trace:
-    """Every token that a search set behind another: a forest, each node known by its number."""
+    """All tokens that a search has looked at, as a forest.
+
+    A node is a token behind the node of the token before it. Nodes are numbered in the order in
+    which they are added. Each list has one tensor for each step.
+    """
 
     parents: list[Tensor] = field(default_factory=list)
-    """The number of the node before; -1 behind BOS."""
+    """The node before each, -1 behind BOS, (nodes of the step,), int64."""
     tokens: list[Tensor] = field(default_factory=list)
+    """The token of each node, (nodes of the step,), int64."""
     scores: list[Tensor] = field(default_factory=list)
-    """Log-probability of the token."""
+    """Log-probability of each token, (nodes of the step,)."""
     rows: list[Tensor] = field(default_factory=list)
-    """Which row of ``alignments`` belongs to the node."""
+    """Row of each node in all ``alignments`` together, (nodes of the step,), int64."""
     alignments: list[Tensor] = field(default_factory=list)
+    """Attention of the hypotheses of the step, (sentences * slots, source)."""
     size: int = 0
+    """How many nodes there are."""
 
     def extend(
         self,
@@ -82,14 +99,17 @@ class Trace:
         slots: Tensor,
         alignment: Tensor | None,
     ) -> Tensor:
-        """Add nodes, given as tensors (sentences, nodes); return their numbers, of that shape.
+        """Add the nodes of a step, given as tensors (sentences, nodes).
 
         Args:
-            parents: number of the node before each.
-            tokens: token ids.
+            parents: the node before each, int64.
+            tokens: token ids, int64.
             scores: log-probabilities.
-            slots: which of its sentence's hypotheses each node continues.
-            alignment: attention of the hypotheses, (sentences, slots, source), or None.
+            slots: which of its sentence's hypotheses each node continues, int64.
+            alignment: attention of these hypotheses, (sentences, slots, source), or None.
+
+        Returns:
+            The numbers of the nodes, (sentences, nodes), int64.
         """
         if alignment is not None:
             first = sum(map(len, self.alignments))
@@ -104,7 +124,12 @@ class Trace:
         return numbers.view(parents.shape)
 
     def hypotheses(self, found: list[list[Found]], eos: int) -> list[list[Hypothesis]]:
-        """Follow each way back to its beginning."""
+        """The hypotheses of ``found``, each followed from its last node back to the first.
+
+        Args:
+            found: for each sentence where its hypotheses end.
+            eos: the token that finishes a hypothesis.
+        """
         if not found:
             return []
         parents, tokens, scores = (
@@ -115,20 +140,20 @@ class Trace:
         rows = torch.cat(self.rows).cpu() if recorded else torch.empty(0)
 
         def hypothesis(end: Found) -> Hypothesis:
-            way = []
+            path = []
             node = end.node
             while node >= 0:
-                way.append(node)
+                path.append(node)
                 node = parents[node]
-            way.reverse()
-            finished = bool(way) and tokens[way[-1]] == eos
+            path.reverse()
+            finished = bool(path) and tokens[path[-1]] == eos
             return Hypothesis(
-                tokens=[tokens[n] for n in way],
+                tokens=[tokens[node] for node in path],
                 score=end.score,
-                token_scores=[scores[n] for n in way],
+                token_scores=[scores[node] for node in path],
                 finished=finished,
                 exact=finished and end.exact,
-                alignment=alignments[rows[way]] if recorded else None,
+                alignment=alignments[rows[path]] if recorded else None,
             )
 
         return [[hypothesis(end) for end in ends] for ends in found]

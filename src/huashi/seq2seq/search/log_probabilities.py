@@ -5,7 +5,9 @@ from torch import Tensor
 
 
 def renormalised(log_probs: Tensor) -> Tensor:
-    """Log-probabilities that sum to 1 along the last dimension; -inf where all of them are.
+    """Log-probabilities whose probabilities sum to 1 along the last dimension again.
+
+    Where all are -inf they stay so. Shape and dtype stay.
 
     >>> renormalised(torch.tensor([0.25, 0.25, 0.0]).log()).exp()
     tensor([0.5000, 0.5000, 0.0000])
@@ -15,7 +17,16 @@ def renormalised(log_probs: Tensor) -> Tensor:
 
 
 def only_eos_at_limit(log_probs: Tensor, at_limit: Tensor, eos: int) -> Tensor:
-    """Forbid every token but EOS where ``at_limit``, (sentences,), in (sentences, ..., tokens)."""
+    """Forbid every token but EOS for the sentences that have reached their greatest length.
+
+    Args:
+        log_probs: (sentences, ..., vocabulary).
+        at_limit: which sentences have, (sentences,), bool.
+        eos: the token that ends a hypothesis.
+
+    Returns:
+        A tensor of the shape and dtype of ``log_probs``.
+    """
     others = torch.arange(log_probs.shape[-1], device=log_probs.device) != eos
     at_limit = at_limit.view(-1, *[1] * (log_probs.ndim - 1))
     return log_probs.masked_fill(at_limit & others, -torch.inf)

@@ -1,4 +1,4 @@
-"""What a search asks of a model: a step function, and a state of tensors, one row a hypothesis."""
+"""What a search asks of a model: a step function, and a state with one row a hypothesis."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -9,15 +9,23 @@ from torch import Tensor
 S = TypeVar("S")
 
 Step = Callable[[Tensor, Any], tuple[Tensor, Any]]
-"""(tokens (rows,), state) -> (log-probabilities (rows, vocabulary), state)."""
+"""Reads one token for each row: (tokens (rows,), int64, state) -> (log-probabilities of the next
+tokens (rows, vocabulary), next state)."""
 
 
 def select(state: S, rows: Tensor) -> S:
-    """The given rows of every tensor in ``state``, in the nest it came in.
+    """The given rows of every tensor in ``state``, in the same nest.
 
     Args:
-        state: a tensor, None, or a tuple, named tuple, list or dict of states.
-        rows: indices into the first dimension, int64; a row may be taken twice or not at all.
+        state: a tensor (rows, ...), None, or a tuple, named tuple, list or dict of states.
+        rows: indices into the first dimension, (any number,), int64; a row may be taken twice or
+            not at all.
+
+    Returns:
+        Copies: tensors (any number, ...) of the same dtype.
+
+    Raises:
+        TypeError: there is something else in the state.
 
     >>> select({"h": torch.tensor([[1], [2]])}, torch.tensor([1, 1]))
     {'h': tensor([[2],
@@ -31,6 +39,7 @@ def count_rows(state: Any) -> int:
 
     Raises:
         ValueError: it holds no tensor, or tensors with different numbers of rows.
+        TypeError: it holds something else than tensors in tuples, lists and dicts.
     """
     counts = {tensor.shape[0] for tensor in _tensors(state)}
     if len(counts) != 1:
@@ -41,7 +50,7 @@ def count_rows(state: Any) -> int:
 
 
 def device_of(state: Any) -> torch.device:
-    """The device of the tensors in ``state``."""
+    """The device of the first tensor in ``state``, which must hold one."""
     return next(_tensors(state)).device
 
 

@@ -1,8 +1,4 @@
-"""Unknown tokens of a translation, replaced by what they stand for in the source.
-
-Where the model says "unknown", its attention says of which source token (Luong 2015, arXiv
-1410.8206; Jean 2015, arXiv 1412.2007): that token is copied, or what a dictionary has for it.
-"""
+"""Unknown tokens of a translation, replaced by what they stand for in the source."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,15 +13,25 @@ def replace_unknown(
     unknown: int,
     dictionary: Mapping[str, str] | None = None,
 ) -> list[str]:
-    """``target_tokens`` with every unknown one replaced.
+    """``target_tokens`` with every unknown one replaced by a token of the source.
+
+    Where the model gives the unknown token, its attention points to a source token: that is copied,
+    or what a dictionary has for it (Luong 2015, arXiv 1410.8206; Jean 2015, arXiv 1412.2007).
 
     Args:
-        hypothesis: with its alignment.
-        target_tokens: its tokens as strings.
-        source_tokens: the source as strings, without EOS: attention to what is beyond them does not
-            count. An unknown token that attends to none of them stays as it is.
+        hypothesis: with its alignment, (tokens, source positions).
+        target_tokens: its tokens as strings, one for each.
+        source_tokens: the source as strings, without EOS: attention to positions behind them does
+            not count. An unknown token that attends to none of them stays as it is.
         unknown: id of the unknown token.
         dictionary: translations of source tokens; what it lacks is copied.
+
+    Returns:
+        As many strings as ``target_tokens``.
+
+    Raises:
+        ValueError: the hypothesis has no alignment, or ``target_tokens`` are not as many as its
+            tokens.
 
     >>> import torch
     >>> seen = torch.tensor([[0.1, 0.9], [0.8, 0.2]])
@@ -48,9 +54,9 @@ def replace_unknown(
     for place, (token, row) in enumerate(
         zip(hypothesis.tokens, hypothesis.alignment.tolist(), strict=True)
     ):
-        seen = row[: len(source_tokens)]
-        if token == unknown and any(seen):
-            most: int = seen.index(max(seen))
+        attention = row[: len(source_tokens)]
+        if token == unknown and any(attention):
+            most: int = attention.index(max(attention))
             source = source_tokens[most]
             replaced[place] = translations.get(source, source)
     return replaced

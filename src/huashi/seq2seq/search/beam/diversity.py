@@ -12,51 +12,63 @@ from huashi.seq2seq.search.beam.candidates import Candidates, Choose
 
 @dataclass(frozen=True, kw_only=True)
 class DiverseSiblings:
-    """Take ``rate`` times its rank among its siblings, 1 for the best, from a token's score.
+    """A token costs more the lower it ranks among the continuations of the same hypothesis.
 
-    What one hypothesis offers is less likely to fill the beam (Li 2016, arXiv 1611.08562). The
-    first step, at which all are siblings, is as usual. Scores are those after the penalty.
+    From its log-probability ``rate`` times its rank is subtracted, 1 for the best, so that the
+    continuations of one hypothesis are less likely to fill the beam (Li 2016, arXiv 1611.08562).
+    At the first step, where all continue the same hypothesis, nothing is subtracted. Scores of
+    hypotheses are those after the subtraction.
+
+    Args:
+        rate: what a rank costs, at least 0.
+
+    Raises:
+        ValueError: ``rate`` is below 0.
     """
 
     rate: float = 0.5
-    """What a rank costs."""
 
     def __post_init__(self) -> None:
         check_not_negative("rate", self.rate)
 
     def among(self, choose: Choose) -> Choose:
-        """``choose`` from siblings that pay for their ranks."""
+        """``choose`` from log-probabilities from which the cost of the ranks is subtracted."""
 
         def choose_diverse(
-            totals: Tensor, steps: Tensor, count: int, context: Context, numbers: Tensor
+            totals: Tensor, log_probs: Tensor, count: int, context: Context, numbers: Tensor
         ) -> Candidates:
             if context.length > 1:
-                ranks = steps.argsort(dim=-1, descending=True, stable=True).argsort(-1) + 1
-                steps = steps - self.rate * ranks
-            return choose(totals, steps, count, context, numbers)
+                ranks = log_probs.argsort(dim=-1, descending=True, stable=True).argsort(-1) + 1
+                log_probs = log_probs - self.rate * ranks
+            return choose(totals, log_probs, count, context, numbers)
 
         return choose_diverse
 
 
 @dataclass(frozen=True, kw_only=True)
 class DiverseGroups:
-    """Search in groups, each of which pays for a token that groups before it have chosen.
+    """The beam is searched in groups; a token costs more if groups before have chosen it.
 
-    Diverse beam search (Vijayakumar 2016, arXiv 1610.02424): a beam of ``beam / groups`` for each
-    group; from the score of a token a group takes ``strength`` times the choices of it by earlier
-    groups in this step, each counted ``1 + overlap``. The overlap of two groups is how many tokens
-    they have had in common, made less by the factor ``discount`` with every step, this one
-    included: 0 is plain Hamming diversity. Scores are those after the penalty.
+    Diverse beam search (Vijayakumar 2016, arXiv 1610.02424). Each group has a beam of
+    ``beam / groups`` and finishes by itself; no hypothesis passes from one to another. At each step
+    the groups choose in turn: from the log-probability of a token, ``strength * (1 + overlap)`` is
+    subtracted for each time that an earlier group has chosen it in this step. The overlap of two
+    groups begins with 0; after each step, the tokens that both have chosen at the same place of
+    their beams are added to it, and the sum is multiplied by ``discount``. With a discount of 0 the
+    cost is plain Hamming diversity. Scores of hypotheses are those after the subtraction.
 
-    Groups finish each for itself, so hypotheses never wander from one to another.
+    Args:
+        groups: how many, at least 1; a search refuses a beam that they do not divide.
+        strength: what a token costs that was chosen before, at least 0.
+        discount: how much of an overlap is left after a step, at least 0.
+
+    Raises:
+        ValueError: an argument is out of its range.
     """
 
     groups: int = 2
-    """How many there are; they divide the beam."""
     strength: float = 0.5
-    """What a token chosen before costs."""
     discount: float = 0.0
-    """How much of an overlap is left after a step."""
 
     def __post_init__(self) -> None:
         check_positive("groups", self.groups)
@@ -64,19 +76,31 @@ class DiverseGroups:
         check_not_negative("discount", self.discount)
 
     def beam_of_group(self, beam: int) -> int:
-        """The beam of each group."""
+        """The beam of each group.
+
+        Raises:
+            ValueError: the groups do not divide ``beam``.
+        """
         if beam % self.groups:
             raise ValueError(f"groups must divide the beam of {beam}, got {self.groups}")
         return beam // self.groups
 
 
 def in_groups(diversity: DiverseGroups, sentences: int, beam: int, choose: Choose) -> Choose:
-    """``choose`` for one group after the other; ``beam`` is that of a group."""
+    """``choose`` for one group after the other.
+
+    Args:
+        diversity: how many groups, and what a token costs that others have chosen.
+        sentences: how many the search begins with.
+        beam: of a group.
+        choose: how each group chooses. What is returned keeps the overlap of the groups from step
+            to step, so it serves one search.
+    """
     groups = diversity.groups
     overlap = torch.zeros(sentences, groups, groups)
 
     def choose_in_groups(
-        totals: Tensor, steps: Tensor, count: int, context: Context, numbers: Tensor
+        totals: Tensor, log_probs: Tensor, count: int, context: Context, numbers: Tensor
     ) -> Candidates:
         nonlocal overlap
         overlap = overlap.to(numbers.device)
@@ -85,20 +109,12 @@ def in_groups(diversity: DiverseGroups, sentences: int, beam: int, choose: Choos
         for group in range(groups):
             rows = (numbers % groups == group).nonzero()[:, 0]
             owners = numbers[rows] // groups
-            cost = steps.new_zeros(len(rows), steps.shape[-1])
-            for other in range(group):
-                tokens = chosen[owners, other]
-                weights = (1 + overlap[owners, group, other])[:, None] * (tokens >= 0)
-                cost.scatter_add_(1, tokens.clamp(min=0), weights.to(cost))
+            cost = _cost(chosen[owners, :group], overlap[owners, group, :group], log_probs)
             part = choose(
                 totals[rows],
-                steps[rows] - diversity.strength * cost[:, None],
+                log_probs[rows] - diversity.strength * cost[:, None],
                 count,
-                context._replace(
-                    tokens=context.tokens[rows],
-                    sentences=context.sentences[rows],
-                    limit=context.limit[rows],
-                ),
+                _rows_of(context, rows),
                 numbers[rows],
             )
             first = part.tokens[:, :beam]
@@ -111,3 +127,27 @@ def in_groups(diversity: DiverseGroups, sentences: int, beam: int, choose: Choos
         return Candidates(*(torch.cat(column)[places] for column in zip(*parts, strict=True)))
 
     return choose_in_groups
+
+
+def _cost(chosen: Tensor, overlap: Tensor, log_probs: Tensor) -> Tensor:
+    """How often earlier groups have chosen each token, counted 1 + overlap, (rows, vocabulary).
+
+    Args:
+        chosen: tokens of the earlier groups, (rows, groups, beam), -1 for none, int64.
+        overlap: with each of them, (rows, groups).
+        log_probs: (..., vocabulary), for its dtype and device.
+    """
+    cost = log_probs.new_zeros(len(chosen), log_probs.shape[-1])
+    for tokens, shared in zip(chosen.unbind(1), overlap.unbind(1), strict=True):
+        weights = (1 + shared)[:, None] * (tokens >= 0)
+        cost.scatter_add_(1, tokens.clamp(min=0), weights.to(cost))
+    return cost
+
+
+def _rows_of(context: Context, rows: Tensor) -> Context:
+    """The context of some rows."""
+    return context._replace(
+        tokens=context.tokens[rows],
+        sentences=context.sentences[rows],
+        limit=context.limit[rows],
+    )

@@ -1,34 +1,37 @@
-"""How far a hypothesis is with the phrases that it must contain."""
+"""How far a hypothesis is with the phrases that it must contain: in their order, or in any."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 
 class OrderedProgress(NamedTuple):
-    """How far a hypothesis is with phrases that follow one another."""
+    """How far a hypothesis is with phrases that must follow one another."""
 
     phrases: tuple[tuple[int, ...], ...]
     completed: int
-    """Phrases that are there."""
+    """How many phrases are met."""
     matched: int
-    """Tokens of the next one that the hypothesis ends with."""
+    """How many tokens of the next phrase the hypothesis ends with."""
 
     @classmethod
     def begin(cls, phrases: Sequence[Sequence[int]]) -> "OrderedProgress":
+        """Before the first token."""
         return cls(tuple(map(tuple, phrases)), 0, 0)
 
     @property
     def bank(self) -> int:
-        """Tokens of the phrases that are there."""
+        """How many tokens of phrases are met."""
         return sum(map(len, self.phrases[: self.completed])) + self.matched
 
     @property
     def finished(self) -> bool:
+        """Whether all phrases are met."""
         return self.completed == len(self.phrases)
 
     @property
     def next_tokens(self) -> set[int]:
-        """What goes on with the phrase, or begins it anew."""
+        """The tokens that go on with the next phrase, or begin it anew."""
         if self.finished:
             return set()
         phrase = self.phrases[self.completed]
@@ -39,111 +42,128 @@ class OrderedProgress(NamedTuple):
         if self.finished:
             return self
         phrase = self.phrases[self.completed]
-        ends_with = (*phrase[: self.matched], token)
-        matched = next(n for n in range(len(ends_with), -1, -1) if _is_begun(ends_with, phrase, n))
+        latest = (*phrase[: self.matched], token)
+        matched = max(n for n in range(len(latest) + 1) if latest[len(latest) - n :] == phrase[:n])
         if matched == len(phrase):
             return self._replace(completed=self.completed + 1, matched=0)
         return self._replace(matched=matched)
 
 
-def _is_begun(ends_with: tuple[int, ...], phrase: tuple[int, ...], n: int) -> bool:
-    """The last n tokens are the first n of the phrase."""
-    return ends_with[len(ends_with) - n :] == phrase[:n]
+@dataclass(frozen=True)
+class PhraseTrie:
+    """Phrases as a trie; node 0 is the root, and every list has an item for each node."""
 
-
-class _Node(NamedTuple):
-    """A node of the trie of phrases."""
-
-    parent: int
-    children: dict[int, int]
+    parents: list[int]
+    """The node before; -1 for the root."""
+    children: list[dict[int, int]]
     """The node after each token."""
     ends: list[int]
-    """How many phrases end here, as the only item."""
+    """How many phrases end here."""
     passes: list[int]
-    """How many phrases come through or end here, as the only item."""
+    """How many phrases come through here or end here."""
+
+    @classmethod
+    def of(cls, phrases: Sequence[Sequence[int]]) -> "PhraseTrie":
+        """The trie of ``phrases``, of which some may be equal."""
+        trie = cls([-1], [{}], [0], [0])
+        for phrase in phrases:
+            node = 0
+            trie.passes[0] += 1
+            for token in phrase:
+                node = trie._child(node, token)
+                trie.passes[node] += 1
+            trie.ends[node] += 1
+        return trie
+
+    def _child(self, node: int, token: int) -> int:
+        """The node after ``token``, new if there was none."""
+        if token not in self.children[node]:
+            self.children[node][token] = len(self.parents)
+            self.parents.append(node)
+            self.children.append({})
+            self.ends.append(0)
+            self.passes.append(0)
+        return self.children[node][token]
 
 
 class TrieProgress(NamedTuple):
-    """How far a hypothesis is with phrases in any order."""
+    """How far a hypothesis is with phrases in any order (Hu 2019, arXiv 1904.09545)."""
 
-    trie: tuple[_Node, ...]
+    trie: PhraseTrie
     node: int
-    """Where the hypothesis is in the trie; 0 is its root."""
-    generated: tuple[int, ...]
-    """How often each node was passed by phrases that are there or begun."""
-    ended: tuple[int, ...]
-    """How many phrases that end at each node are there and left behind."""
+    """The node that the latest tokens lead to; 0 if they begin no phrase."""
+    passed: tuple[int, ...]
+    """How often each node was passed by phrases that are met or begun."""
+    met: tuple[int, ...]
+    """How many phrases that end at each node are met; the one that ends at ``node`` is not counted
+    before the hypothesis has left it."""
 
     @classmethod
     def begin(cls, phrases: Sequence[Sequence[int]]) -> "TrieProgress":
-        trie = [_Node(-1, {}, [0], [0])]
-        for phrase in phrases:
-            node = 0
-            trie[node].passes[0] += 1
-            for token in phrase:
-                if token not in trie[node].children:
-                    trie[node].children[token] = len(trie)
-                    trie.append(_Node(node, {}, [0], [0]))
-                node = trie[node].children[token]
-                trie[node].passes[0] += 1
-            trie[node].ends[0] += 1
-        none = (0,) * len(trie)
-        return cls(tuple(trie), 0, none, none)
+        """Before the first token."""
+        trie = PhraseTrie.of(phrases)
+        zeros = (0,) * len(trie.parents)
+        return cls(trie, 0, zeros, zeros)
 
     @property
     def bank(self) -> int:
-        """Tokens of the phrases that are there, or begun at the end."""
-        return sum(self.generated)
+        """How many tokens of phrases are met, those of a phrase that is begun included."""
+        return sum(self.passed)
 
     @property
     def completed(self) -> int:
-        """Phrases that are there."""
-        return sum(self.ended) + self._ends_one(self.node)
+        """How many phrases are met."""
+        return sum(self.met) + self._ends_at(self.node)
 
     @property
     def finished(self) -> bool:
-        return self.completed == self.trie[0].passes[0]
+        """Whether all phrases are met."""
+        return self.completed == self.trie.passes[0]
 
     @property
     def next_tokens(self) -> set[int]:
-        """What goes on with a phrase, or begins one."""
-        return {*self.trie[0].children, *self.trie[self.node].children}
+        """The tokens that go on with a phrase, or begin one."""
+        return {*self.trie.children[0], *self.trie.children[self.node]}
 
     def advance(self, token: int) -> "TrieProgress":
-        """After one more token."""
+        """After one more token: on along the trie, or anew from its root."""
         child = self._open_child(self.node, token)
         if child is not None:
             return self._entered(child)
-        left = self._left()
-        child = left._open_child(0, token)
-        return left if child is None else left._entered(child)
+        at_root = self._left()
+        child = at_root._open_child(0, token)
+        return at_root if child is None else at_root._entered(child)
 
-    def _ends_one(self, node: int) -> bool:
-        return self.ended[node] < self.trie[node].ends[0]
+    def _ends_at(self, node: int) -> bool:
+        """Whether a phrase that is not yet counted as met ends at ``node``."""
+        return self.met[node] < self.trie.ends[node]
 
     def _open_child(self, node: int, token: int) -> int | None:
-        """The node after ``token``, unless as many phrases have come through as there are."""
-        child = self.trie[node].children.get(token)
-        if child is None or self.generated[child] >= self.trie[child].passes[0]:
+        """The node after ``token``; None if all phrases that come through it are met."""
+        child = self.trie.children[node].get(token)
+        if child is None or self.passed[child] >= self.trie.passes[child]:
             return None
         return child
 
     def _entered(self, node: int) -> "TrieProgress":
-        return self._replace(node=node, generated=_changed(self.generated, node, 1))
+        return self._replace(node=node, passed=_added(self.passed, node, 1))
 
     def _left(self) -> "TrieProgress":
-        """Back at the root: the longest phrase that ended on the way counts, what came after it was
-        for nothing.
+        """Back at the root. The longest phrase that ended on the way is met; the tokens after it
+        belong to none.
         """
-        node, generated = self.node, self.generated
+        node, passed = self.node, self.passed
         while node:
-            if self._ends_one(node):
-                ended = _changed(self.ended, node, 1)
-                return self._replace(node=0, generated=generated, ended=ended)
-            generated = _changed(generated, node, -1)
-            node = self.trie[node].parent
-        return self._replace(node=0, generated=generated)
+            if self._ends_at(node):
+                return self._replace(node=0, passed=passed, met=_added(self.met, node, 1))
+            passed = _added(passed, node, -1)
+            node = self.trie.parents[node]
+        return self._replace(node=0, passed=passed)
 
 
-def _changed(counts: tuple[int, ...], place: int, by: int) -> tuple[int, ...]:
-    return (*counts[:place], counts[place] + by, *counts[place + 1 :])
+Progress = OrderedProgress | TrieProgress
+
+
+def _added(counts: tuple[int, ...], place: int, more: int) -> tuple[int, ...]:
+    """``counts`` with ``more`` added at one place."""
+    return (*counts[:place], counts[place] + more, *counts[place + 1 :])

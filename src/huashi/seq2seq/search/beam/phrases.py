@@ -1,14 +1,7 @@
 """Phrases that must be part of what a beam search finds.
 
-Lexically constrained decoding with dynamic beam allocation (Post & Vilar 2018, arXiv 1804.06609;
-unordered by a trie, Hu 2019, arXiv 1904.09545): to the candidates of a step join, for every
-hypothesis, its best token and all tokens that go on with a phrase; then the candidates are taken in
-turn from those that have met the most tokens of the phrases, the second most, and so on. EOS has to
-wait until every phrase is there.
-
-Which phrases a hypothesis has met is a matter of its tokens alone. A phrase that breaks off is
-forgotten, but not those before it; where phrases are ordered, a new beginning of the phrase within
-what broke off counts (in fairseq all of them would start anew).
+Lexically constrained decoding with dynamic beam allocation (Post & Vilar 2018, arXiv 1804.06609).
+Which phrases a hypothesis has met is a matter of its tokens alone.
 """
 
 from collections.abc import Sequence
@@ -19,95 +12,145 @@ from torch import Tensor
 
 from huashi.seq2seq.search.adjustments.context import Context
 from huashi.seq2seq.search.beam.candidates import Candidates
-from huashi.seq2seq.search.beam.phrase_progress import OrderedProgress, TrieProgress
+from huashi.seq2seq.search.beam.phrase_progress import OrderedProgress, Progress, TrieProgress
 
 
 @dataclass(frozen=True, kw_only=True)
 class Phrases:
-    """What each sentence's hypotheses must contain; goes to ``constraints`` of a beam search.
+    """Phrases that the hypotheses of each sentence must contain: ``constraints`` of a beam search.
 
-    Hypotheses are looked at one by one here, as their phrases differ, so this costs more time than
-    a search without constraints.
+    The candidates of a step are the best ones as usual, the best continuation of every hypothesis,
+    and every token that begins a phrase or goes on with one. They are taken in turn from those that
+    have met the most tokens of phrases, the second most, and so on, so that a part of the beam
+    belongs to each number of tokens met (Post & Vilar 2018, arXiv 1804.06609; phrases in any order
+    by a trie, Hu 2019, arXiv 1904.09545). EOS is forbidden until every phrase is met.
+
+    A phrase that breaks off is forgotten, but not those before it. Where phrases are ordered, a new
+    beginning of the phrase within what broke off counts (in fairseq all phrases start anew).
+
+    Hypotheses are looked at one by one, as their phrases differ, so this takes more time than a
+    search without constraints.
+
+    Args:
+        of_sentences: for each sentence its phrases, each of token ids; a sentence may have none.
+        ordered: whether the phrases must follow one another in the given order.
+
+    Raises:
+        ValueError: a phrase is empty, or, when a search calls it, there are fewer sentences here
+            than in the search.
 
     >>> Phrases(of_sentences=[[[7, 8], [9]]]).progress(0, (7, 8, 5)).completed
     1
     """
 
     of_sentences: Sequence[Sequence[Sequence[int]]]
-    """For each sentence its phrases, each of token ids; a sentence may have none."""
     ordered: bool = False
-    """They must follow one another in the given order."""
     _known: dict = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if any(not phrase for phrases in self.of_sentences for phrase in phrases):
             raise ValueError("of_sentences must hold no empty phrase, got []")
 
-    def progress(self, sentence: int, tokens: tuple[int, ...]) -> "OrderedProgress | TrieProgress":
-        """How far a hypothesis of these tokens is with the phrases of its sentence."""
+    def progress(self, sentence: int, tokens: tuple[int, ...]) -> Progress:
+        """How many phrases a hypothesis has met, and which it has begun.
+
+        Args:
+            sentence: the number of the sentence.
+            tokens: what the hypothesis holds, without BOS.
+        """
         known = self._known.get((sentence, tokens))
         if known is not None:
             return known
         if tokens:
-            state = self.progress(sentence, tokens[:-1]).advance(tokens[-1])
+            progress = self.progress(sentence, tokens[:-1]).advance(tokens[-1])
         else:
             begin = OrderedProgress.begin if self.ordered else TrieProgress.begin
-            state = begin(self.of_sentences[sentence])
-        self._known[sentence, tokens] = state
-        return state
+            progress = begin(self.of_sentences[sentence])
+        self._known[sentence, tokens] = progress
+        return progress
 
     def __call__(
-        self, totals: Tensor, steps: Tensor, count: int, context: Context, numbers: Tensor
+        self, totals: Tensor, log_probs: Tensor, count: int, context: Context, numbers: Tensor
     ) -> Candidates:
-        """The candidates, those of either number of tokens met in turn."""
+        """The candidates of a step.
+
+        Args:
+            totals: sum of the log-probabilities of each hypothesis so far, (sentences, alive).
+            log_probs: of the next tokens, (sentences, alive, vocabulary).
+            count: how many candidates of each sentence are wanted.
+            context: what the hypotheses hold so far.
+            numbers: which sentence each row belongs to; not looked at here.
+        """
         most = int(context.sentences.max()) + 1
         if len(self.of_sentences) < most:
             raise ValueError(
                 f"of_sentences must have phrases for {most} sentences or more, got "
                 f"{len(self.of_sentences)}"
             )
-        count = min(count, steps[0].numel())
+        count = min(count, log_probs[0].numel())
         rows = []
         for i, sentence in enumerate(context.sentences.tolist()):
             prefixes = [tuple(tokens) for tokens in context.tokens[i].tolist()]
-            states = [self.progress(sentence, prefix) for prefix in prefixes]
-            rows.append(_striped(totals[i], steps[i], count, states, context.eos))
+            progress = [self.progress(sentence, prefix) for prefix in prefixes]
+            rows.append(_candidates(totals[i], log_probs[i], count, progress, context.eos))
         return Candidates(*(torch.stack(column) for column in zip(*rows, strict=True)))
 
 
-def _striped(
-    totals: Tensor, steps: Tensor, count: int, states: list, eos: int
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """The candidates of one sentence, as the fields of :class:`Candidates`."""
-    vocabulary = steps.shape[-1]
-    waits = torch.tensor([not state.finished for state in states], device=steps.device)
-    is_eos = torch.arange(vocabulary, device=steps.device) == eos
-    sums = totals[:, None] + steps.masked_fill(waits[:, None] & is_eos, -torch.inf)
-    offered = set(sums.flatten().topk(count).indices.tolist())
-    for slot, token in enumerate(sums.argmax(-1).tolist()):
-        offered.add(slot * vocabulary + token)
-    for slot, state in enumerate(states):
-        offered |= {slot * vocabulary + token for token in state.next_tokens}
-    places = torch.tensor(sorted(offered), device=steps.device)
-    found = sums.flatten()[places]
-    places, found = places[~found.isneginf()], found[~found.isneginf()]
-    banks = [
-        states[place // vocabulary].advance(place % vocabulary).bank for place in places.tolist()
-    ]
-    order = sorted(range(len(banks)), key=lambda n: (-banks[n], -found[n].item()))
-    ranks: dict[int, int] = {}  # in each bank, how many come before
-    stripes = []
-    for n in order:
-        ranks[banks[n]] = ranks.get(banks[n], -1) + 1
-        stripes.append((ranks[banks[n]], -banks[n], n))
-    taken = [n for *_, n in sorted(stripes)][:count]
-    spare = count - len(taken)  # impossible ones, so that every sentence has as many
-    places = torch.cat([places[taken], places.new_zeros(spare)])
-    best = torch.cat([found[taken], found.new_full((spare,), -torch.inf)])
-    return (
-        best,
-        places // vocabulary,
-        places % vocabulary,
-        steps.flatten()[places],
-        best.new_tensor(-torch.inf),
+def _candidates(
+    totals: Tensor, log_probs: Tensor, count: int, progress: Sequence[Progress], eos: int
+) -> Candidates:
+    """The candidates of one sentence, as :class:`Candidates` without its first dimension.
+
+    Args:
+        totals: of its hypotheses, (alive,).
+        log_probs: of the next tokens, (alive, vocabulary).
+        count: how many candidates to choose.
+        progress: how far each hypothesis is.
+        eos: the token that has to wait for the phrases.
+    """
+    vocabulary = log_probs.shape[-1]
+    waits = torch.tensor([not p.finished for p in progress], device=log_probs.device)
+    is_eos = torch.arange(vocabulary, device=log_probs.device) == eos
+    sums = totals[:, None] + log_probs.masked_fill(waits[:, None] & is_eos, -torch.inf)
+    places = torch.tensor(_offered(sums, count, progress), device=sums.device)
+    places = places[~sums.flatten()[places].isneginf()]
+    best = sums.flatten()[places]
+    met = [progress[p // vocabulary].advance(p % vocabulary).bank for p in places.tolist()]
+    taken = _in_turn(met, best.tolist())[:count]
+    missing = count - len(taken)  # filled with impossible ones, so that every sentence has as many
+    places = torch.cat([places[taken], places.new_zeros(missing)])
+    best = torch.cat([best[taken], best.new_full((missing,), -torch.inf)])
+    return Candidates(
+        totals=best,
+        slots=places // vocabulary,
+        tokens=places % vocabulary,
+        scores=log_probs.flatten()[places],
+        beyond=best.new_tensor(-torch.inf),
     )
+
+
+def _offered(sums: Tensor, count: int, progress: Sequence[Progress]) -> list[int]:
+    """Places in the flattened ``sums``, (alive, vocabulary), that may become candidates, rising.
+
+    The best ``count`` of all, the best of each hypothesis, and what goes on with its phrases.
+    """
+    vocabulary = sums.shape[-1]
+    offered = set(sums.flatten().topk(count).indices.tolist())
+    for slot, (best, hypothesis) in enumerate(zip(sums.argmax(-1).tolist(), progress, strict=True)):
+        offered |= {slot * vocabulary + token for token in (best, *hypothesis.next_tokens)}
+    return sorted(offered)
+
+
+def _in_turn(met: list[int], sums: list[float]) -> list[int]:
+    """All places of ``sums`` in the order in which they are taken.
+
+    First the best place for each number of tokens met, the greatest number first, then the second
+    best for each, and so on.
+    """
+    taken: dict[int, int] = {}  # how many so far for each number of tokens met
+    order = []
+    for place in sorted(range(len(met)), key=lambda place: (-met[place], -sums[place])):
+        rank = taken.get(met[place], 0)
+        taken[met[place]] = rank + 1
+        order.append((rank, -met[place], place))
+    return [place for *_, place in sorted(order)]

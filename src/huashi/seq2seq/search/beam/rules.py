@@ -1,14 +1,4 @@
-r"""What projects do differently in a beam search, each rule by its name.
-
-A hypothesis of :math:`n` tokens, EOS counted, whose log-probabilities sum to :math:`S`, scores
-
-.. math:: \frac{S}{\operatorname{lp}(n)} + \text{coverage} + \text{brevity}, \qquad
-    \operatorname{lp}(n) = \left(\frac{\beta + n + o}{\beta + 1}\right)^\alpha
-
-(``length_base`` :math:`\beta`, ``length_offset`` :math:`o`, ``length_penalty`` :math:`\alpha`):
-with :math:`\beta = 0` a power of the length, with :math:`\beta = 5` that of Wu 2016
-(arXiv 1609.08144), with both chosen that of Sockeye.
-"""
+"""What projects do differently in a beam search, each rule by its name."""
 
 import math
 from dataclasses import dataclass
@@ -23,49 +13,68 @@ Stop = Literal["safe", "estimate", "count", "top", "count_or_top"]
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """The rules of a beam search; :data:`PRESETS` holds those of known projects."""
+    r"""The rules of a beam search; :data:`PRESETS` holds those of known projects.
+
+    A hypothesis of :math:`n` tokens, EOS counted, whose log-probabilities sum to :math:`S`, scores
+
+    .. math:: \frac{S}{\operatorname{lp}(n)} + \text{coverage} + \text{brevity}, \qquad
+        \operatorname{lp}(n) = \left(\frac{\beta + n + o}{\beta + 1}\right)^\alpha
+
+    With :math:`\beta = 0` and :math:`o = 0` the divisor is a power of the length, with
+    :math:`\beta = 5` that of Wu 2016 (arXiv 1609.08144), with any :math:`\beta` that of Sockeye.
+
+    Args:
+        candidates: the best ``candidates * beam`` continuations of a sentence are looked at in each
+            step; at least 1.
+        finish: which candidates that end with EOS are finished. ``beam``: those among the first
+            ``beam`` of the step. ``any``: all.
+        keep: which finished hypotheses are kept. ``nbest``: the best ``nbest``. ``beam``: the best
+            ``beam``. ``first``: the first ``beam * patience`` that were found, whatever their
+            score.
+        stop: when a sentence is done before its greatest length. ``safe``: as many have finished as
+            are kept, and nothing alive can still beat the worst of them. ``estimate``: the same,
+            where what is alive is taken to score as at its present length. ``count``:
+            ``beam * patience`` have finished. ``top``: the best candidate of a step has ended with
+            EOS, and ``nbest`` have finished. ``count_or_top``: ``top`` if there is no penalty of
+            length or coverage, else ``count``.
+        limit: what happens at the greatest length. ``end``: only EOS may follow. ``cut``: what is
+            alive is cut there, unfinished.
+        length_penalty: :math:`\alpha`, the exponent of the length; 0 compares plain sums of
+            log-probabilities.
+        length_base: :math:`\beta`, at least 0.
+        length_offset: :math:`o`, what else is counted: 1 for BOS, -1 for not counting EOS.
+        coverage: what is made of the sum of the attention :math:`c_j` to each source position.
+            ``log``: :math:`\sum_j \log\min(c_j, 1)` over the positions that were attended to at
+            all (Wu 2016). ``excess``: :math:`-\sum_j \max(c_j - 1, 0)`, against attending to one
+            again and again (OpenNMT's "summary").
+        coverage_penalty: weight of the coverage, at least 0.
+        brevity_penalty: weight of :math:`\min(0, 1 - r / n)`, at least 0, against hypotheses
+            shorter than the reference length :math:`r` (Sockeye).
+        patience: how many times ``beam`` have to finish before ``count`` stops, above 0
+            (Kasai 2022, arXiv 2204.05424).
+        prune: drop tokens whose log-probability is more than this below the best one's after the
+            same hypothesis, and hypotheses whose score is more than this below that of the best
+            finished one (Wu 2016); above 0, or None to prune nothing.
+        renormalise: after adjustments, make the probabilities sum to 1 again.
+
+    Raises:
+        ValueError: a rule is not one of its choices or out of its range.
+    """
 
     candidates: int = 2
-    """The best ``candidates * beam`` continuations of a sentence are looked at in a step."""
     finish: Literal["beam", "any"] = "beam"
-    """Which candidates that end with EOS are finished: those among the first ``beam``, or any."""
     keep: Keep = "nbest"
-    """Which finished hypotheses are kept: the best ``nbest``, the best ``beam``, or the first
-    ``beam * patience`` that were found, whatever they score."""
     stop: Stop = "safe"
-    """When a sentence is done, but for its greatest length.
-
-    ``safe``: as many as are kept are finished, and nothing alive can still beat the worst of
-    them. ``estimate``: the same, supposing that what is alive would score as at its present length.
-    ``count``: ``beam * patience`` are finished. ``top``: the best candidate of a step has ended
-    with EOS, and ``nbest`` are finished. ``count_or_top``: ``top`` where no penalty of length or
-    coverage applies, else ``count``.
-    """
     limit: Literal["end", "cut"] = "end"
-    """At the greatest length only EOS may follow, or what is alive is cut there, unfinished."""
     length_penalty: float = 1.0
-    """Exponent of the length; 0 compares plain sums of log-probabilities."""
     length_base: float = 0.0
-    """What is added to the length before that, and makes lp(1) = 1 all the same."""
     length_offset: int = 0
-    """What else is counted: 1 for BOS, -1 for not counting EOS."""
     coverage: Literal["log", "excess"] = "log"
-    r"""Of the sum of the attention :math:`c_j` to each source position, ``log``:
-    :math:`\sum_j \log\min(c_j, 1)` over those that were seen at all (Wu 2016); ``excess``:
-    :math:`-\sum_j \max(c_j - 1, 0)`, against seeing one again and again (OpenNMT's "summary")."""
     coverage_penalty: float = 0.0
-    """Weight of the coverage in the score of a finished hypothesis."""
     brevity_penalty: float = 0.0
-    """Weight of ``min(0, 1 - r / n)``, against translations shorter than the reference length r
-    (Sockeye)."""
     patience: float = 1.0
-    """How many times the beam are finished before ``count`` stops (Kasai 2022, arXiv 2204.05424).
-    """
     prune: float | None = None
-    """Drop a token this far below the best one after its hypothesis, and a hypothesis whose score
-    is this far below the best finished one (Wu 2016)."""
     renormalise: bool = False
-    """Make probabilities sum to 1 again after what adjustments forbid."""
 
     def __post_init__(self) -> None:
         check_positive("candidates", self.candidates)
@@ -97,14 +106,18 @@ PRESETS: dict[str, Rules] = {
     "ctranslate2": Rules(stop="count_or_top", limit="cut", renormalise=True),
     "tensor2tensor": Rules(finish="any", keep="beam", length_base=5.0, length_penalty=0.6),
 }
-"""Each project's n-best lists, from the same log-probabilities."""
+"""The rules of each project: from the same log-probabilities they give its n-best lists."""
 
 
 def rules_of(semantics: Semantics) -> Rules:
-    """The preset of that name; to change a rule of it, use :func:`dataclasses.replace`.
+    """The rules of that name in :data:`PRESETS`; :func:`dataclasses.replace` changes some of them.
 
     Args:
-        semantics: ``huashi``, or the name of a project.
+        semantics: ``huashi``, ``gnmt``, ``fairseq``, ``hf`` (transformers), ``opennmt``,
+            ``ctranslate2`` or ``tensor2tensor``.
+
+    Raises:
+        ValueError: it is none of these.
 
     >>> rules_of("fairseq").stop
     'count'

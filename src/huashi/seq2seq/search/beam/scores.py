@@ -1,4 +1,7 @@
-"""From sums of log-probabilities to the scores by which hypotheses are compared."""
+"""From sums of log-probabilities to the scores by which finished hypotheses are compared.
+
+The formulas are those of :class:`~huashi.seq2seq.search.Rules`.
+"""
 
 from typing import Any
 
@@ -9,7 +12,11 @@ from huashi.seq2seq.search.beam.rules import Rules
 
 
 def length_divisor(rules: Rules, length: Tensor | float) -> Any:
-    """``lp(length)`` of :class:`Rules`, for lengths that count EOS; a tensor for a tensor.
+    """What a sum of log-probabilities is divided by, ``lp(length)`` of :class:`Rules`.
+
+    Args:
+        rules: their length_base, length_offset and length_penalty count.
+        length: tokens, EOS counted: a number, or a tensor of any shape, which gives a tensor.
 
     >>> length_divisor(Rules(length_penalty=2.0), 3)
     9.0
@@ -19,7 +26,14 @@ def length_divisor(rules: Rules, length: Tensor | float) -> Any:
 
 
 def coverage_score(rules: Rules, coverage: Tensor) -> Tensor:
-    """What the attention to each source position, (..., source), adds to a score, (...).
+    """What the coverage of the source adds to a score, never above 0.
+
+    Args:
+        rules: their coverage and coverage_penalty count.
+        coverage: sum of the attention to each source position, (..., source).
+
+    Returns:
+        A tensor (...) of that dtype.
 
     >>> coverage_score(Rules(coverage_penalty=1.0, coverage="excess"), torch.tensor([1.5, 0.5]))
     tensor(-0.5000)
@@ -32,7 +46,15 @@ def coverage_score(rules: Rules, coverage: Tensor) -> Tensor:
 
 
 def brevity_score(rules: Rules, length: int, reference_lengths: Tensor) -> Tensor:
-    """What a length that counts EOS adds to a score, for each sentence.
+    """What a length adds to a score, never above 0.
+
+    Args:
+        rules: their brevity_penalty counts.
+        length: tokens, EOS counted.
+        reference_lengths: the length that is expected of each sentence, (sentences,).
+
+    Returns:
+        A tensor (sentences,).
 
     >>> brevity_score(Rules(brevity_penalty=3.5), 1, torch.tensor([7.0]))
     tensor([-21.])
@@ -41,16 +63,20 @@ def brevity_score(rules: Rules, length: int, reference_lengths: Tensor) -> Tenso
 
 
 def highest_score(rules: Rules, totals: Tensor, length: int, limit: Tensor) -> Tensor:
-    """No hypothesis of at least ``length`` and at most ``limit`` tokens scores above this.
+    """A bound on the score of every hypothesis of ``length`` to ``limit`` tokens.
 
-    Log-probabilities are never positive, so a sum of them only falls, and neither are coverage and
-    brevity: what is left to gain is the greatest divisor, which is at one end of the lengths.
+    Log-probabilities are never above 0, so their sum can only fall, and coverage and brevity can
+    only subtract. A score can only gain by its divisor, which is greatest at one of the two ends of
+    the lengths.
 
     Args:
-        rules: of the search.
+        rules: their length penalty counts.
         totals: sums of log-probabilities so far, (sentences,).
-        length: of the shortest that is meant.
-        limit: the greatest length of each sentence, (sentences,).
+        length: tokens of the shortest hypothesis.
+        limit: tokens of the longest, (sentences,), int64.
+
+    Returns:
+        A tensor (sentences,) of the dtype of ``totals``.
     """
     if rules.length_penalty < 0:
         return totals / length_divisor(rules, length)

@@ -1,13 +1,14 @@
 r"""Beam search whose answer to a sentence depends on that sentence alone.
 
+What the rules of the preset ``huashi`` do; :class:`~huashi.seq2seq.search.Rules` names the others.
 Of the :math:`2K` best continuations of a beam of :math:`K`, those that end with EOS and are among
 the first :math:`K` are finished; the best :math:`K` others live on. A finished hypothesis of
 :math:`n` tokens, EOS counted, scores :math:`S / n^\alpha`, where :math:`S` is the sum of its
 log-probabilities. A sentence is done when nothing alive can beat its n-th best finished hypothesis:
-as :math:`S \le 0` only falls, no continuation scores above :math:`S / L^\alpha` for the greatest
-length :math:`L` (:math:`S / n^\alpha` at the present length where :math:`\alpha < 0`). Unlike the
-usual "stop at K finished" this loses nothing. The same bound, kept for all that was ever dropped,
-proves a hypothesis ``exact``. What other projects do instead are other :class:`Rules`.
+as :math:`S \le 0` can only fall, no continuation scores above :math:`S / L^\alpha` for the greatest
+length :math:`L` (or :math:`S / n^\alpha` for the present length if :math:`\alpha < 0`). The usual
+rule, to stop when K have finished, may miss better ones; this one does not. The same bound, kept
+for all that was ever dropped, proves a hypothesis ``exact``.
 """
 
 import itertools
@@ -47,41 +48,55 @@ def beam_search(
     adjustments: Sequence[Adjustment] = (),
     diversity: DiverseGroups | DiverseSiblings | None = None,
     constraints: Choose | None = None,
-    reference_lengths: Tensor | None = None,
+    reference_lengths: float | Tensor | None = None,
     alignment: Callable[[Any], Tensor] | None = None,
     observe: Callable[[BeamStep], None] | None = None,
 ) -> list[list[Hypothesis]]:
-    """The best sequences that a beam finds, for every row of ``state``.
+    """The best sequences that a beam search finds, for each sentence of a batch.
+
+    What is found for a sentence does not depend on the others in the batch. ``Rules`` says how
+    hypotheses are scored and when the search stops; by default they score the mean of their
+    log-probabilities, and the search goes on until nothing alive can be better (module
+    :mod:`huashi.seq2seq.search.beam.search`). Other presets are the rules of other projects.
 
     Args:
-        step: reads one token a row; its log-probabilities are <= 0.
-        state: the state before BOS, one row a sentence.
-        beam: hypotheses kept alive for a sentence.
+        step: reads one token for each row, (rows,), int64, and the state; returns log-probabilities
+            of the next tokens, (rows, vocabulary), at most 0, and the next state. A row is a
+            hypothesis.
+        state: the state before BOS, one row a sentence: tensors in any nest of tuples, lists and
+            dicts.
+        beam: how many hypotheses are kept alive for a sentence.
         bos: the token that the first step reads.
         eos: the token that ends a hypothesis.
-        max_length: the most tokens of a hypothesis, EOS counted, for all or for each sentence
-            (sentences,).
-        nbest: how many hypotheses to return, at most ``beam``; all of the beam by default.
-        semantics: the preset of rules, ``huashi`` or the name of a project.
-        rules: the rules themselves, in the place of a preset.
-        length_penalty: exponent of the length, in the place of that of the rules; 0 compares plain
-            log-probabilities, 1 means.
-        adjustments: what changes the log-probabilities of a step, one after the other.
-        diversity: what makes hypotheses differ.
-        constraints: what chooses candidates so that given phrases are part of the result, such as
+        max_length: the most tokens of a hypothesis, EOS counted, for all sentences or for each,
+            (sentences,), int64; at least 1.
+        nbest: how many hypotheses to return for a sentence, at most ``beam``; by default ``beam``.
+        semantics: name of the preset of rules, ``huashi`` or a project.
+        rules: the rules themselves, instead of a preset.
+        length_penalty: exponent of the length, instead of that of the rules: 0 compares sums of
+            log-probabilities, 1 their means.
+        adjustments: what changes the log-probabilities of a step, one after the other, such as
+            :class:`~huashi.seq2seq.search.MinLength`.
+        diversity: what makes the hypotheses of a sentence differ.
+        constraints: what chooses the candidates of a step instead of the highest sums, such as
             :class:`~huashi.seq2seq.search.Phrases`.
-        reference_lengths: (sentences,), for a brevity penalty: shorter hypotheses score less.
-        alignment: reads the attention of the last step, (rows, source), from a state.
-        observe: called at each step with what is kept, dropped and finished.
+        reference_lengths: for a brevity penalty, the length that is expected, for all sentences or
+            for each, (sentences,).
+        alignment: reads the attention of the last step, (rows, source), from a state; with it
+            hypotheses have an ``alignment``, and there can be a coverage penalty.
+        observe: called after each step with what it kept, dropped and finished.
 
     Returns:
-        For each sentence its hypotheses, best first: at least one, fewer than ``nbest`` only where
-        the model allows no more. One that could not end with EOS has ``finished=False``; but for
-        rules that cut, it stands only where there is no finished one.
+        For each sentence its hypotheses, best first: at least one, fewer than ``nbest`` only if the
+        model allows no more. Sums are in float32, or float64 if the log-probabilities are. If no
+        hypothesis could end with EOS, it is the best prefix, with ``finished=False``; under rules
+        that cut at the greatest length, any hypothesis may be unfinished.
 
     Raises:
-        ValueError: an argument is out of its range, the state's rows do not agree, or a penalty
-            lacks what it is computed from.
+        ValueError: an argument is out of its range, the tensors of the state differ in their number
+            of rows, or a penalty lacks what it is computed from: a coverage penalty ``alignment``,
+            a brevity penalty ``reference_lengths``.
+        TypeError: the state holds something else than tensors in tuples, lists and dicts.
 
     >>> table = torch.tensor([[0.6, 0.4], [0.1, 0.9]]).log()  # from token to token; 1 is EOS
     >>> def step(tokens, state):
@@ -98,8 +113,9 @@ def beam_search(
     _check_penalties(rules, reference_lengths, alignment)
     sentences, groups = count_rows(state), 1
     limit = length_limit(max_length, sentences, device_of(state))
+    expected = None
     if reference_lengths is not None:
-        reference_lengths = for_each_sentence("reference_lengths", reference_lengths, limit)
+        expected = for_each_sentence("reference_lengths", reference_lengths, limit)
     choose = constraints or best_candidates
     if isinstance(diversity, DiverseGroups):  # each group of a sentence searches like a sentence
         groups, beam = diversity.groups, diversity.beam_of_group(beam)
@@ -117,20 +133,16 @@ def beam_search(
         choose=choose,
         adjustments=tuple(adjustments),
         provable=diversity is None and constraints is None,
-        reference_lengths=reference_lengths,
+        reference_lengths=expected,
         alignment=alignment,
         observe=observe,
     )
-    found, trace = _run(search, step, state, limit)
-    hypotheses = trace.hypotheses(found, eos)
-    if groups == 1:
-        return hypotheses
-    merged = (itertools.chain(*hypotheses[i : i + groups]) for i in range(0, len(found), groups))
-    return [sorted(some, key=lambda h: (not h.finished, -h.score))[:nbest] for some in merged]
+    hypotheses = _run(search, step, state, limit)
+    return hypotheses if groups == 1 else _merged(hypotheses, groups, nbest)
 
 
-def _run(search: Search, step: Step, state: Any, limit: Tensor) -> tuple[list[list[Found]], Trace]:
-    """Search until every sentence is done; return what each has found, and the trace."""
+def _run(search: Search, step: Step, state: Any, limit: Tensor) -> list[list[Hypothesis]]:
+    """Search until every sentence is done; return the hypotheses of each row of the beams."""
     trace = Trace()
     beams = start(search, limit)
     found: list[list[Found]] = [[] for _ in range(len(beams.numbers))]
@@ -149,7 +161,7 @@ def _run(search: Search, step: Step, state: Any, limit: Tensor) -> tuple[list[li
         rows = open_[:, None] * before.nodes.shape[1] + slots[open_]  # of the state
         state = select(state, rows.flatten())
         beams = select(beams, open_)
-    return found, trace
+    return trace.hypotheses(found, search.eos)
 
 
 def _found(search: Search, before: Alive, beams: Beams, i: int, length: int) -> list[Found]:
@@ -172,9 +184,15 @@ def _found(search: Search, before: Alive, beams: Beams, i: int, length: int) -> 
     return [Found(int(before.nodes[i, 0]), before.totals[i, 0].item() / divisor, False)]
 
 
+def _merged(rows: list[list[Hypothesis]], groups: int, nbest: int) -> list[list[Hypothesis]]:
+    """The best hypotheses of each sentence, from those of its groups; finished ones come first."""
+    sentences = (itertools.chain(*rows[i : i + groups]) for i in range(0, len(rows), groups))
+    return [sorted(some, key=lambda h: (not h.finished, -h.score))[:nbest] for some in sentences]
+
+
 def _check_penalties(
     rules: Rules,
-    reference_lengths: Tensor | None,
+    reference_lengths: float | Tensor | None,
     alignment: Callable[[Any], Tensor] | None,
 ) -> None:
     if rules.coverage_penalty and alignment is None:
