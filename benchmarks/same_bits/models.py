@@ -14,48 +14,57 @@ search = imported("huashi.seq2seq.search")
 seq2seq = imported("huashi.seq2seq")
 
 
+def shape_of(name: str) -> Any:
+    """The shape of an encoder or decoder; at first the module's name was the shape's."""
+    return getattr(seq2seq, f"{name}Shape", None) or getattr(seq2seq, name)
+
+
 def model_cases() -> Iterator[Case]:
     size: dict[str, Any] = {"embedding_size": 32, "dropout": 0.1}
     transformer = size | {"layers": 2, "heads": 1, "feed_forward_size": 48}
     light = size | {"kernels": (3, 7), "heads": 2, "feed_forward_size": 48}
     convolutional = size | {"layers": ((32, 3),) * 2, "positions": 64, "attention_layers": 2}
     coders = {
-        "rnn": (seq2seq.RNNEncoder, seq2seq.RNNDecoder, size | {"hidden_size": 24}),
+        "rnn": (shape_of("RNNEncoder"), shape_of("RNNDecoder"), size | {"hidden_size": 24}),
         "lstm": (
-            seq2seq.RNNEncoder,
-            seq2seq.RNNDecoder,
+            shape_of("RNNEncoder"),
+            shape_of("RNNDecoder"),
             size | {"hidden_size": 24, "layers": 2, "cell": "lstm"},
         ),
-        "transformer": (seq2seq.TransformerEncoder, seq2seq.TransformerDecoder, transformer),
+        "transformer": (
+            shape_of("TransformerEncoder"),
+            shape_of("TransformerDecoder"),
+            transformer,
+        ),
         "post-norm": (
-            seq2seq.TransformerEncoder,
-            seq2seq.TransformerDecoder,
+            shape_of("TransformerEncoder"),
+            shape_of("TransformerDecoder"),
             transformer | {"norm": "post", "positions": "learned", "max_length": 64},
         ),
         "entmax": (
-            seq2seq.TransformerEncoder,
-            seq2seq.TransformerDecoder,
+            shape_of("TransformerEncoder"),
+            shape_of("TransformerDecoder"),
             transformer | {"mapping": "entmax", "learn_alpha": True},
         ),
         "convs2s": (
-            seq2seq.ConvEncoder,
-            seq2seq.ConvDecoder,
+            shape_of("ConvEncoder"),
+            shape_of("ConvDecoder"),
             convolutional,
         ),
         "self-attention": (
-            seq2seq.ConvEncoder,
-            seq2seq.ConvSelfAttentionDecoder,
+            shape_of("ConvEncoder"),
+            shape_of("ConvSelfAttentionDecoder"),
             convolutional,
         ),
         "slicenet": (
-            seq2seq.SliceNetEncoder,
-            seq2seq.SliceNetDecoder,
+            shape_of("SliceNetEncoder"),
+            shape_of("SliceNetDecoder"),
             size | {"layers": 1, "embedding_size": 36},
         ),
-        "lightweight": (seq2seq.LightConvEncoder, seq2seq.LightConvDecoder, light),
+        "lightweight": (shape_of("LightConvEncoder"), shape_of("LightConvDecoder"), light),
         "dynamic": (
-            seq2seq.LightConvEncoder,
-            seq2seq.LightConvDecoder,
+            shape_of("LightConvEncoder"),
+            shape_of("LightConvDecoder"),
             light | {"convolution": "dynamic"},
         ),
     }
