@@ -1,8 +1,8 @@
 from huashi import _moved
 from huashi._accelerate import accelerate
-from huashi._kernel.operator import implementation
+from huashi._kernel.operator import NoKernelError, implementation
 
 _moved.install()
 
 __version__ = "0.1.0"
-__all__ = ["accelerate", "implementation"]
+__all__ = ["NoKernelError", "accelerate", "implementation"]
