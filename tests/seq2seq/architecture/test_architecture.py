@@ -426,7 +426,7 @@ def learn_to_reverse(architecture, lr):
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        if step > 100 and step % 25 == 0 and loss < 0.02:
+        if step > 100 and step % 25 == 0 and loss < 0.004:
             break
     model.eval()
     batch = reversal(generator, 100)
