@@ -30,7 +30,7 @@ from huashi.seq2seq.search import (
     sample,
     stochastic_beam_search,
 )
-from huashi.seq2seq.search.adjustments.context import Adjustment
+from huashi.seq2seq.search.adjustments import Adjustment
 from huashi.seq2seq.search.arguments import check_beam
 from huashi.seq2seq.search.beam.rules import Semantics
 from huashi.seq2seq.text.tokenizer import BOS, EOS, UNKNOWN, Tokenizer
@@ -40,65 +40,70 @@ Method = Literal["beam", "sample", "stochastic_beam"]
 
 @dataclass(frozen=True, kw_only=True)
 class Decoding:
-    """How the outputs of a model are looked for."""
+    """How the outputs of a model are searched for."""
 
     method: Method = "beam"
-    """Look for the best outputs, draw some, or draw some that all differ."""
+    """Search for the best outputs (beam), draw some at random (sample), or draw some that all
+    differ (stochastic_beam)."""
     beam: int = 5
-    """Hypotheses kept alive; 1 is greedy search. The number of samples that are drawn is nbest."""
+    """Hypotheses kept alive; 1 is greedy search. How many samples are drawn is nbest."""
     nbest: int = 1
-    """Outputs of each source, at most the beam."""
+    """Outputs of each source; at most the beam, unless they are samples."""
     semantics: Semantics = "huashi"
-    """The rules of the beam search: Huashi's, or those of a project whose n-best lists it gives."""
+    """The rules of the beam search: Huashi's own, or those of the project whose n-best lists it
+    shall give."""
     length_penalty: float | None = None
     """Exponent of the length that a score is divided by; by default that of the semantics."""
     coverage_penalty: float | None = None
-    """Weight of a score for attending to all of the source; by default that of the semantics."""
+    """Weight in the score of how well the source is attended to; by default that of the semantics.
+    """
     brevity_penalty: float | None = None
-    """Weight of a penalty for outputs shorter than length_ratio times the source."""
+    """Weight in the score of a penalty for outputs shorter than length_ratio times the source; by
+    default that of the semantics."""
     length_ratio: float = 1.0
-    """Tokens of an output for one of the source, as the brevity penalty expects them."""
+    """Tokens of an output for each token of the source, as the brevity penalty expects them."""
     patience: float | None = None
-    """How many times the beam have to finish, for semantics that stop by count."""
+    """How many times the beam have to finish, under semantics that stop by count; by default 1."""
     min_length: int = 0
     """The fewest tokens of an output, its end counted."""
     max_length: int | None = None
-    """The most tokens of an output; by default twice the source's and 50, and not more than the
-    decoder has learned positions for."""
+    """The most tokens of an output, its end counted; by default twice those of the source and 50,
+    and at most as many as the decoder has learned positions for."""
     no_repeat_ngram: int | None = None
     """No n tokens in a row occur twice in an output."""
     repetition_penalty: float | None = None
-    """Above 1, makes a token that was there already less likely."""
+    """Above 1, makes tokens that the output has already less likely."""
     suppress: tuple[str, ...] = ()
-    """Tokens that do not occur, as they stand in the vocabulary."""
+    """Tokens that must not occur, written as in the vocabulary."""
     unknown_penalty: float | None = None
-    """Taken from the log-probability of the unknown token."""
+    """Subtracted from the log-probability of the unknown token."""
     groups: int = 1
-    """Groups of the beam that pay for saying what others have said (diverse beam search)."""
+    """Groups of the beam, each of which pays for tokens that others have chosen (diverse beam
+    search); they divide the beam."""
     diversity: float = 0.5
-    """What they pay for a token."""
+    """What a group pays for a token."""
     diversity_discount: float = 0.0
-    """How much of what two groups had in common counts at the next token; 0 for none."""
+    """How much of what two groups have in common still counts at the next token; 0 for none."""
     sibling_rate: float | None = None
-    """What a token's rank among those that follow the same hypothesis costs."""
+    """What a token pays for its rank among those that follow the same hypothesis."""
     prefix_bias: float | None = None
-    """From 0 to 1: makes a prefix likely; by default it is certain."""
+    """From 0 to 1, how strongly a given prefix is preferred; by default it is forced."""
     phrases_ordered: bool = False
-    """Phrases have to follow one another in the order given."""
+    """Given phrases have to follow one another in their order."""
     temperature: float = 1.0
-    """Of the samples: below 1 the likely is likelier."""
+    """Of samples: below 1 the likely becomes likelier."""
     top_k: int | None = None
-    """Draw from the k likeliest tokens."""
+    """Draw samples from the k likeliest tokens."""
     top_p: float | None = None
-    """Draw from the likeliest tokens that have this probability together."""
+    """Draw samples from the likeliest tokens that together have this probability."""
     min_p: float | None = None
-    """Draw from tokens at least this times as likely as the likeliest."""
+    """Draw samples from tokens at least this times as likely as the likeliest."""
     typical: float | None = None
-    """Draw from the most typical tokens that have this probability together."""
+    """Draw samples from the most typical tokens that together have this probability."""
     seed: int = 0
-    """Of the samples. A source's samples depend on its number and the seed alone."""
+    """Of samples. Those of a source depend on its number and the seed, not on other sources."""
     replace_unknown: bool = False
-    """Put the source token that was attended to most in the place of an unknown token."""
+    """Replace an unknown token by the source token that it attends to most."""
 
     def __post_init__(self) -> None:
         check_choice("method", self.method, ("beam", "sample", "stochastic_beam"))
@@ -124,39 +129,50 @@ class Decoding:
         return replace(rules_of(self.semantics), **given)
 
     def adjustments(self, tokenizer: Tokenizer, wishes: "Wishes") -> list[Adjustment]:
-        """What changes the log-probabilities, for a batch of sources."""
-        found: list[Adjustment] = []
+        """What changes the log-probabilities of each step, for a batch of sources.
+
+        Args:
+            tokenizer: of the outputs.
+            wishes: what the outputs of each source must be like.
+        """
+        adjustments: list[Adjustment] = []
         if wishes.prefixes is not None:
-            bias = self.prefix_bias
-            prefixes = wishes.prefixes
-            found.append(ForcedPrefix(prefixes) if bias is None else BiasedPrefix(prefixes, bias))
+            adjustments.append(
+                ForcedPrefix(wishes.prefixes)
+                if self.prefix_bias is None
+                else BiasedPrefix(wishes.prefixes, self.prefix_bias)
+            )
         if wishes.choices is not None:
-            found.append(wishes.choices)
+            adjustments.append(wishes.choices)
         if self.min_length > 1:
-            found.append(MinLength(self.min_length))
+            adjustments.append(MinLength(self.min_length))
         if self.no_repeat_ngram is not None:
-            found.append(NoRepeatNgram(self.no_repeat_ngram))
+            adjustments.append(NoRepeatNgram(self.no_repeat_ngram))
         if self.repetition_penalty is not None:
-            found.append(RepetitionPenalty(self.repetition_penalty))
+            adjustments.append(RepetitionPenalty(self.repetition_penalty))
         if self.suppress:
-            found.append(Suppress(tokenizer.ids(self.suppress)))
+            adjustments.append(Suppress(tokenizer.ids(self.suppress)))
         if self.unknown_penalty is not None:
-            found.append(UnknownPenalty(UNKNOWN, self.unknown_penalty))
-        return found
+            adjustments.append(UnknownPenalty(UNKNOWN, self.unknown_penalty))
+        return adjustments
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wishes:
-    """What the outputs of a batch of sources have to be like; an item is for a source."""
+    """What the outputs of a batch of sources must be like, beyond what all have in common.
+
+    Each sequence has an item for each source.
+    """
 
     prefixes: Sequence[Sequence[int]] | None = None
-    """Token ids that an output begins with."""
+    """Token ids that the output begins with."""
     phrases: Sequence[Sequence[Sequence[int]]] | None = None
-    """Token ids of phrases that are part of an output."""
+    """Phrases that the output contains, each of token ids."""
     choices: InTrie | None = None
-    """The only outputs that there are, for all sources."""
+    """The only outputs that are possible, for all sources."""
     keys: Sequence[int] | None = None
-    """A number for each source that its samples depend on."""
+    """A number that stands for the source where samples are drawn; by default its place in the
+    batch."""
 
 
 def decode(
@@ -171,78 +187,112 @@ def decode(
     """The outputs of a batch of sources.
 
     Args:
-        model: has ``step`` and ``alignment``.
-        state: of its decoder before the first step.
-        lengths: of the sources, their end counted, (sentences,).
+        model: has ``step`` and ``alignment``, and the decoders among its ``modules()``.
+        state: of the model before the first step, one row a source.
+        lengths: of the sources, their end counted, (sentences,), int64.
         tokenizer: of the outputs.
-        decoding: how to look for them.
-        wishes: what they have to be like.
-        observe: called at each step of a beam search.
+        decoding: how to search for them.
+        wishes: what they must be like.
+        observe: called after each step of a beam search.
+
+    Returns:
+        For each source its hypotheses, best first, or in the order of their numbers if they are
+        independent samples.
 
     Raises:
-        ValueError: phrases or a picture are asked for where no beam is searched.
+        ValueError: phrases or ``observe`` are given, and the method is not ``beam``; or the search
+            refuses an option.
     """
+    max_length = decoding.max_length
     options = {
         "bos": BOS,
         "eos": EOS,
-        "max_length": _longest(model, lengths)
-        if decoding.max_length is None
-        else decoding.max_length,
+        "max_length": _longest(model, lengths) if max_length is None else max_length,
         "adjustments": decoding.adjustments(tokenizer, wishes),
         "alignment": model.alignment,
     }
-    plain = decoding.semantics == "huashi" and decoding.groups == 1 and wishes.phrases is None
-    if decoding.method != "beam" and (wishes.phrases is not None or observe is not None):
+    if decoding.method == "beam":
+        if _is_greedy(decoding, wishes) and observe is None:
+            alpha = decoding.rules.length_penalty
+            return greedy_search(model.step, state, length_penalty=alpha, **options)
+        return _best(model, state, lengths, decoding, wishes, observe, options)
+    if wishes.phrases is not None or observe is not None:
         raise ValueError(f"method must be 'beam' for phrases and pictures, got {decoding.method!r}")
-    if decoding.method != "beam":
-        keys = None if wishes.keys is None else torch.tensor(wishes.keys)
-        options |= {"generator": decoding.seed, "keys": keys}
+    keys = None if wishes.keys is None else torch.tensor(wishes.keys)
+    return _drawn(model, state, decoding, options | {"generator": decoding.seed, "keys": keys})
+
+
+def _is_greedy(decoding: Decoding, wishes: Wishes) -> bool:
+    """Whether greedy search finds what the beam search would."""
     rules = decoding.rules
-    if decoding.method == "sample":
-        return sample(
-            model.step,
-            state,
-            samples=decoding.nbest,
-            length_penalty=rules.length_penalty,
-            temperature=decoding.temperature,
-            top_k=decoding.top_k,
-            top_p=decoding.top_p,
-            min_p=decoding.min_p,
-            typical=decoding.typical,
-            **options,
-        )
-    if decoding.method == "stochastic_beam":
-        found = stochastic_beam_search(
-            model.step, state, beam=decoding.beam, temperature=decoding.temperature, **options
-        )
-        return [some[: decoding.nbest] for some in found]
-    unpenalised = not (rules.coverage_penalty or rules.brevity_penalty)
-    if decoding.beam == 1 and plain and unpenalised and observe is None:
-        return greedy_search(model.step, state, length_penalty=rules.length_penalty, **options)
+    return (
+        decoding.beam == 1
+        and decoding.groups == 1
+        and decoding.semantics == "huashi"
+        and not (rules.coverage_penalty or rules.brevity_penalty)
+        and wishes.phrases is None
+    )
+
+
+def _best(
+    model: Any,
+    state: Any,
+    lengths: Tensor,
+    decoding: Decoding,
+    wishes: Wishes,
+    observe: Callable[[BeamStep], None] | None,
+    options: dict[str, Any],
+) -> list[list[Hypothesis]]:
+    """The outputs by beam search."""
+    constraints = None
+    if wishes.phrases is not None:
+        constraints = Phrases(of_sentences=wishes.phrases, ordered=decoding.phrases_ordered)
     return beam_search(
         model.step,
         state,
         beam=decoding.beam,
         nbest=decoding.nbest,
-        rules=rules,
+        rules=decoding.rules,
         diversity=_diversity(decoding),
-        constraints=None
-        if wishes.phrases is None
-        else Phrases(of_sentences=wishes.phrases, ordered=decoding.phrases_ordered),
+        constraints=constraints,
         reference_lengths=decoding.length_ratio * lengths.double(),
         observe=observe,
         **options,
     )
 
 
+def _drawn(
+    model: Any, state: Any, decoding: Decoding, options: dict[str, Any]
+) -> list[list[Hypothesis]]:
+    """Outputs drawn at random, independent of one another or all different."""
+    if decoding.method == "stochastic_beam":
+        found = stochastic_beam_search(
+            model.step, state, beam=decoding.beam, temperature=decoding.temperature, **options
+        )
+        return [some[: decoding.nbest] for some in found]
+    return sample(
+        model.step,
+        state,
+        samples=decoding.nbest,
+        length_penalty=decoding.rules.length_penalty,
+        temperature=decoding.temperature,
+        top_k=decoding.top_k,
+        top_p=decoding.top_p,
+        min_p=decoding.min_p,
+        typical=decoding.typical,
+        **options,
+    )
+
+
 def _longest(model: Any, lengths: Tensor) -> Tensor:
-    """How long outputs may become by default, (sentences,)."""
+    """The greatest length of the outputs by default, (sentences,), int64."""
     parts = [part for part in model.modules() if isinstance(part, EncoderDecoder)]
     readable = min((part.longest_target for part in parts), default=torch.inf)
     return (2 * lengths + 50).clamp(max=min(readable, 2**31))
 
 
 def _diversity(decoding: Decoding) -> DiverseGroups | DiverseSiblings | None:
+    """What makes the hypotheses of a beam differ, if anything does."""
     if decoding.groups > 1:
         return DiverseGroups(
             groups=decoding.groups,
