@@ -48,7 +48,7 @@ def layer(module: str) -> str:
         return OUTSIDE.get(parts[0], "foundation")
     if "cpu" in parts or "gpu" in parts:
         return "kernel"
-    if parts[-1] == "operators":
+    if "operators" in parts:
         return "operator"
     return "meaning" if parts[-1] in MEANING else "family"
 

@@ -28,6 +28,11 @@ from huashi._checks import check_choice
 
 _INTERPRET = os.environ.get("TRITON_INTERPRET") == "1"  # run the Triton kernels on the CPU, slowly
 _SINGLE = (torch.float32, torch.bfloat16, torch.float16)
+NUMBERS = (
+    *(*_SINGLE, torch.float64),
+    *(torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
+)
+"""The floats and the integers: for kernels that only compare."""
 _LIBRARY = {"cpu": "numba", "cuda": "triton"}  # what a kernel for this device is written in
 _DTYPES: dict[str, tuple[torch.dtype, ...]] = {
     "cpu": _SINGLE if _INTERPRET else (*_SINGLE, torch.float64),

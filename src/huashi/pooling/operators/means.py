@@ -1,0 +1,151 @@
+"""Sums, norms and means of windows as operators."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from huashi._kernel.operator import backward_of, declare
+from huashi._windows import Axis
+from huashi.pooling import reference
+from huashi.pooling.operators.axes import axes_of, flat, on_axes, pooled, unpooled
+
+
+def _keep_options(ctx: Any, inputs: tuple, output: Tensor) -> None:
+    ctx.options = inputs[1:]
+
+
+def _average_gradient(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
+    return _average_backward(grad, *ctx.options), None, None, None
+
+
+def _average_transposed(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
+    return _average(grad, *ctx.options), None, None, None
+
+
+def _keep_norm(ctx: Any, inputs: tuple, output: Tensor) -> None:
+    x, *ctx.options = inputs
+    ctx.save_for_backward(x, output)
+
+
+def _norm_gradient(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
+    (x, y), (axes, p, mean) = ctx.saved_tensors, ctx.options
+    if torch.is_grad_enabled():  # create_graph=True: the plain definition leads to the next order
+
+        def norm(x: Tensor) -> Tensor:
+            return reference.lp(x, axes_of(axes), float(p), mean=mean)
+
+        return *backward_of(norm, (x,), grad), None, None, None
+    return _norm_backward(grad, x, y, axes, p, mean), None, None, None
+
+
+def _keep_formula(ctx: Any, inputs: tuple, output: Tensor) -> None:
+    x, axes, kind, param, eps = inputs
+    ctx.save_for_backward(x, param)
+    ctx.options = axes, kind, eps
+
+
+def _formula_gradient(ctx: Any, grad: Tensor) -> tuple:
+    (x, param), (axes, kind, eps) = ctx.saved_tensors, ctx.options
+    if torch.is_grad_enabled():
+
+        def formula(x: Tensor, param: Tensor) -> Tensor:
+            return reference.formula(x, axes_of(axes), kind, param, eps)
+
+        dx, dparam = backward_of(formula, (x, param), grad)
+        return dx, None, None, dparam, None
+    dx = dparam = None
+    if ctx.needs_input_grad[0]:
+        dx = _formula_backward(grad, x, axes, kind, param, eps)
+    if ctx.needs_input_grad[3]:
+        slope = _formula_slope(x, axes, kind, param, eps)
+        dparam = (grad * slope).sum(dtype=param.dtype)
+    return dx, None, None, dparam, None
+
+
+_average = declare(
+    "pool_average(Tensor x, SymInt[] axes, bool count_include_pad, int? divisor) -> Tensor",
+    example="huashi.pooling.avg_pool2d",
+    fake=lambda x, axes, count_include_pad, divisor: pooled(x, axes),
+    cpu=on_axes("huashi.pooling.cpu.averages:average"),
+    cuda=on_axes("huashi.pooling.gpu.averages:average"),
+    keep=_keep_options,
+    backward=_average_gradient,
+)
+_average_backward = declare(
+    "pool_average_backward(Tensor grad, SymInt[] axes, bool count_include_pad, int? divisor)"
+    " -> Tensor",
+    example="huashi.pooling.avg_pool2d",
+    fake=lambda grad, axes, count_include_pad, divisor: unpooled(grad, grad, axes),
+    cpu=on_axes("huashi.pooling.cpu.averages:average_backward"),
+    cuda=on_axes("huashi.pooling.gpu.averages:average_backward"),
+    keep=_keep_options,
+    backward=_average_transposed,
+)
+_norm = declare(
+    "pool_norm(Tensor x, SymInt[] axes, int p, bool mean) -> Tensor",
+    example="huashi.pooling.lp_pool2d",
+    uncovered={
+        "mask": "the kernel takes every element of x as real",
+    },
+    fake=lambda x, axes, p, mean: pooled(x, axes),
+    cpu=on_axes("huashi.pooling.cpu.norms:norm"),
+    keep=_keep_norm,
+    backward=_norm_gradient,
+)
+_norm_backward = declare(
+    "pool_norm_backward(Tensor grad, Tensor x, Tensor y, SymInt[] axes, int p, bool mean)"
+    " -> Tensor",
+    example="huashi.pooling.lp_pool2d",
+    fake=lambda grad, x, y, axes, p, mean: unpooled(grad, x, axes),
+    cpu=on_axes("huashi.pooling.cpu.norms:norm_backward"),
+)
+_formula = declare(
+    "pool_formula(Tensor x, SymInt[] axes, str kind, Tensor param, float eps) -> Tensor",
+    example="huashi.pooling.gem_pool2d",
+    uncovered={
+        "mask": "the kernel takes every element of x as real",
+        "infinite exponent": "the limit is the largest magnitude, which is no power",
+    },
+    fake=lambda x, axes, kind, param, eps: pooled(x, axes),
+    cpu=on_axes("huashi.pooling.cpu.means:formula"),
+    cuda=on_axes("huashi.pooling.gpu.means:formula"),
+    keep=_keep_formula,
+    backward=_formula_gradient,
+)
+_formula_slope = declare(
+    "pool_formula_slope(Tensor x, SymInt[] axes, str kind, Tensor param, float eps) -> Tensor",
+    example="huashi.pooling.gem_pool2d",
+    fake=lambda x, axes, kind, param, eps: pooled(
+        x, axes, torch.promote_types(x.dtype, torch.float32)
+    ),
+    cpu=on_axes("huashi.pooling.cpu.means:formula_slope"),
+    cuda=on_axes("huashi.pooling.gpu.means:formula_slope"),
+)
+_formula_backward = declare(
+    "pool_formula_backward(Tensor grad, Tensor x, SymInt[] axes, str kind, Tensor param, float eps)"
+    " -> Tensor",
+    example="huashi.pooling.gem_pool2d",
+    fake=lambda grad, x, axes, kind, param, eps: unpooled(grad, x, axes),
+    cpu=on_axes("huashi.pooling.cpu.means:formula_backward"),
+    cuda=on_axes("huashi.pooling.gpu.means:formula_backward"),
+)
+
+
+def average(
+    x: Tensor, axes: tuple[Axis, ...], count_include_pad: bool, divisor: int | None
+) -> Tensor:
+    """The sum of each window over its divisor, by the kernel."""
+    return _average(x, flat(axes), count_include_pad, divisor)
+
+
+def norm(x: Tensor, axes: tuple[Axis, ...], p: int, mean: bool) -> Tensor:
+    """The lp pool for p = 1 and p = 2, by the kernel."""
+    return _norm(x, flat(axes), p, mean)
+
+
+def formula(
+    x: Tensor, axes: tuple[Axis, ...], kind: str, param: Tensor, eps: float = 0.0
+) -> Tensor:
+    """A norm, mean or softmax of each window, by the kernel."""
+    return _formula(x, flat(axes), kind, param, eps)
