@@ -5,6 +5,7 @@ with an example to what all promise, ``huashi warm-up`` runs the examples in eve
 and ``python -m benchmarks.operations`` times them.
 """
 
+import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
@@ -27,8 +28,13 @@ class Example(NamedTuple):
     @property
     def name(self) -> str:
         """As a user imports it, such as ``huashi.pooling.max_pool2d``."""
-        package = ".".join(self.function.__module__.split(".")[:2])
-        return f"{package}.{self.function.__name__}"
+        module, name = self.function.__module__, self.function.__name__
+        parts = module.split(".")
+        for length in range(2, len(parts)):  # the first package that has it
+            package = ".".join(parts[:length])
+            if name in vars(sys.modules[package]):
+                return f"{package}.{name}"
+        return f"{module}.{name}"
 
     def __call__(self, *tensors: Any) -> Any:
         return self.call(self.function, *tensors)
