@@ -101,6 +101,20 @@ def test_without_a_kernel():
         _tripled(x)
 
 
+def test_functions_that_a_decorator_made_compile_one_by_one():
+    """The compiler counts by code object, and refuses the ninth of the same."""
+
+    def scaled_by(scale):
+        def scaled(x):
+            return scale * x
+
+        return without_kernel("it is one product")(scaled)
+
+    for scale in range(2 * torch._dynamo.config.recompile_limit):
+        compiled = torch.compile(scaled_by(scale), fullgraph=True, backend="eager")
+        assert_close(compiled(torch.ones(3)), torch.full((3,), float(scale)))
+
+
 def test_tensors_on_several_devices():
     assert kernel_serves("toy", torch.ones(2), torch.ones(2))
     assert not kernel_serves("toy", torch.ones(2), torch.ones(2, device="meta"))

@@ -195,9 +195,18 @@ def without_kernel(why: str) -> Callable[[F], F]:
                 raise NoKernelError(f'implementation("kernel"): no kernel serves {name}: {why}')
             return function(*args, **kwargs)
 
-        return checked  # pyright: ignore[reportReturnType]
+        return with_own_code(checked)  # pyright: ignore[reportReturnType]
 
     return mark
+
+
+def with_own_code(closure: F) -> F:
+    """A closure with a code object that it does not share with others of the same ``def``.
+
+    ``torch.compile`` counts by code object how often it compiled, and gives up at the ninth time.
+    """
+    closure.__code__ = closure.__code__.replace(co_name=closure.__name__)  # pyright: ignore[reportFunctionMemberAccess]
+    return closure
 
 
 def _current_mode() -> str:

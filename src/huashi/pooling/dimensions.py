@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from huashi._kernel.example import Shape, example
+from huashi._kernel.operator import with_own_code
 from huashi.pooling.docstrings import completed, module_doc, of_windows
 
 P = ParamSpec("P")
@@ -72,7 +73,7 @@ def each_dimension(
             if dims in call.spatial:
                 shapes = (2, 3, *call.spatial[dims]), *call.more(dims)
                 example(*shapes, call=call.call, integers=integers)(face)
-        return face
+        return with_own_code(face)
 
     return of(1), of(2), of(3)
 
