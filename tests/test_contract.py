@@ -271,3 +271,6 @@ def test_every_public_name_is_documented(public_name):
         assert not missing, f"{public_name} does not say what {missing} are"
         for parameter in signature.parameters.values():
             assert parameter.annotation is not inspect.Parameter.empty
+    if takes_a_tensor(thing):
+        assert "Returns:\n" in doc
+        assert "Raises:\n" in doc
