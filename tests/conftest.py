@@ -2,6 +2,7 @@ import os
 
 import pytest
 import torch
+from filelock import FileLock
 from hypothesis import settings
 from torch.autograd import grad
 
@@ -107,24 +108,27 @@ def one_thread():
 
 @pytest.fixture(scope="session")
 def dates_run(tmp_path_factory):
-    """A run folder of the recipe ``dates`` on three locales, trained in seconds."""
+    """A run folder of the recipe ``dates`` on three locales, trained in a minute."""
     from huashi.recipes import dates
 
-    threads = torch.get_num_threads()
-    run = dates.train(
-        dates.Config(
-            folder=tmp_path_factory.mktemp("runs") / "dates",
-            locales=("de", "en-US", "es"),
-            held_out=("gl",),
-            examples=6000,
-            test_examples=200,
-            embedding_size=32,
-            hidden_size=64,
-            lr=8e-3,
-            batch_tokens=500,
-            steps=900,
-            validate_every=300,
-        )
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # the processes of one test run train it once
+        shared = shared.parent
+    config = dates.Config(
+        folder=shared / "dates",
+        locales=("de", "en-US", "es"),
+        held_out=("gl",),
+        examples=6000,
+        test_examples=200,
+        embedding_size=32,
+        hidden_size=64,
+        lr=8e-3,
+        batch_tokens=500,
+        steps=900,
+        validate_every=300,
     )
+    threads = torch.get_num_threads()
+    with FileLock(shared / "dates.lock"):
+        run = dates.train(config)  # a finished one is only opened
     torch.set_num_threads(threads)
     return run

@@ -10,14 +10,15 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.font_manager import findfont, get_font
 from torch import Tensor
 
 from huashi._files import write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Row = Mapping[str, Any]
 
@@ -45,7 +46,7 @@ def learning_curves(metrics: Sequence[Row]) -> bytes:
     training = [row for row in metrics if row["split"] == "train"]
     validation = [row for row in metrics if row["split"] == "validation"]
     names = sorted({name for row in validation for name in row} - {"step", "split", "seconds"})
-    figure = Figure(figsize=(9, 2.6 * (1 + len(names))), layout="constrained")
+    figure = _figure(9, 2.6 * (1 + len(names)))
     panels = figure.subplots(1 + len(names), 1, sharex=True, squeeze=False)[:, 0]
     _curve(panels[0], training, "loss", _QUIET, "training loss")
     panels[0].set_yscale("log")
@@ -63,8 +64,7 @@ def attention_picture(source: Sequence[str], target: Sequence[str], weights: Ten
         target: target tokens.
         weights: (target, source), each row a distribution.
     """
-    size = (1.2 + 0.3 * len(source), 1.0 + 0.3 * len(target))
-    figure = Figure(figsize=size, layout="constrained")
+    figure = _figure(1.2 + 0.3 * len(source), 1.0 + 0.3 * len(target))
     panel = figure.subplots()
     panel.imshow(weights.float().numpy(), cmap="Blues", vmin=0, vmax=1, aspect="equal")
     panel.set_xticks(range(len(source)), [_drawable(token) for token in source])
@@ -104,7 +104,7 @@ def beam_picture(considered: Sequence[Any], found: Sequence[str]) -> bytes:
         rows[one.number] = sum(other.length == one.length for other in considered[: len(rows)])
     steps, height = considered[-1].length, max(rows.values()) + 1
     best = _way(considered, found)
-    figure = Figure(figsize=(1.5 + 1.45 * steps, 1.2 + 0.42 * height), layout="constrained")
+    figure = _figure(1.5 + 1.45 * steps, 1.2 + 0.42 * height)
     panel = figure.subplots()
     for one in considered:
         x, y = one.length, -rows[one.number]
@@ -158,7 +158,7 @@ def _way(considered: Sequence[Any], found: Sequence[str]) -> set[int]:
 def dots(values: Mapping[str, float], label: str, highlighted: Sequence[str] = ()) -> bytes:
     """One dot for each of ``values`` on a common scale, the highest on top, as PNG."""
     ordered = sorted(values.items(), key=lambda item: item[1])
-    figure = Figure(figsize=(8, 0.8 + 0.17 * len(ordered)), layout="constrained")
+    figure = _figure(8, 0.8 + 0.17 * len(ordered))
     panel = figure.subplots()
     names, heights = [name for name, _ in ordered], [value for _, value in ordered]
     colours = [_ACCENT if name in highlighted else _QUIET for name in names]
@@ -177,7 +177,7 @@ def spread(
 ) -> bytes:
     """A dot for each of several ``values`` and a bar at their mean, the highest on top, as PNG."""
     ordered = sorted(values.items(), key=lambda item: np.mean(item[1]))
-    figure = Figure(figsize=(8, 0.9 + 0.24 * len(ordered)), layout="constrained")
+    figure = _figure(8, 0.9 + 0.24 * len(ordered))
     panel = figure.subplots()
     for row, (name, points) in enumerate(ordered):
         colour = _ACCENT if name in highlighted else _QUIET
@@ -195,7 +195,7 @@ def spread(
 def parts_of(part: Mapping[str, float], whole: Mapping[str, float], label: str) -> bytes:
     """A bar for each of ``whole``, in the order given, with ``part`` of it in red, as PNG."""
     names = list(whole)[::-1]  # the first on top
-    figure = Figure(figsize=(8, 0.9 + 0.28 * len(names)), layout="constrained")
+    figure = _figure(8, 0.9 + 0.28 * len(names))
     panel = figure.subplots()
     panel.barh(names, [whole[name] for name in names], color=_QUIET, alpha=0.45)
     bars = panel.barh(names, [part[name] for name in names], color=_ACCENT)
@@ -212,7 +212,7 @@ def trade_off(
     lines: Mapping[str, Sequence[tuple[float, float]]], x_label: str, y_label: str
 ) -> bytes:
     """Points of one number against another, a line for each name, the first in red, as PNG."""
-    figure = Figure(figsize=(7, 4), layout="constrained")
+    figure = _figure(7, 4)
     panel = figure.subplots()
     for (name, points), colour in zip(lines.items(), _LINES, strict=False):
         panel.plot(*zip(*points, strict=True), "o-", color=colour, label=name, markersize=5)
@@ -299,10 +299,19 @@ def _drawable(token: str) -> str:
 
 @cache
 def _characters() -> frozenset[int]:
+    from matplotlib.font_manager import findfont, get_font
+
     return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())
 
 
-def png(figure: Figure) -> bytes:
+def _figure(width: float, height: float) -> "Figure":
+    """An empty figure of so many inches."""
+    from matplotlib.figure import Figure  # takes a second, which not every command should wait for
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def png(figure: "Figure") -> bytes:
     """The figure as the content of a PNG file."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=130)

@@ -2,17 +2,20 @@
 
 import os
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lightning_fabric import Fabric
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
-def fabric_on(accelerator: str, precision: Any) -> Fabric:
+def fabric_on(accelerator: str, precision: Any) -> "Fabric":
     """Lightning Fabric on one device, or on as many as torchrun has started processes for.
 
     Raises:
         ValueError: this machine has no such accelerator, or it cannot compute in that precision.
     """
+    from lightning_fabric import Fabric  # takes seconds, which no help text should wait for
+
     here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     nodes = int(os.environ.get("WORLD_SIZE", "1")) // here
     strategy = "ddp" if here * nodes > 1 else "auto"

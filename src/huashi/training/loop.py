@@ -6,16 +6,18 @@ writes, validates and decides.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from huashi.run import Clock, Progress, Run, interruptible
 from huashi.training.best import Kept
 from huashi.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 T = TypeVar("T")
 
@@ -42,7 +44,7 @@ def fit(
     optimizer: Any,
     *,
     settings: TrainingSettings,
-    fabric: Fabric,
+    fabric: "Fabric",
     batches_after: Callable[[int], Iterator[T]],
     take: Callable[[T, int], StepResult],
     validate: Callable[[Any, int], Mapping[str, Any]],
@@ -195,12 +197,12 @@ def _set_rate(optimizer: Any, rate: float) -> None:
         group["lr"] = rate
 
 
-def _note_loss_scale(fabric: Fabric, optimizer: Any) -> None:
+def _note_loss_scale(fabric: "Fabric", optimizer: Any) -> None:
     """Beside the rate, which a checkpoint holds, so that it holds the scale of float16 too."""
     if scale := fabric.strategy.precision.state_dict():
         optimizer.param_groups[0]["loss_scale"] = scale
 
 
-def _set_loss_scale(fabric: Fabric, optimizer: Any) -> None:
+def _set_loss_scale(fabric: "Fabric", optimizer: Any) -> None:
     if found := optimizer.param_groups[0].get("loss_scale"):
         fabric.strategy.precision.load_state_dict(found)

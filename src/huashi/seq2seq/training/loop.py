@@ -1,10 +1,9 @@
 """Training of a sequence model: what a step of the loop is for an objective and its batches."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
 
 from huashi import training
 from huashi.run import Run
@@ -14,6 +13,9 @@ from huashi.seq2seq.training.objective import Objective
 from huashi.seq2seq.training.settings import Training, optimizer_of
 from huashi.training.loop import StepResult
 
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
 
 def fit(
     run: Run,
@@ -21,7 +23,7 @@ def fit(
     steps_after: Callable[[int], Iterator[Step]],
     validate: Callable[[EncoderDecoder], dict[str, float]],
     metric: str,
-    fabric: Fabric,
+    fabric: "Fabric",
 ) -> None:
     """Train from the beginning or from the last checkpoint; then the run has its best model.
 
@@ -61,7 +63,7 @@ def fit(
 
 
 def _take(
-    fabric: Fabric, network: Any, optimizer: Any, share: Step, settings: Training, step: int
+    fabric: "Fabric", network: Any, optimizer: Any, share: Step, settings: Training, step: int
 ) -> StepResult:
     """One step of the optimiser, over all batches that are accumulated."""
     sampled = settings.scheduled_sampling * step / settings.steps
