@@ -32,7 +32,7 @@ def check_input(dims: int, x: Tensor, *, integers: bool = False) -> None:
     """Raise unless ``x`` is a batch, or one sample, of channels that have ``dims`` dimensions."""
     if not isinstance(x, Tensor):
         raise TypeError(f"x must be a tensor, got {type(x).__name__}")
-    if x.ndim not in (dims + 1, dims + 2):
+    if not dims < x.ndim <= dims + 2:  # torch.compile(dynamic=True) has no `in` for these
         shape = f"channel, {LAYOUTS[dims]}"
         raise ValueError(f"x must have shape ({shape}) or (batch, {shape}), got {tuple(x.shape)}")
     if 0 in x.shape[-dims - 1 :]:
