@@ -38,7 +38,7 @@ def compiled(function: Callable, *, parallel: bool = False) -> Callable:
 
 
 def inlined(function: Callable) -> Callable:
-    """Compile into the callers: to hand a row of an array to a call costs a count of references."""
+    """Compile into the callers: a call updates the reference count of each row it is given."""
     return numba.njit(inline="always", **_OPTIONS)(function)
 
 

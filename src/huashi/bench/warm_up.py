@@ -89,7 +89,7 @@ def _layouts(x: Tensor) -> dict[str, Tensor]:
 
 
 def _call(example: Example, tensors: list[Tensor]) -> None:
-    """Call it without a gradient, and with one where there can be one; what has no kernel, ends."""
+    """Call it without a gradient, and with one where there is one, up to where no kernel serves."""
     leaves = [x.detach().requires_grad_(x.is_floating_point()) for x in tensors]
     with contextlib.suppress(NoKernelError), implementation("kernel"):
         with torch.no_grad():

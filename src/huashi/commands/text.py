@@ -51,11 +51,11 @@ def predict(
         prefixes: a file with a line for each source: how its translation begins.
         phrases: a file with a line for each source: what its translation contains, with tabs
             between.
-        choices: a file with a translation a line: there are no others.
+        choices: a file with a translation a line: only these are allowed.
         ensemble: folders of more runs with the same tokenizer, to translate together with.
         ensemble_mean: what of their outputs is averaged.
         language_model: folder of a run of a language model, whose log-probabilities are added.
-        language_model_weight: times this.
+        language_model_weight: the weight of the language model's log-probabilities.
         explain: write a picture of the search for the first line here, for the next lines into
             files beside it with -2, -3 and so on in their names.
         device: where to compute, such as cpu or cuda.

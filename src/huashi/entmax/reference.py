@@ -138,7 +138,7 @@ def entmax_loss_gradient(
 
 
 def probabilities(x: Tensor, alpha: Tensor | float) -> Tensor:
-    """:func:`entmax`, sorted to where a closed form is known."""
+    """:func:`entmax`, by the closed form where there is one."""
     if isinstance(alpha, Tensor):
         return entmax(x, alpha)
     if alpha == 1.5:
@@ -206,5 +206,5 @@ def _entropy(p: Tensor, a: float) -> Tensor:
 
 
 def _largest_exponent(dtype: torch.dtype) -> float:
-    """Whose exponential is still finite when squared."""
+    """The largest number of which the exponential is still finite when squared."""
     return math.log(torch.finfo(dtype).max) / 2

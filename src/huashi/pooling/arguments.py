@@ -92,3 +92,9 @@ def check_count(name: str, value: int) -> None:
         raise TypeError(f"{name} must be an int, got {value!r}")
     if value < 1:
         raise ValueError(f"{name} must be >= 1, got {value}")
+
+
+def has_values(x: Tensor) -> bool:
+    """Whether values may be looked at: not where code is compiled, exported or transformed."""
+    traced = torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None
+    return not traced and type(x) is Tensor and not torch._C._are_functorch_transforms_active()

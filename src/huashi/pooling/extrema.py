@@ -241,7 +241,7 @@ min_pool1d, min_pool2d, min_pool3d = each_dimension(
 
 
 mask_pool1d, mask_pool2d, mask_pool3d = each_dimension(
-    mask_pool,  # of a bool, which has no gradient: what it is there for has one
+    mask_pool,  # the result is bool: the example applies it, so that there is a gradient
     lambda f, x: torch.where(f(x > 0, 2), max_pool(x.ndim - 2, x, 2), 0),  # pyright: ignore[reportCallIssue, reportArgumentType]
 )
 

@@ -88,14 +88,6 @@ def extremum_of(elements: Windows, *, sign: int = 1) -> tuple[Tensor, Tensor]:
     return torch.where(empty, worst, picked), torch.where(empty, -1, index)
 
 
-def unpick(grad: Tensor, indices: Tensor, axes: tuple[Axis, ...]) -> Tensor:
-    """The gradient of a pool that picked elements: to the one at each index, -1 for none."""
-    n, lengths = len(axes), [axis.length for axis in axes]
-    known = torch.where(indices >= 0, grad, 0).flatten(-n)
-    dx = grad.new_zeros(*grad.shape[:-n], math.prod(lengths))
-    return dx.scatter_add(-1, indices.clamp(min=0).flatten(-n), known).unflatten(-1, lengths)
-
-
 def average(
     x: Tensor,
     axes: tuple[AnyAxis, ...],

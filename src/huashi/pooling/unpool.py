@@ -25,7 +25,7 @@ from huashi._checks import check_choice
 from huashi._kernel.operator import kernel_serves
 from huashi._windows import Axis, Padding, Size, axes_of
 from huashi.pooling import operators, reference
-from huashi.pooling.arguments import check_input
+from huashi.pooling.arguments import check_input, has_values
 from huashi.pooling.dimensions import LONG_ROWS, Called, each_dimension, each_dimension_module
 from huashi.pooling.offsets import Places, nowhere
 
@@ -100,7 +100,7 @@ def max_unpool(
     else:
         lengths = _lengths_of_indices(dims, x, indices, windows, output_size)
         index, apart, uncovered = indices, False, "indices"
-    if readable(index) and index.numel():
+    if has_values(index) and index.numel():
         _check_inside(index, lengths)
     if kernel_serves("pool_pick_backward", x, index, unless=uncovered):
         return operators.put(x, indices.offsets, indices.axes)  # pyright: ignore[reportAttributeAccessIssue]
@@ -312,12 +312,6 @@ def _channels_last(dims: int, x: Tensor) -> bool:
     if not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active():
         return False  # where formats cannot be asked for
     return not x.is_contiguous() and x.is_contiguous(memory_format=CHANNELS_LAST[dims])
-
-
-def readable(x: Tensor) -> bool:
-    """Whether values may be looked at: not where code is compiled, exported or transformed."""
-    traced = torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None
-    return not traced and type(x) is Tensor and not torch._C._are_functorch_transforms_active()
 
 
 def _to_first_elements(function: Callable[..., Tensor], x: Tensor) -> Tensor:

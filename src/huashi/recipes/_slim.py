@@ -67,7 +67,7 @@ class Data(NamedTuple):
 
 
 class Block(nn.Module):
-    """Two convolutions beside a way past them, (batch, before, h, w) -> (batch, after, ...)."""
+    """Two convolutions beside a shortcut, (batch, before, h, w) -> (batch, after, ...)."""
 
     def __init__(self, before: int, after: int, stride: int) -> None:
         super().__init__()
@@ -195,6 +195,7 @@ def train(name: str, config: Any, read: Callable[[Any], Data]) -> Run:
         checkpoint=model,
         log_every=10,
         digits=5,
+        unit="images",
     )
     run.save_model(model)
     results = {"training_seconds": seconds, **measure(model, data, config)}
@@ -206,7 +207,7 @@ def train(name: str, config: Any, read: Callable[[Any], Data]) -> Run:
 def train_steps(
     model: nn.Module, optimizer: torch.optim.Optimizer, data: Data, config: Any, steps: int
 ) -> None:
-    """Train a model on, from its optimiser's learning rate to none."""
+    """Continue the training; the learning rate falls from the optimiser's to 0."""
     images, labels = data.training
     order = batches(len(labels), config.batch_size, steps, config.seed + 1)
     highest = optimizer.param_groups[0]["lr"]

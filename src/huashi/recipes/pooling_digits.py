@@ -152,6 +152,7 @@ def train(config: Config) -> Run:
         seeded=False,
         checkpoint=models,
         split="test",
+        unit="networks",
         log_every=len(named) + 1,  # the line of the test is all there is to say
     )
     run.save_model(models)

@@ -27,24 +27,32 @@ class Clock:
 
 
 class Progress:
-    """How far a training is, on standard error: loss, tokens a second, time left.
+    """How far a training is, on standard error: loss, speed, time left.
 
     On a terminal a bar that moves; elsewhere a line each minute.
+
+    Args:
+        label: what each line begins with.
+        total: steps in all.
+        unit: what :meth:`update` counts, in the plural.
+        quiet: show nothing.
     """
 
-    def __init__(self, label: str, total: int, *, quiet: bool = False) -> None:
+    def __init__(
+        self, label: str, total: int, *, unit: str = "tokens", quiet: bool = False
+    ) -> None:
         self._console = Console(stderr=True, quiet=quiet)
         self._bar = rich.progress.Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("loss {task.fields[loss]:.4f}  {task.fields[rate]:,.0f} tokens/s"),
+            TextColumn("loss {task.fields[loss]:.4f}  {task.fields[rate]:,.0f} " + f"{unit}/s"),
             TimeRemainingColumn(),
             console=self._console,
             disable=not self._console.is_terminal,
         )
-        self._label, self._total = label, total
-        self._tokens, self._since = 0, time.perf_counter()
+        self._label, self._total, self._unit = label, total, unit
+        self._items, self._since = 0, time.perf_counter()
         self._spoken = self._since
 
     @contextmanager
@@ -59,18 +67,19 @@ class Progress:
         with self._bar:
             yield
 
-    def update(self, step: int, loss: Tensor, tokens: int) -> None:
+    def update(self, step: int, loss: Tensor, items: int) -> None:
         """Say that ``step`` is done; ``loss`` is read only when it is shown, once a second."""
-        self._tokens += tokens
+        self._items += items
         now = time.perf_counter()
         if now - self._since < 1 and step < self._total:
             return
-        rate = self._tokens / (now - self._since)
+        rate = self._items / (now - self._since)
         self._bar.update(self._task, completed=step, loss=loss.item(), rate=rate)
-        self._tokens, self._since = 0, now
+        self._items, self._since = 0, now
         if self._bar.disable and now - self._spoken > 60:
             self._spoken = now
-            self.note(f"step {step} of {self._total}, loss {loss.item():.4f}, {rate:,.0f} tokens/s")
+            speed = f"{rate:,.0f} {self._unit}/s"
+            self.note(f"step {step} of {self._total}, loss {loss.item():.4f}, {speed}")
 
     def note(self, text: str) -> None:
         """Print a line that stays."""

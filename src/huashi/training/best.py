@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -10,6 +10,9 @@ from torch import nn
 from huashi._checkpoint import load_weights, save_weights
 from huashi.run import Run
 from huashi.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 LOWER_IS_BETTER = ("loss", "perplexity", "bits per character")
 
@@ -22,9 +25,12 @@ class Kept:
         metric: which score tells what is best; of :data:`LOWER_IS_BETTER` the lowest. With None
             nothing is best.
         settings: of the training.
+        split: what the lines of metrics call the data of the validation.
     """
 
-    def __init__(self, run: Run, metric: str | None, settings: TrainingSettings) -> None:
+    def __init__(
+        self, run: Run, metric: str | None, settings: TrainingSettings, split: str = "validation"
+    ) -> None:
         self.run = run
         self.metric = metric
         self.settings = settings
@@ -33,15 +39,20 @@ class Kept:
         self.worse = 0
         """Validations since the best one."""
         self.decay = 1.0
-        """What plateaus have made of the learning rate."""
+        """The factor by which plateaus have reduced the learning rate."""
         for row in run.metrics():
-            if row["split"] == "validation" and metric is not None:
+            if row["split"] == split and metric is not None:
                 self._add(self._score(row))
 
     @property
     def is_stale(self) -> bool:
         """Validation has got no better for as long as the settings allow."""
         return 0 < self.settings.patience <= self.worse
+
+    def agree(self, fabric: "Fabric") -> None:
+        """Take over what the first of several processes has found."""
+        found = fabric.broadcast((self.best, self.worse, self.decay))
+        self.best, self.worse, self.decay = found
 
     def is_better(self, scores: Mapping[str, Any]) -> bool:
         """These scores are better than the best so far."""

@@ -55,6 +55,7 @@ def fit(
     split: str = "validation",
     log_every: int = LOG_EVERY,
     digits: int | None = None,
+    unit: str = "tokens",
 ) -> float:
     """Train from the beginning or from the last checkpoint.
 
@@ -62,8 +63,8 @@ def fit(
         run: the run folder.
         model: what is validated and kept; in training mode.
         optimizer: what a checkpoint keeps of the optimiser, and whose rate is set.
-        settings: how long, how often, what is kept; what ``take`` and ``rate`` read of them is
-            up to these.
+        settings: how long, how often, what is kept; ``take`` and ``rate`` may use
+            further fields.
         fabric: where to compute; launched.
         batches_after: given the number of steps done, what the next ones read.
         take: one step of the optimiser, given what it reads and the number of steps done.
@@ -78,6 +79,7 @@ def fit(
         split: what the lines of metrics call the data of the validation.
         log_every: steps from one line of the training's metrics to the next.
         digits: decimals of the loss in them; by default all.
+        unit: what ``StepResult.items`` counts, for the speed that is shown.
 
     Returns:
         The seconds of training, those before an interruption counted.
@@ -93,8 +95,8 @@ def fit(
     _set_loss_scale(fabric, optimizer)
     fabric.barrier()
     first, alone = fabric.is_global_zero, fabric.world_size == 1
-    kept, clock = Kept(run, metric, settings), Clock(run)
-    progress = Progress(f"train {run.recipe}", settings.steps, quiet=not first)
+    kept, clock = Kept(run, metric, settings, split), Clock(run)
+    progress = Progress(f"train {run.recipe}", settings.steps, unit=unit, quiet=not first)
     validation = _Validation(run, validate, split, kept, clock, progress)
     batches = batches_after(step)
     seconds = 60 * (settings.minutes or torch.inf)
@@ -104,7 +106,7 @@ def fit(
         while not over:
             batch = next(batches)
             if seeded:
-                torch.manual_seed(((settings.seed << 40) + step) * 4099 + fabric.global_rank)
+                torch.manual_seed(_seed_of(settings.seed, step, fabric.global_rank))
             if rate is not None:
                 _set_rate(optimizer, rate(step + 1) * kept.decay)
             loss, items, more = take(batch, step)
@@ -123,9 +125,7 @@ def fit(
             if step % settings.validate_every == 0 or over:
                 if first:
                     validation.run_on(ema.module if ema else model, step)
-                kept.best, kept.worse, kept.decay = fabric.broadcast(
-                    (kept.best, kept.worse, kept.decay)
-                )
+                kept.agree(fabric)
                 over = over or kept.is_stale
             pause = agree and fabric.broadcast(interrupted())
             if first and (step % settings.save_every == 0 or over or pause):
@@ -173,6 +173,11 @@ class _Validation(NamedTuple):
     def _scores(self, model: nn.Module, step: int) -> Mapping[str, Any]:
         with torch.inference_mode():
             return self.scores_of(model.eval(), step)
+
+
+def _seed_of(seed: int, step: int, rank: int) -> int:
+    """A seed of its own for up to 2^40 steps of up to 4,099 processes."""
+    return ((seed << 40) + step) * 4099 + rank
 
 
 def _shown(scores: Mapping[str, Any]) -> str:

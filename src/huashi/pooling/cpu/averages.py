@@ -12,10 +12,10 @@ from huashi.pooling.cpu.fold import divisors_of, folded
 from huashi.pooling.cpu.fold_elements import DIVIDE, SUM
 from huashi.pooling.cpu.planning import (
     as_planes,
+    as_source,
     can_gather,
     identity_of,
     new_tensor,
-    readable,
     three_of,
     transposed,
     windows_of,
@@ -62,7 +62,7 @@ def average_backward(
 def gathered(grad: Tensor, x: Tensor | None, axes: tuple[Axis, ...]) -> Tensor:
     """The sum of the gradients of all windows that hold an element, times the element if given."""
     dims = len(axes)
-    source, last, unit = readable(grad, dims)
+    source, last, unit = as_source(grad, dims)
     dx = new_tensor(source, [axis.length for axis in axes], last, source.dtype)
     factor = dx if x is None else x.contiguous(memory_format=memory_format_of(source, dims))
     arrays = (as_planes(t, dims, last) for t in (source, factor, dx))

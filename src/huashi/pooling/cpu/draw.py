@@ -10,7 +10,7 @@ from huashi._kernel.bfloat16 import narrow
 from huashi._kernel.mathematics import exponential
 from huashi._kernel.numba import compiled, part_of, threaded
 from huashi._windows import Axis
-from huashi.pooling.cpu.planning import as_planes, new_tensor, readable, windows_of
+from huashi.pooling.cpu.planning import as_planes, as_source, new_tensor, windows_of
 from huashi.pooling.cpu.window_means import gather_row
 from huashi.pooling.cpu.windows import Windows
 from huashi.pooling.dimensions import memory_format_of
@@ -20,7 +20,7 @@ from huashi.pooling.offsets import nowhere, offset_dtype
 def draw(x: Tensor, axes: tuple[Axis, ...], weights: str, point: Tensor) -> tuple[Tensor, Tensor]:
     """An element of each window, drawn by ``point`` in [0, 1), and where in it that lies."""
     dims = len(axes)
-    source, last, unit = readable(x, dims)
+    source, last, unit = as_source(x, dims)
     lengths = [axis.windows for axis in axes]
     y = new_tensor(source, lengths, last, source.dtype)
     offsets = new_tensor(source, lengths, last, offset_dtype(axes))

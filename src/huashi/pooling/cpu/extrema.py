@@ -11,12 +11,12 @@ from huashi.pooling.cpu.planning import (
     BAND,
     are_small,
     as_planes,
+    as_source,
     band_of,
     can_gather,
     identity_of,
     new_tensor,
     per_task,
-    readable,
     rows_at_once,
     shifts_of,
     windows_of,
@@ -38,7 +38,7 @@ def extremum(x: Tensor, axes: tuple[Axis, ...], sign: int) -> Tensor:
 def extremum_offsets(x: Tensor, axes: tuple[Axis, ...], sign: int) -> tuple[Tensor, Tensor]:
     """The same, and where in its window each lies, as :mod:`huashi.pooling.offsets` has it."""
     dims = len(axes)
-    source, last, unit = readable(x, dims)
+    source, last, unit = as_source(x, dims)
     lengths = [axis.windows for axis in axes]
     y = new_tensor(source, lengths, last, source.dtype)
     offsets = new_tensor(source, lengths, last, offset_dtype(axes))

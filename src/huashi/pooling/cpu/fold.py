@@ -17,12 +17,12 @@ from huashi.pooling.cpu.fold_elements import AS_IS, Factors, Fold
 from huashi.pooling.cpu.planning import (
     are_small,
     as_planes,
+    as_source,
     band_of,
     elements_inside,
     identity_of,
     new_tensor,
     per_task,
-    readable,
     rows_at_once,
     three_of,
     windows_of,
@@ -57,7 +57,7 @@ def folded(
         spread: the distance along each of three axes of the elements of ``x``, zeros between.
     """
     dims = len(axes)
-    source, last, unit = readable(x, dims)
+    source, last, unit = as_source(x, dims)
     y = new_tensor(source, [axis.windows for axis in axes], last, source.dtype)
     fold = Fold(kind, change, finish, identity_of(source.dtype, kind))
     number = fold.identity.dtype

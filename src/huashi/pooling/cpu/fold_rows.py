@@ -1,10 +1,10 @@
 """Windows of few elements, folded line by line, in Numba.
 
-The rows under a row of windows are folded into a line that stays in the L1 cache. The line is dealt
-out by the stride into as many hands, so that what is the same element of all windows lies side by
-side, and these are folded again. Each element is read from memory once, and every loop runs in
-vector lanes: about as fast as a copy. The work grows with the elements of a window, so that large
-ones are left to `fold_bands.py`.
+The rows under a row of windows are folded into a line that stays in the L1 cache. The line is split
+into its phases, one for each place within a stride, so that what is the same element of all windows
+lies side by side, and these are folded again. Each element is read from memory once, and every loop
+runs in vector lanes: about as fast as a copy. The work grows with the elements of a window, so that
+large ones are left to `fold_bands.py`.
 
 For offsets, a second line holds where each value came from. Of equals the smaller offset wins, of
 several NaN the larger, so that the result does not depend on the order of the folds.
@@ -61,36 +61,36 @@ def _join(line, row, out, fold, change):
 
 
 @inlined
-def _deal(scratch, dealt, size, windows):
-    """Deal out the first ``size`` numbers: every stride-th element into the same hand."""
-    line, hands = scratch[:size], scratch[dealt : dealt + size]
+def _split_phases(scratch, start, size, windows):
+    """Split the first ``size`` numbers: every stride-th element into the same phase."""
+    line, phases = scratch[:size], scratch[start : start + size]
     stride, unit = windows.axes[2].stride, windows.unit
-    n = line.size // stride  # of a hand
+    n = line.size // stride  # of a phase
     if unit > 1:
         for i in range(line.size // unit):
-            target, given = hands[i % stride * n + i // stride * unit :], line[i * unit :]
+            target, given = phases[i % stride * n + i // stride * unit :], line[i * unit :]
             for c in range(unit):
                 target[c] = given[c]
     elif stride == 2:  # known to the compiler, so that it runs in vector lanes
-        even, odd = hands[:n], hands[n:]
+        even, odd = phases[:n], phases[n:]
         for i in range(n):
             even[i], odd[i] = line[2 * i], line[2 * i + 1]
     elif stride == 3:
-        one, two, three = hands[:n], hands[n : 2 * n], hands[2 * n :]
+        one, two, three = phases[:n], phases[n : 2 * n], phases[2 * n :]
         for i in range(n):
             one[i], two[i], three[i] = line[3 * i], line[3 * i + 1], line[3 * i + 2]
     else:
-        for phase in range(stride):
-            hand = hands[phase * n : (phase + 1) * n]
+        for first in range(stride):
+            phase = phases[first * n : (first + 1) * n]
             for i in range(n):
-                hand[i] = line[stride * i + phase]
+                phase[i] = line[stride * i + first]
 
 
 class Lines(NamedTuple):
     """How the scratch is laid out; positions and sizes count numbers.
 
-    It holds a line for each row of windows, one to take turns with, the hands that all are dealt
-    into, and two buffers that the hands are folded into.
+    It holds a line for each row of windows, one to take turns with, the phases that all are
+    split into, and two buffers that the phases are folded into.
     """
 
     low: int
@@ -101,12 +101,12 @@ class Lines(NamedTuple):
     """Where in a line the first of them is put."""
     pitch: int
     """The size of a line."""
-    hand: int
-    """The size of a hand: a line is dealt into as many as the stride."""
+    phase: int
+    """The size of a phase: a line has as many as the stride."""
     spare: int
     """Where the line to take turns with begins."""
-    dealt: int
-    """Where the hands begin."""
+    phases: int
+    """Where the phases begin."""
     joined: int
     """Where the two buffers begin."""
     size: int
@@ -127,12 +127,12 @@ class Inside(NamedTuple):
 def _lines(windows, n, rows):
     """The scratch for ``rows`` rows of windows at once, of ``n`` numbers each."""
     axis, unit = windows.axes[2], windows.unit
-    hand = (n // unit + axis.dilation * (axis.kernel - 1) // axis.stride) * unit
-    pitch = hand * axis.stride
+    phase = (n // unit + axis.dilation * (axis.kernel - 1) // axis.stride) * unit
+    pitch = phase * axis.stride
     low, high, start = span(axis, 1, pitch // unit)
-    spare, dealt, joined = rows * pitch, (rows + 1) * pitch, (2 * rows + 1) * pitch
-    size = joined + 2 * rows * hand
-    return Lines(low * unit, high * unit, start * unit, pitch, hand, spare, dealt, joined, size)
+    spare, phases, joined = rows * pitch, (rows + 1) * pitch, (2 * rows + 1) * pitch
+    size = joined + 2 * rows * phase
+    return Lines(low * unit, high * unit, start * unit, pitch, phase, spare, phases, joined, size)
 
 
 @inlined
@@ -158,7 +158,7 @@ def _element(axis, window, j):
 
 @inlined
 def _further(windows, size, j):
-    """How far from the first hand the j-th elements of the windows begin."""
+    """How far from the first phase the j-th elements of the windows begin."""
     shift = windows.axes[2].dilation * j
     stride = windows.axes[2].stride
     return shift % stride * size + shift // stride * windows.unit
@@ -198,20 +198,20 @@ def fold(part, parts, x, y, windows, fold, divisors, rows):
                     else:
                         copy_changed(given, out, fold.change)
                     begun, turn = True, 1 - turn
-        now, size = 0, count * lines.hand
+        now, size = 0, count * lines.phase
         if axes[2].stride > 1:
-            _deal(scratch, lines.dealt, size * axes[2].stride, windows)
-            now = lines.dealt
-        hands, length = now, size - lines.hand + n
+            _split_phases(scratch, lines.phases, size * axes[2].stride, windows)
+            now = lines.phases
+        begin, length = now, size - lines.phase + n
         for j in range(1, axes[2].kernel):
-            further = scratch[hands + _further(windows, size, j) :]
-            into = lines.joined + j % 2 * rows * lines.hand
+            further = scratch[begin + _further(windows, size, j) :]
+            into = lines.joined + j % 2 * rows * lines.phase
             _join(scratch[now:], further, scratch[into : into + length], fold.kind, AS_IS)
             now = into
         for r in range(count):
             a, b = (first + r) // y.shape[2], (first + r) % y.shape[2]
             divisor = divisors.rows[a, b] if fold.finish & DIVIDE else fold.identity
-            line = scratch[now + r * lines.hand :]
+            line = scratch[now + r * lines.phase :]
             store(line, y[p, a, b], windows.unit, divisor, divisors.along, fold.finish)
 
 
@@ -287,22 +287,22 @@ def pick(part, parts, x, y, offsets, windows, sought, rows):
                         copy_changed(given, out, AS_IS)
                         found[:] = j
                     begun, turn = True, 1 - turn
-        now, size = 0, count * lines.hand
+        now, size = 0, count * lines.phase
         if axes[2].stride > 1:
-            _deal(values, lines.dealt, size * axes[2].stride, windows)
-            _deal(places, lines.dealt, size * axes[2].stride, windows)
-            now = lines.dealt
-        hands, length = now, size - lines.hand + n
+            _split_phases(values, lines.phases, size * axes[2].stride, windows)
+            _split_phases(places, lines.phases, size * axes[2].stride, windows)
+            now = lines.phases
+        begin, length = now, size - lines.phase + n
         for j in range(1, axes[2].kernel):
-            beside = hands + _further(windows, size, j)
-            into = lines.joined + j % 2 * rows * lines.hand
+            beside = begin + _further(windows, size, j)
+            into = lines.joined + j % 2 * rows * lines.phase
             out, found = values[into : into + length], places[into : into + length]
             line, at, row, further = values[now:], places[now:], values[beside:], places[beside:]
             _best(line, at, row, further, np.int32(j), out, found, sought.sign)
             now = into
         for r in range(count):
             a, b = (first + r) // y.shape[2], (first + r) % y.shape[2]
-            line, at = values[now + r * lines.hand :], places[now + r * lines.hand :]
+            line, at = values[now + r * lines.phase :], places[now + r * lines.phase :]
             out, found = y[p, a, b], offsets[p, a, b]
             for i in range(n):
                 value, place = line[i], at[i]

@@ -12,10 +12,10 @@ from huashi.pooling.cpu.fold import factors_of
 from huashi.pooling.cpu.planning import (
     CHANNELS_LAST,
     as_planes,
+    as_source,
     elements_inside,
     new_tensor,
     per_task,
-    readable,
     three_of,
     windows_of,
 )
@@ -41,7 +41,7 @@ def formula_backward(
 ) -> Tensor:
     """The gradient of :func:`formula` in x."""
     dims = len(axes)
-    source, last, unit = readable(x, dims)
+    source, last, unit = as_source(x, dims)
     memory = CHANNELS_LAST[dims] if last else torch.contiguous_format
     grad = grad.detach().to(source.dtype).contiguous(memory_format=memory)
     dx = new_tensor(source, [axis.length for axis in axes], last, source.dtype)
@@ -67,7 +67,7 @@ def _formula(
     x: Tensor, axes: tuple[Axis, ...], kind: str, param: float, eps: float, *, slope: bool
 ) -> Tensor:
     dims = len(axes)
-    source, last, unit = readable(x, dims)
+    source, last, unit = as_source(x, dims)
     wide = torch.promote_types(source.dtype, torch.float32)
     y = new_tensor(source, [axis.windows for axis in axes], last, wide if slope else source.dtype)
     array, out = as_planes(source, dims, last), as_planes(y, dims, last)

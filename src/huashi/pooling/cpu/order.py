@@ -21,11 +21,11 @@ from huashi.pooling.cpu.planning import (
     BAND,
     LANES,
     as_planes,
+    as_source,
     elements_inside,
     identity_of,
     new_tensor,
     per_task,
-    readable,
     shifts_of,
     three_of,
     windows_of,
@@ -86,7 +86,7 @@ def _ordered(
     x: Tensor, axes: tuple[Axis, ...], kind: str, param: Tensor, *, marked: bool
 ) -> tuple[Tensor, Tensor]:
     dims = len(axes)
-    source, last, unit = readable(x, dims)
+    source, last, unit = as_source(x, dims)
     y = new_tensor(source, [axis.windows for axis in axes], last, source.dtype)
     array, out = as_planes(source, dims, last), as_planes(y, dims, last)
     ranking = _ranking(axes, kind, param, source.dtype)

@@ -132,7 +132,7 @@ class Source(NamedTuple):
     """How many numbers stand side by side at each place: the channels where they come last."""
 
 
-def readable(x: Tensor, dims: int) -> Source:
+def as_source(x: Tensor, dims: int) -> Source:
     """``x`` as a kernel can read it; float16 in float32."""
     x = x.detach().float() if x.dtype == torch.float16 else x.detach()
     memory = memory_format_of(x, dims)

@@ -6,12 +6,12 @@ from torch import Tensor
 from huashi._kernel.bfloat16 import array_of
 from huashi._kernel.memory import in_huge_pages
 from huashi.pooling.cpu import top_k
-from huashi.pooling.cpu.planning import readable
+from huashi.pooling.cpu.planning import as_source
 
 
 def k_largest(x: Tensor, k: int) -> Tensor:
     """Where in each row the k largest stand, in order."""
-    rows = readable(x, 1).tensor.reshape(-1, x.shape[-1])
+    rows = as_source(x, 1).tensor.reshape(-1, x.shape[-1])
     indices = torch.empty((len(rows), k), dtype=torch.int64)
     top_k.k_largest(array_of(rows), k, array_of(indices))
     return indices.view(*x.shape[:-1], k)
@@ -19,7 +19,7 @@ def k_largest(x: Tensor, k: int) -> Tensor:
 
 def chunk_largest(x: Tensor, starts: Tensor, stops: Tensor) -> Tensor:
     """Where in each row the largest of each chunk stands; -1 where a chunk is empty."""
-    rows = readable(x, 1).tensor.reshape(-1, x.shape[-1])
+    rows = as_source(x, 1).tensor.reshape(-1, x.shape[-1])
     chunks = starts.shape[-1]
     indices = torch.empty((len(rows), chunks), dtype=torch.int64)
     cuts = (array_of(cut.reshape(-1, chunks).contiguous()) for cut in (starts, stops))

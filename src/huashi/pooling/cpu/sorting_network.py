@@ -38,7 +38,7 @@ class Ranking(NamedTuple):
     counts: Any
     """How many elements each row of windows has along the first two axes."""
     runs: Any
-    """The windows along a row that have as many elements along it: (first, stop, elements)."""
+    """Runs of windows in a row with equally many elements along it: (first, stop, elements)."""
     absent: Any
     """What stands for an element outside the input."""
     mean: bool

@@ -20,9 +20,14 @@ from torch.nn import functional as F
 from huashi._kernel.example import example
 from huashi._kernel.operator import kernel_serves
 from huashi.pooling import operators
-from huashi.pooling.arguments import check_count, check_input, count_real, real_elements
+from huashi.pooling.arguments import (
+    check_count,
+    check_input,
+    count_real,
+    has_values,
+    real_elements,
+)
 from huashi.pooling.docstrings import OF_SEQUENCES, as_module_of, shares
-from huashi.pooling.unpool import readable
 
 # fmt: off
 __all__ = [  # noqa: RUF022  (a line for each pool)
@@ -228,7 +233,7 @@ def _chosen(x: Tensor, k: int, real: Tensor | None, keep: Tensor | None) -> Tens
         least = largest.gather(-1, (keep - 1).clamp(min=0).expand(*x.shape[:-1], 1))
         return _first_of_equals(known, k, least, real)
     least = largest[..., -1:]
-    if x.device.type != "cpu" or not readable(x):
+    if x.device.type != "cpu" or not has_values(x):
         return _first_of_equals(known, k, least, real)
     # in most rows no other is as large as the least of the k: these are found. Bytes add up fast
     parts = (known < least).view(torch.uint8).split(255, -1)

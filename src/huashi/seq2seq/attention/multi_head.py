@@ -20,7 +20,7 @@ from huashi.seq2seq.attention.mappings import AttentionMapping, Mapping
 from huashi.seq2seq.operations.short_attention import short_attention
 
 SHORT = 64 * 64
-"""Scores of a head up to which :func:`_is_short` holds."""
+"""Scores of a head up to which :func:`_short_attention_pays` holds."""
 
 
 class MultiHeadAttention(nn.Module):
@@ -118,7 +118,7 @@ class MultiHeadAttention(nn.Module):
         q = self._split(self.query(query))
         p = self.dropout.p if self.training else 0.0
         if not need_weights and self.mapping.is_softmax:
-            if not _is_short(q, k):
+            if not _short_attention_pays(q, k):
                 context = F.scaled_dot_product_attention(q, k, v, mask, p)
                 return self._joined(context), None
             if not p:
@@ -138,8 +138,11 @@ class MultiHeadAttention(nn.Module):
         return f"heads={self.heads}"
 
 
-def _is_short(q: Tensor, k: Tensor) -> bool:
-    """Whether :func:`short_attention` is the faster way to a gradient: on the CPU."""
+def _short_attention_pays(q: Tensor, k: Tensor) -> bool:
+    """Whether :func:`short_attention` is the faster way to a gradient: on the CPU.
+
+    Without a gradient it never is.
+    """
     return q.device.type == "cpu" and q.requires_grad and q.shape[2] * k.shape[2] <= SHORT
 
 

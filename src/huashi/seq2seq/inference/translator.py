@@ -78,7 +78,7 @@ class Translator:
             mean: what of several models is averaged.
             language_model: folder of a run of a language model with the same tokenizer, whose
                 log-probabilities are added (shallow fusion).
-            language_model_weight: times this.
+            language_model_weight: factor of these log-probabilities.
             device: where to compute.
 
         Raises:

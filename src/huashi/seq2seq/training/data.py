@@ -23,7 +23,7 @@ class Step(NamedTuple):
     examples: list[Examples]
     """One batch for each that is accumulated."""
     weights: list[float]
-    """What counts of each: 0 for one that is there only because others have one."""
+    """The weight of each: 0 for a batch that only keeps processes in step."""
     tokens: int
     """Target tokens of the step, EOS counted, over all processes."""
 

@@ -1,7 +1,8 @@
 """The definition by PyTorch's own operations."""
 
-import torch
 from torch import Tensor
+
+from huashi.seq2seq.operations.masked_softmax import masked_softmax
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
@@ -9,14 +10,3 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
     weights = scores.softmax(-1) if mask is None else masked_softmax(scores, mask)
     return weights @ v
-
-
-def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
-    """Softmax over the last dimension where ``mask`` is True; zeros elsewhere.
-
-    >>> masked_softmax(torch.zeros(2, 2), torch.tensor([[True, False], [False, False]]))
-    tensor([[1., 0.],
-            [0., 0.]])
-    """
-    lowest = torch.finfo(scores.dtype).min
-    return scores.masked_fill(~mask, lowest).softmax(-1) * mask
