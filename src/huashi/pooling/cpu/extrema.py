@@ -71,10 +71,12 @@ def pick_backward(grad: Tensor, offsets: Tensor, axes: tuple[Axis, ...]) -> Tens
     array, places, out = (as_planes(t, dims, last) for t in (source, offsets, dx))
     unit, zero = dx.shape[1] if last else 1, identity_of(source.dtype, SUM)
     if is_whole(axes) and not last:
-        none = (offsets == nowhere(offsets.dtype)).reshape(-1, 1)  # where nothing was drawn
-        at = offsets.long().reshape(-1, 1).masked_fill_(none, 0)
+        at, given = offsets.reshape(-1, 1).long(), source.reshape(-1, 1)
+        none = at == nowhere(offsets.dtype)  # where nothing was drawn
+        if none.any():
+            at, given = at.masked_fill(none, 0), given.masked_fill(none, 0)
         out.fill(0)
-        dx.view(len(at), -1).scatter_(1, at, source.reshape(-1, 1).masked_fill(none, 0))
+        dx.view(len(at), -1).scatter_(1, at, given)
         return dx.to(grad.dtype)
     windows = windows_of(axes, unit)
     if can_gather(axes, unit):

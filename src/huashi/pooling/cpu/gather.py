@@ -15,14 +15,13 @@ from huashi._kernel.numba import compiled, inlined, part_of, threaded
 from huashi.pooling.cpu.windows import Windows
 
 
-@inlined
-def _window_at(place, axis, j, windows):
-    """Which window has its j-th element at ``place`` along an axis; -1 for none."""
-    start = place + axis.before - j * axis.dilation
-    if start < 0 or start >= windows * axis.stride:
+@compiled
+def _window_at(begin, stride, windows):
+    """Which window along an axis begins at ``start``, padding included; -1 for none."""
+    if begin < 0 or begin >= windows * stride:
         return -1
-    window = start // axis.stride if axis.stride > 1 else start
-    return window if window * axis.stride == start else -1
+    window = begin // stride if stride > 1 else begin
+    return window if window * stride == begin else -1
 
 
 @threaded
@@ -35,9 +34,11 @@ def gather(part, parts, grad, offsets, dx, windows, zero):
         p, ra, rb = row // dx.shape[1], row % dx.shape[1], task % dx.shape[2]
         phases[:] = zero
         for ja in range(axes[0].kernel):
-            a = _window_at(ra, axes[0], ja, grad.shape[1])
+            begin = ra + axes[0].before - ja * axes[0].dilation
+            a = _window_at(begin, axes[0].stride, grad.shape[1])
             for jb in range(axes[1].kernel):
-                b = _window_at(rb, axes[1], jb, grad.shape[2])
+                begin = rb + axes[1].before - jb * axes[1].dilation
+                b = _window_at(begin, axes[1].stride, grad.shape[2])
                 if a >= 0 and b >= 0:
                     j = (ja * axes[1].kernel + jb) * axes[2].kernel
                     for jw in range(axes[2].kernel):
@@ -47,9 +48,7 @@ def gather(part, parts, grad, offsets, dx, windows, zero):
                         given, mark = grad[p, a, b, first:last], offsets[p, a, b, first:last]
                         this = mark.dtype.type(j + jw)
                         for i in range(target.size):
-                            value = wide(
-                                given[i]
-                            )  # read in any case: a branch would prevent vector lanes
+                            value = wide(given[i])  # always read: a branch prevents vector lanes
                             target[i] += value if mark[i] == this else zero
         _interleave(phases, dx[p, ra, rb], axes[2].stride, unit)
 
@@ -67,9 +66,11 @@ def gather_all(part, parts, grad, x, dx, windows, zero, times):
         p, ra, rb = row // dx.shape[1], row % dx.shape[1], task % dx.shape[2]
         phases[:] = zero
         for ja in range(axes[0].kernel):
-            a = _window_at(ra, axes[0], ja, grad.shape[1])
+            begin = ra + axes[0].before - ja * axes[0].dilation
+            a = _window_at(begin, axes[0].stride, grad.shape[1])
             for jb in range(axes[1].kernel):
-                b = _window_at(rb, axes[1], jb, grad.shape[2])
+                begin = rb + axes[1].before - jb * axes[1].dilation
+                b = _window_at(begin, axes[1].stride, grad.shape[2])
                 if a >= 0 and b >= 0:
                     for jw in range(axes[2].kernel):
                         phase, start = spans[jw, 0], spans[jw, 1]
