@@ -132,3 +132,24 @@ def dates_run(tmp_path_factory):
         run = dates.train(config)  # a finished one is only opened
     torch.set_num_threads(threads)
     return run
+
+
+@pytest.fixture
+def huashi(monkeypatch, capsysbinary, tmp_path_factory):
+    """Run a command; return its exit code, standard output and standard error."""
+    from huashi.__main__ import main
+
+    def run(*arguments, stdin=""):
+        typed = tmp_path_factory.mktemp("stdin") / "typed"
+        typed.write_text(stdin)
+        code = 0
+        with typed.open() as file:
+            monkeypatch.setattr("sys.stdin", file)
+            try:
+                main([str(argument) for argument in arguments])
+            except SystemExit as stop:
+                code = stop.code or 0
+        out, err = capsysbinary.readouterr()
+        return code, out.decode(), err.decode()
+
+    return run
