@@ -1,4 +1,5 @@
 import os
+import signal
 
 import pytest
 import torch
@@ -57,6 +58,9 @@ def by_kernel(run, *reasons):
 
 
 def pytest_configure(config):
+    # A shell's background job ignores Ctrl-C, and so would every process that a test starts.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # of torch itself: at its first forward-mode derivative, and in compiling a gradient
     config.addinivalue_line("filterwarnings", "ignore:`torch.jit")
     config.addinivalue_line("filterwarnings", "ignore:.*Function'> should not be instantiated")
