@@ -37,7 +37,7 @@ Method = TypeVar("Method", bound=Callable)
 
 
 def _not_compiled(method: Method) -> Method:
-    """What a compiled step leaves as it is: it compiles the optimiser's own, kernels do the rest."""
+    """What a compiled step leaves as it is; the step of the optimiser is compiled."""
     return torch.compiler.disable(method)  # pyright: ignore[reportReturnType]
 
 
