@@ -1,4 +1,5 @@
 import os
+import signal
 
 import pytest
 import torch
@@ -60,6 +61,9 @@ def by_kernel(run, *reasons):
 
 
 def pytest_configure(config):
+    # A shell's background job ignores Ctrl-C, and so would every process that a test starts.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # of torch itself: at its first forward-mode derivative, and in compiling a gradient
     config.addinivalue_line("filterwarnings", "ignore:`torch.jit")
     config.addinivalue_line("filterwarnings", "ignore:.*Function'> should not be instantiated")
@@ -134,4 +138,25 @@ def dates_run(tmp_path_factory):
     with FileLock(shared / "dates.lock"):
         run = dates.train(config)  # a finished one is only opened
     torch.set_num_threads(threads)
+    return run
+
+
+@pytest.fixture
+def huashi(monkeypatch, capsysbinary, tmp_path_factory):
+    """Run a command; return its exit code, standard output and standard error."""
+    from huashi.__main__ import main
+
+    def run(*arguments, stdin=""):
+        typed = tmp_path_factory.mktemp("stdin") / "typed"
+        typed.write_text(stdin)
+        code = 0
+        with typed.open() as file:
+            monkeypatch.setattr("sys.stdin", file)
+            try:
+                main([str(argument) for argument in arguments])
+            except SystemExit as stop:
+                code = stop.code or 0
+        out, err = capsysbinary.readouterr()
+        return code, out.decode(), err.decode()
+
     return run

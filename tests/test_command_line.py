@@ -9,28 +9,7 @@ import pytest
 import torch
 
 from huashi import bench
-from huashi.__main__ import main
 from huashi.bench import timing, warm_up
-
-
-@pytest.fixture
-def huashi(monkeypatch, capsysbinary, tmp_path_factory):
-    """Run a command; return its exit code, standard output and standard error."""
-
-    def run(*arguments, stdin=""):
-        typed = tmp_path_factory.mktemp("stdin") / "typed"
-        typed.write_text(stdin)
-        code = 0
-        with typed.open() as file:
-            monkeypatch.setattr("sys.stdin", file)
-            try:
-                main([str(argument) for argument in arguments])
-            except SystemExit as stop:
-                code = stop.code or 0
-        out, err = capsysbinary.readouterr()
-        return code, out.decode(), err.decode()
-
-    return run
 
 
 def test_lists_the_recipes(huashi):

@@ -149,8 +149,7 @@ def test_no_module_imports_itself_round_about():
 
 
 def test_every_module_says_what_it_is():
-    silent = {"huashi"}  # a list of names
-    assert [name for name, tree in MODULES.items() if not ast.get_docstring(tree)] == sorted(silent)
+    assert not [name for name, tree in MODULES.items() if not ast.get_docstring(tree)]
 
 
 def test_no_file_has_a_name_that_says_nothing():

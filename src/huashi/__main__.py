@@ -8,6 +8,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 
+import huashi
 from huashi.commands.parsing import parse
 from huashi.commands.table import commands
 
@@ -15,19 +16,37 @@ from huashi.commands.table import commands
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit: with 0, with 2 for a wrong input, with 130 after Ctrl-C."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if sys.stderr is None:  # closed: nobody listens
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115  (as long as the process)
     try:
+        if sys.stdout is None:
+            raise ValueError("standard output must be open, it is closed; > /dev/null drops it")
+        if arguments == ["--version"]:
+            print(f"huashi {huashi.__version__}")
+            return
         command = parse(arguments, commands())
         command()
+        sys.stdout.flush()
     except BrokenPipeError:  # whoever read the output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(1)
     except (ValueError, OSError) as error:
         print(f"huashi: {' '.join(str(error).split())}", file=sys.stderr)
+        try:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except OSError:  # as the disk is full
+            _drop_output()
         sys.exit(2)
     except KeyboardInterrupt:
         if arguments[:1] in (["train"], ["path"]):
             print(f"Stopped; to go on: huashi {shlex.join(arguments)}", file=sys.stderr)
         sys.exit(130)
+
+
+def _drop_output() -> None:
+    """Let nothing more be written: Python would try it once more, and complain, as it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -22,10 +22,18 @@ def load_weights(path: Path, model: nn.Module) -> None:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is damaged, or is that of a model of another shape.
+        ValueError: the file is damaged, is that of a model of another shape, or holds NaN.
     """
     tensors, _ = _read(path)
+    check_no_nan(path, tensors)
     _fill(model, tensors, path)
+
+
+def check_no_nan(path: str | Path, tensors: dict[str, Tensor]) -> None:
+    """Raise if weights that were read from ``path`` are NaN: so is all that they would compute."""
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and bool(tensor.isnan().any()):
+            raise ValueError(f"{path} must hold numbers, got NaN in {name}")
 
 
 def save_training(path: Path, model: nn.Module, optimizer: Any, state: dict[str, Any]) -> None:

@@ -5,7 +5,6 @@ import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from tyro import conf
 from tyro.extras import SubcommandApp
 
 from huashi.commands.table import Command, Group
@@ -22,7 +21,7 @@ def parse(words: Sequence[str], commands: Mapping[str, Command | Group]) -> Call
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
-            return app.cli(prog="huashi", args=list(words), config=(conf.FlagCreatePairsOff,))
+            return app.cli(prog="huashi", args=list(words))
     except SystemExit as stop:
         if stop.code:
             raise ValueError(_one_line(complaint.getvalue())) from None

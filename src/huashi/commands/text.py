@@ -35,6 +35,7 @@ def predict(
     language_model: Path | None = None,
     language_model_weight: float = 0.2,
     explain: Path | None = None,
+    skip_bad: bool = False,
     device: str = "cpu",
 ) -> None:
     """Translate lines of text, in order, as they come.
@@ -58,6 +59,9 @@ def predict(
         language_model_weight: the weight of the language model's log-probabilities.
         explain: write a picture of the search for the first line here, for the next lines into
             files beside it with -2, -3 and so on in their names.
+        skip_bad: a line of the input that is not UTF-8 has an empty translation, and how many there
+            were is said at the end; by default the first one ends the command, once the lines
+            before it are translated.
         device: where to compute, such as cpu or cuda.
     """
     from huashi.seq2seq.inference.translator import Translator
@@ -65,6 +69,10 @@ def predict(
 
     if explain is not None and decoding.method != "beam":
         raise ValueError(f"method must be 'beam' for a picture, got {decoding.method!r}")
+    if ensemble_mean != "probabilities" and not ensemble:
+        raise ValueError(f"ensemble must be given for ensemble_mean {ensemble_mean}, got none")
+    if language_model_weight != 0.2 and language_model is None:
+        raise ValueError("language_model must be given for language_model_weight, got none")
     translator = Translator.load(
         run,
         *ensemble,
@@ -76,9 +84,9 @@ def predict(
     lines_of = {"prefixes": prefixes, "phrases": phrases}
     wishes = {name: read_lines(path) for name, path in lines_of.items() if path is not None}
     only = None if choices is None else list(read_lines(choices))
-    number = 0
+    number, bad = 0, []
     with atomic_file(output) if output else contextlib.nullcontext(sys.stdout.buffer) as file:
-        groups = as_they_come(read_lines(input), at_most=256)
+        groups = as_they_come(read_lines(input, bad=bad if skip_bad else None), at_most=256)
         for lines in _counted(groups, shown=output is not None or not sys.stdout.isatty()):
             given: dict[str, Any] = {
                 name: _next_lines(rest, len(lines), name) for name, rest in wishes.items()
@@ -93,12 +101,18 @@ def predict(
                     cells = [str(number)] if decoding.nbest > 1 else []
                     cells += [f"{one.score:.4f}"] if scores else []
                     file.write("\t".join([*cells, one.text]).encode() + b"\n")
-                if explain is not None and source:
+                if explain is not None and source.strip():
                     i = number - 1 - keys[0]
                     wished = {name: items[i] for name, items in given.items()}
                     picture = _picture(translator, source, decoding, choices=only, **wished)
                     write_atomically(_numbered(explain, number), picture)
             file.flush()
+    if bad:
+        print(
+            f"huashi: {len(bad)} of {number} lines were not UTF-8 and are empty: line "
+            f"{', '.join(map(str, bad[:5]))}{', ...' if len(bad) > 5 else ''} of {input}",
+            file=sys.stderr,
+        )
 
 
 def sample(

@@ -143,6 +143,10 @@ class LightweightConv1d(nn.Module):
             training=self.training,
         )
 
+    def extra_repr(self) -> str:
+        heads, kernel_size = self.weight.shape
+        return _shown(heads, kernel_size, self.padding, self.dropout)
+
 
 class DynamicConv1d(nn.Module):
     """:func:`dynamic_conv1d` with kernels that a linear layer makes of each frame.
@@ -189,6 +193,9 @@ class DynamicConv1d(nn.Module):
             dropout=self.dropout,
             training=self.training,
         )
+
+    def extra_repr(self) -> str:
+        return _shown(self.heads, self.kernel_size, self.padding, self.dropout)
 
 
 def _convolve(
@@ -245,3 +252,7 @@ def _check_module(
         raise ValueError(f"channels must be a multiple of {heads} heads, got {channels}")
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout must be in [0, 1), got {dropout}")
+
+
+def _shown(heads: int, kernel_size: int, padding: str, dropout: float) -> str:
+    return f"heads={heads}, kernel_size={kernel_size}, padding={padding}, dropout={dropout}"

@@ -81,6 +81,11 @@ def scalar(name: str, value: Tensor | float, x: Tensor) -> Tensor:
     return torch.as_tensor(value, dtype=wide, device=x.device)
 
 
+def shown(value: Tensor) -> str:
+    """A learned number as ``repr`` shows it; a meta tensor has none."""
+    return "?" if value.is_meta else f"{value.item():.4g}"
+
+
 def count_real(real: Tensor, length: int) -> Tensor:
     """How many elements of a row are real, (..., 1)."""
     return real.expand(*real.shape[:-1], length).sum(-1, keepdim=True)

@@ -117,6 +117,10 @@ class AvgPool(WindowPool):
             lengths=lengths,
         )
 
+    def extra_repr(self) -> str:
+        names = "count_include_pad", "divisor_override"
+        return ", ".join([super().extra_repr(), *(f"{n}={getattr(self, n)}" for n in names)])
+
 
 avg_pool1d, avg_pool2d, avg_pool3d = each_dimension(
     avg_pool,

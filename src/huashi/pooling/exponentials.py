@@ -7,7 +7,7 @@ from huashi._checks import check_positive
 from huashi._kernel.operator import kernel_serves
 from huashi._windows import Padding, Size
 from huashi.pooling import operators, reference
-from huashi.pooling.arguments import checked, scalar
+from huashi.pooling.arguments import checked, scalar, shown
 from huashi.pooling.dimensions import LONG_ROWS, Called, each_dimension, each_dimension_module
 from huashi.pooling.window_module import WindowPool
 
@@ -133,6 +133,9 @@ class LogSumExpPool(WindowPool):
     ) -> Tensor:
         options = {"mask": mask, "lengths": lengths}
         return log_sum_exp_pool(self.dims, x, self.r, *self.windows, **options)
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, r={shown(self.r)}"
 
 
 soft_pool1d, soft_pool2d, soft_pool3d = each_dimension(

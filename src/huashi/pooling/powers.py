@@ -9,7 +9,7 @@ from huashi._checks import check_choice, check_positive
 from huashi._kernel.operator import kernel_serves
 from huashi._windows import Padding, Size
 from huashi.pooling import operators, reference
-from huashi.pooling.arguments import checked, scalar
+from huashi.pooling.arguments import checked, scalar, shown
 from huashi.pooling.dimensions import LONG_ROWS, Called, each_dimension, each_dimension_module
 from huashi.pooling.window_module import WindowPool
 
@@ -190,6 +190,9 @@ class GeMPool(WindowPool):
     ) -> Tensor:
         options = {"eps": self.eps, "mask": mask, "lengths": lengths}
         return gem_pool(self.dims, x, self.p, *self.windows, **options)
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, p={shown(self.p)}, eps={self.eps}"
 
 
 lp_pool1d, lp_pool2d, lp_pool3d = each_dimension(

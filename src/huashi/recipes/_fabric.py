@@ -29,8 +29,8 @@ def fabric_on(accelerator: str, precision: Any) -> "Fabric":
                 strategy=strategy,
                 precision=precision,
             )
-    except (RuntimeError, ValueError) as error:
-        problem = str(error).splitlines()[0]
+    except Exception as error:  # whatever a library for that accelerator says
+        problem = (str(error) or type(error).__name__).splitlines()[0]
         raise ValueError(
             f"accelerator must be one of this machine, got {accelerator}: {problem}"
         ) from None

@@ -80,7 +80,7 @@ class Config:
     attend: Literal["after", "before"] = "after"
     """Attend after the recurrence (Luong) or before it (Bahdanau)."""
     input_feeding: bool = True
-    """Feed the last attentional state to the next step."""
+    """Feed the last attentional state to the next step; with --no-input-feeding do not."""
     dropout: float = 0.0
     """Probability of dropping a feature."""
 

@@ -66,7 +66,7 @@ class Config:
     vocabulary_size: int = 4000
     """The most tokens of a vocabulary."""
     joint: bool = True
-    """One vocabulary for both languages."""
+    """One vocabulary for both languages; with --no-joint one of each."""
     model: Model = "transformer"
     """The kind of encoder and decoder."""
     dropout: float | None = None

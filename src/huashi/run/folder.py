@@ -17,7 +17,8 @@ import json
 import os
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import torch
 from torch import nn
@@ -71,9 +72,11 @@ class Run:
             self.task: str | None = saved.get("task") or task_of(self.recipe, self.model)
             file = saved.get("file")
             self.file = file and RecipeFile(Path(file["path"]), file["sha256"])
+            kinds = [(self.recipe, str), (self.config, dict), (self.model, dict)]
+            fine = all(isinstance(*one) for one in kinds) and _fits(self.task, str | None)
         except (AttributeError, KeyError, TypeError):
-            saved = None
-        if not saved or not isinstance(self.config, dict) or not isinstance(self.model, dict):
+            fine = False
+        if not fine:
             raise ValueError(f"{self.path('config.json')} is not that of a Huashi run")
 
     @classmethod
@@ -168,15 +171,23 @@ class Run:
             file.write(json.dumps(row) + "\n")
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The lines of ``metrics.jsonl``; one that a crash cut short is left out."""
+        """The lines of ``metrics.jsonl``; one that a crash cut short is left out.
+
+        Raises:
+            ValueError: a line is JSON, but no object with a step and a split.
+        """
         if not self.path("metrics.jsonl").exists():
             return []
-        rows = []
-        for line in self.path("metrics.jsonl").read_text(encoding="utf-8").splitlines():
+        rows, path = [], self.path("metrics.jsonl")
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             try:
-                rows.append(json.loads(line))
-            except json.JSONDecodeError:
+                row = json.loads(line)
+            except (json.JSONDecodeError, RecursionError):
                 continue
+            told = isinstance(row, dict) and (row.get("step"), row.get("split"))
+            if not told or not _fits(told[0], int) or not _fits(told[1], str):
+                raise ValueError(f"{path}:{number}: line must tell step and split, got {line[:60]}")
+            rows.append(row)
         return rows
 
     def save_checkpoint(self, model: nn.Module, optimizer: Any, step: int, best: float) -> None:
@@ -239,7 +250,7 @@ class Run:
     def _read_json(self, name: str) -> Any:
         try:
             return json.loads(self.path(name).read_bytes())
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ValueError(f"{self.path(name)} is damaged: {error}") from None
 
 
@@ -268,10 +279,33 @@ def _rebuilt(kind: type[T], values: dict[str, Any]) -> T:
     hints = get_type_hints(kind)
     read = {}
     for name, value in values.items():
+        if name in hints and not _fits(value, hints[name]):
+            wanted = getattr(hints[name], "__name__", None) or str(hints[name])
+            raise TypeError(f"{name} must be of type {wanted}, got {value!r}")
         if isinstance(value, dict) and is_dataclass(hints.get(name)):
             value = _rebuilt(hints[name], value)
         read[name] = tuple(value) if isinstance(value, list) else value
     return kind(**read)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value of JSON is of a field's type; of unusual types nothing is known."""
+    kind, parts = get_origin(hint) or hint, get_args(hint)
+    if kind in (Union, UnionType):
+        return any(_fits(value, part) for part in parts)
+    if kind is Literal:
+        return value in parts
+    if kind is tuple and parts:
+        if not isinstance(value, list):
+            return False
+        parts = parts[:1] * len(value) if parts[-1] is ... else parts
+        return len(value) == len(parts) and all(map(_fits, value, parts))
+    read_as = {float: int | float, Path: str, NoneType: NoneType, int: int, str: str, bool: bool}
+    if is_dataclass(kind):
+        return isinstance(value, dict)
+    if isinstance(value, bool):
+        return kind not in read_as or kind is bool
+    return isinstance(value, read_as.get(kind, object))
 
 
 def _flat(values: dict[str, Any]) -> dict[str, Any]:

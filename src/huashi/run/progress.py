@@ -20,7 +20,11 @@ class Clock:
 
     def __init__(self, run: Run) -> None:
         rows = run.metrics()
-        self._start = time.perf_counter() - (rows[-1]["seconds"] if rows else 0.0)
+        before = rows[-1].get("seconds") if rows else 0.0
+        if not isinstance(before, int | float):
+            path = run.path("metrics.jsonl")
+            raise ValueError(f"{path}: the last line must tell seconds, got {rows[-1]}")
+        self._start = time.perf_counter() - before
 
     def seconds(self) -> float:
         return round(time.perf_counter() - self._start, 2)

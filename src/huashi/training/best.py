@@ -42,6 +42,9 @@ class Kept:
         """The factor by which plateaus have reduced the learning rate."""
         for row in run.metrics():
             if row["split"] == split and metric is not None:
+                if not isinstance(row.get(metric), int | float):
+                    path = run.path("metrics.jsonl")
+                    raise ValueError(f"{path}: step {row['step']} must tell {metric}, got {row}")
                 self._add(self._score(row))
 
     @property

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from huashi.regularization import channels
+from huashi.regularization import channels, compact
 from tests.regularization.topologies import TOPOLOGIES
 
 
@@ -55,3 +55,74 @@ def test_channels_that_cannot_go_are_in_no_group():
         ValueError, match="names must name modules of which channels can go, got 'x'"
     ):
         channels(model, example, "x")
+
+
+class GivenState(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rnn, self.head = nn.LSTM(6, 12, batch_first=True), nn.Linear(12, 2)
+
+    def forward(self, x):
+        zero = torch.zeros(1, 2, 12)
+        return self.head(self.rnn(x, (zero, zero))[0][:, -1])
+
+
+class Projecting(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rnn, self.head = nn.LSTM(6, 12, proj_size=4, batch_first=True), nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.head(self.rnn(x)[0][:, -1])
+
+
+class Stepping(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cell, self.head = nn.GRUCell(6, 12), nn.Linear(12, 2)
+
+    def forward(self, x):
+        h = torch.zeros(2, 12)
+        for t in range(3):
+            h = self.cell(x[:, t], h)
+        return self.head(h)
+
+
+def hooked():
+    model = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 2))
+    model.register_forward_hook(lambda *a: None)
+    return model
+
+
+@pytest.mark.filterwarnings("ignore:LSTM with projections")
+@pytest.mark.parametrize(
+    ("build", "reason"),
+    [
+        (GivenState, "'rnn' is given a state"),
+        (Projecting, "'rnn' projects its hidden units"),
+        (Stepping, r"'cell' \(GRUCell\) is not followed"),
+        (hooked, "the Sequential is not followed: it has hooks"),
+    ],
+)
+def test_the_reason_comes_before_that_something_is_an_output(build, reason):
+    with pytest.raises(ValueError, match=f"what is kept: {reason}"):
+        channels(build().eval(), torch.randn(2, 5, 6))
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda model: torch.compile(model, backend="eager"),
+        nn.DataParallel,
+        lambda model: nn.DataParallel(torch.compile(model, backend="eager")),
+    ],
+    ids=["compiled", "parallel", "both"],
+)
+def test_what_wraps_a_model_is_left_off(wrap):
+    model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)).eval()
+    [found] = channels(wrap(model), torch.randn(2, 4))
+    assert [part.name for part in found.parts] == ["0.weight", "0.bias"]
+    with torch.no_grad():
+        found.scatter_(torch.cat([found.gather()[:3], torch.zeros(5, 5)]))
+    small = compact(wrap(model), torch.randn(2, 4)).model
+    assert [layer.weight.shape for layer in (small[0], small[2])] == [(3, 4), (2, 3)]

@@ -7,8 +7,11 @@ from torch import nn, optim
 from torch.testing import assert_close
 
 from huashi.regularization import (
+    AtMost,
+    GroupHalf,
     GroupLasso,
     Groups,
+    NOfM,
     Proximal,
     Slices,
     SparseGroupLasso,
@@ -134,3 +137,11 @@ def test_two_penalties_on_a_parameter_have_no_gap_of_their_own():
     groups, loss = golden([0.9, 1.2, 0.0, 0.0])
     with pytest.raises(ValueError, match="penalties must share no parameter, got 'w' in two"):
         certify([(groups, GroupLasso()), (groups, GroupLasso())], loss)
+
+
+@pytest.mark.parametrize("penalty", [AtMost(groups=3), NOfM(n=2, m=4), GroupHalf()])
+def test_no_factor_is_the_least_of_a_constraint_or_an_infinite_slope(penalty):
+    layer = nn.Linear(4, 8)
+    layer(torch.randn(3, 4)).square().mean().backward()
+    with pytest.raises(ValueError, match=f"penalty must have .*, got {type(penalty).__name__}: "):
+        lambda_max(filters(layer), penalty)

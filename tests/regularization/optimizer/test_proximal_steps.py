@@ -16,6 +16,7 @@ from huashi.regularization import (
     SparseGroupLasso,
     certify,
     exact_zeros,
+    filters,
     kkt_gap,
 )
 from huashi.regularization.optimizer.metric import count_gradients, metric
@@ -200,3 +201,34 @@ def test_one_group_over_parameters_of_other_rates():
             proximal.step()
         assert kkt_gap(groups, penalty, loss) < 2e-3
         assert exact_zeros(groups) == {"w": 2}
+
+
+@pytest.mark.parametrize("kind", ["metric", "decoupled", "subgradient", "half_space"])
+def test_a_compiled_step_does_the_same(kind):
+    def trained(compiled):
+        torch.manual_seed(0)
+        layer = nn.Linear(10, 32)
+        pairs = [(filters(layer, bias=True), GroupLasso(strength=0.1))]
+        optimizer = Proximal(torch.optim.AdamW(layer.parameters(), lr=0.01), pairs, step=kind)
+        layer(torch.randn(8, 10)).square().mean().backward()
+        step = torch.compile(optimizer.step, backend="eager") if compiled else optimizer.step
+        for _ in range(2):
+            step()
+        return layer.weight.detach()
+
+    torch.testing.assert_close(trained(True), trained(False))
+
+
+@pytest.mark.parametrize("centered", [False, True])
+def test_rmsprop_with_momentum_rests_where_the_sum_is_least(centered):
+    """On one weight, loss (w - 1)^2 / 2 and 0.25 |w|: w = 0.75."""
+    w = nn.Parameter(torch.zeros(1, dtype=torch.float64))
+    groups = Groups("w", (Slices("w", w, (1, 1), (0,)),))
+    inner = torch.optim.RMSprop([w], lr=0.01, momentum=0.9, centered=centered, eps=1e-3)
+    optimizer = Proximal(inner, [(groups, GroupLasso(strength=0.25))])
+    for step in range(2000):
+        inner.param_groups[0]["lr"] = 0.01 * (1 - step / 2000)
+        optimizer.zero_grad()
+        ((w - 1).square() / 2).sum().backward()
+        optimizer.step()
+    torch.testing.assert_close(w.detach(), w.new_tensor([0.75]), rtol=0, atol=2e-3)

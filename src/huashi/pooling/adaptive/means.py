@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from huashi._checks import check_choice, check_positive
 from huashi.pooling import average, exponentials, powers, reference
 from huashi.pooling.adaptive.windows import AdaptivePool, OutputSize, adaptive_pool
-from huashi.pooling.arguments import scalar
+from huashi.pooling.arguments import scalar, shown
 from huashi.pooling.bins import AnyAxis
 from huashi.pooling.dimensions import each_dimension, each_dimension_module
 
@@ -218,6 +218,9 @@ class AdaptiveGeMPool(AdaptivePool):
     @property
     def options(self) -> dict[str, Any]:
         return {"p": self.p, "eps": self.eps}
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, p={shown(self.p)}, eps={self.eps}"
 
 
 class AdaptiveSoftPool(AdaptivePool):

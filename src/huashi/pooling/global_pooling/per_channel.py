@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from huashi._checks import check_choice, check_positive
 from huashi._kernel.example import example
 from huashi.pooling import average, exponentials, extrema, powers
+from huashi.pooling.arguments import shown
 from huashi.pooling.docstrings import OF_ALL, as_module_of, shares
 from huashi.pooling.global_pooling.module import GlobalPool, pooled_dimensions
 
@@ -310,6 +311,9 @@ class GlobalGeMPool(GlobalPool):
     def options(self) -> dict[str, Any]:
         return {"p": self.p, "eps": self.eps}
 
+    def extra_repr(self) -> str:
+        return f"p={shown(self.p)}, eps={self.eps}"
+
 
 @as_module_of(global_log_sum_exp_pool)
 class GlobalLogSumExpPool(GlobalPool):
@@ -330,6 +334,9 @@ class GlobalLogSumExpPool(GlobalPool):
     @property
     def options(self) -> dict[str, Any]:
         return {"r": self.r}
+
+    def extra_repr(self) -> str:
+        return f"r={shown(self.r)}"
 
 
 @as_module_of(global_soft_pool)

@@ -17,9 +17,10 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
+from huashi._checkpoint import check_no_nan
 from huashi._files import write_atomically
 from huashi.regularization.compaction.head_attention import HeadAttention
-from huashi.regularization.coupling.tracing import Example, arguments
+from huashi.regularization.coupling.tracing import Example, arguments, unwrapped
 
 _SIZES = {  # by kind of layer, what it says of its size
     nn.Linear: ("in_features", "out_features"),
@@ -36,7 +37,7 @@ _FORMAT = "huashi compact model 1"
 
 
 def save_compact(path: str | Path, model: nn.Module) -> None:
-    """Write a compact model, at once; a parameter that layers share is written once.
+    """Write a compact model, at once: its parameters and all its buffers, a shared one once.
 
     Args:
         path: of the file, by custom ``.safetensors``.
@@ -52,10 +53,10 @@ def save_compact(path: str | Path, model: nn.Module) -> None:
     ...     load_compact(folder + "/small.safetensors", full)
     Linear(in_features=2, out_features=3, bias=True)
     """
-    saved = model.state_dict(keep_vars=True).keys()
+    model = unwrapped(model)
     layers = {name: _describe(module) for name, module in model.named_modules()}
     header = {"format": _FORMAT, "layers": {name: it for name, it in layers.items() if it}}
-    tensors = {n: t.detach().contiguous() for n, t in _named(model).items() if n in saved}
+    tensors = {n: t.detach().contiguous() for n, t in _named(model).items()}  # each may be cut
     content = safetensors.torch.save(tensors, metadata={"compact": json.dumps(header)})
     write_atomically(path, content)
 
@@ -72,10 +73,11 @@ def load_compact(path: str | Path, model: nn.Module) -> nn.Module:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is damaged, or is that of another architecture.
+        ValueError: the file is damaged, is that of another architecture, or holds NaN.
     """
     tensors, layers = _read(Path(path))
-    model = copy.deepcopy(model)
+    check_no_nan(path, tensors)
+    model = copy.deepcopy(unwrapped(model))
     for name, said in layers.items():
         model = _resize(model, name, said, path)
     wanted = _named(model)

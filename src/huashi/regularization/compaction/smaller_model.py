@@ -7,8 +7,8 @@ the report names it and says why.
 
 import copy
 import warnings
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 import torch
@@ -20,7 +20,7 @@ from huashi.regularization.compaction.cutting import cut
 from huashi.regularization.compaction.report import Kept, Report, report
 from huashi.regularization.coupling.channel_facts import Network
 from huashi.regularization.coupling.propagation import follow
-from huashi.regularization.coupling.tracing import Example, arguments
+from huashi.regularization.coupling.tracing import Example, arguments, unwrapped
 from huashi.regularization.penalties.lasso import GroupSquaredL2
 
 
@@ -52,7 +52,8 @@ def compact(
     """Take the channels, hidden units and heads out of a model that add nothing to its outputs.
 
     Args:
-        model: any module that torch.fx can trace; it stays as it is.
+        model: any module that torch.fx can trace; it stays as it is. What wraps it, as
+            ``torch.compile`` and data parallelism do, is left off.
         example: what it is called with: a tensor, a sequence of arguments, or named ones. The first
             dimension of every tensor is the batch where ``latency`` is measured.
         round_to: of channels that a layer makes, a multiple of this stays, as hardware likes it:
@@ -62,15 +63,16 @@ def compact(
         penalties: what the model was trained with, if not in a :class:`Proximal`, for a warning
             where it makes no zeros.
         latency: batch sizes at which to measure both models, as ``(1, 64)``.
-        tolerance: the largest difference of the outputs on the example, relative to the largest of
-            them where that is above 1.
+        tolerance: the largest difference of an output on the example, relative to its largest
+            element.
 
     Returns:
         the smaller model, the report, and the optimiser if one was given.
 
     Raises:
         ValueError: the model cannot be traced.
-        RuntimeError: outputs differ; it is not known what the model does with its channels.
+        RuntimeError: outputs differ, or no tensor is found in them; it is not known what the model
+            does with its channels.
 
     >>> model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
     >>> with torch.no_grad():
@@ -89,6 +91,7 @@ def compact(
     if any(isinstance(penalty, GroupSquaredL2) for penalty in (*penalties, *own)):
         message = "GroupSquaredL2 is weight decay and makes no group zero; GroupLasso does"
         warnings.warn(message, stacklevel=2)
+    model = unwrapped(model)
     network = follow(model, example)
     keep, why = _decide(network, round_to)
     small, small_optimizer = copy.deepcopy((model, _innermost(optimizer)))
@@ -178,18 +181,36 @@ def _difference(model: nn.Module, small: nn.Module, example: Example, tolerance:
         twin = copy.deepcopy(one).eval()
         with torch.no_grad(), torch.random.fork_rng():
             torch.manual_seed(0)
-            leaves = pytree.tree_leaves(twin(*args, **kwargs))
-        outputs.append([leaf.double() for leaf in leaves if isinstance(leaf, Tensor)])
+            found = _tensors(twin(*args, **kwargs))
+        outputs.append([t if t.is_complex() else t.double() for t in found])
+    if not outputs[0] or len(outputs[0]) != len(outputs[1]):
+        raise RuntimeError("outputs must be tensors, or hold some, to be compared")
     most = 0.0
     for want, got in zip(*outputs, strict=True):
         if want.shape != got.shape:
             raise RuntimeError(f"compaction made {tuple(got.shape)} of {tuple(want.shape)}")
         if want.numel():
-            away = float((want - got).abs().nan_to_num().max())
+            same = (want == got) | (want.isnan() & got.isnan())
+            away = float((want - got).abs().nan_to_num(nan=torch.inf).masked_fill(same, 0).max())
             most = max(most, away)
-            if away > tolerance * max(1.0, float(want.abs().nan_to_num(posinf=0.0).max())):
+            if away > tolerance * float(want.abs().nan_to_num(nan=0.0, posinf=0.0).max()):
                 raise RuntimeError(
                     f"outputs must stay, but differ by {away:.2g}: the model does something with "
                     "its channels that was not seen"
                 )
     return most
+
+
+def _tensors(output: Any) -> list[Tensor]:
+    """The tensors in an output, also in objects that torch does not know to hold any."""
+    found = []
+    for leaf in pytree.tree_leaves(output):
+        if isinstance(leaf, Tensor):
+            found.append(leaf)
+        elif isinstance(leaf, Mapping):
+            found += _tensors(list(leaf.values()))
+        elif is_dataclass(leaf):
+            found += _tensors([getattr(leaf, field.name) for field in fields(leaf)])
+        elif hasattr(leaf, "__dict__") and not callable(leaf):
+            found += _tensors(list(vars(leaf).values()))
+    return found

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from huashi.regularization.coupling.channel_facts import Network
 from huashi.regularization.coupling.channel_labels import Axes, GroupedAxes
-from huashi.regularization.coupling.propagation import follow
-from huashi.regularization.coupling.tracing import Example
+from huashi.regularization.coupling.propagation import IS_OUTPUT, follow
+from huashi.regularization.coupling.tracing import Example, unwrapped
 from huashi.regularization.groups.slices import Groups, Slices
 
 Side = tuple[tuple[int, ...], tuple[int, ...], Tensor]
@@ -35,7 +35,8 @@ def channels(
     model, what is normalized over, what is read by code that is not understood.
 
     Args:
-        model: any module that torch.fx can trace.
+        model: any module that torch.fx can trace; what wraps it, as ``torch.compile`` and data
+            parallelism do, is left off, also in the names.
         example: what it is called with: a tensor, a sequence of arguments, or named ones.
         names: of modules, with wildcards; groups that none of them writes are left out.
         consumers: whether the weights that read the channel are in its group too. Groups then
@@ -52,6 +53,7 @@ def channels(
     >>> [part.name for part in one.parts], one.gather().shape
     (['0.weight', '0.bias', '1.weight', '1.bias'], torch.Size([8, 30]))
     """
+    model = unwrapped(model)
     network = follow(model, example)
     roots = network.labels.roots()
     pinned = set(network.labels.pinned())
@@ -85,12 +87,17 @@ def channels(
             parts.append(Slices(key[0], parameters[key[0]], shape, dims, None if alone else index))
         found.append(Groups(writers[members[0]][0], tuple(parts)))
     if not found:
-        reasons = sorted(set(network.labels.pinned().values()))
         raise ValueError(
             f"names must name modules of which channels can go, got {names!r}; "
-            f"what is kept: {'; '.join(reasons[:3])}"
+            f"what is kept: {'; '.join(_reasons(network)[:3])}"
         )
     return found
+
+
+def _reasons(network: Network) -> list[str]:
+    """Why channels are kept; that they are outputs, which some always are, comes last."""
+    found = dict.fromkeys([*network.frozen.values(), *network.labels.pinned().values()])
+    return sorted(found, key=lambda why: why == IS_OUTPUT)
 
 
 def _sides(axes: Axes | GroupedAxes, parameter: Tensor, *, consumers: bool) -> list[Side]:

@@ -109,10 +109,7 @@ class Trial:
 
     def _constants(self, dims: Any, first: Channels) -> Fact:
         """The result for constant channels, where it can be relied on."""
-        full = {
-            n: along(x.value, x.dim, self.env[n].ndim).expand(self.env[n].shape)
-            for n, x in self.followed.items()
-        }
+        full, large = self._filled(1), self._filled(2)
         known = torch.stack([x.known for x in self.followed.values()]).all(0)
         zeros = torch.stack([x.zero() for x in self.followed.values()])
         others = [
@@ -127,17 +124,38 @@ class Trial:
             known = zeros.all(0)
         product = zeros.any(0) & (name_of(self.node) in _PRODUCTS)
 
-        def one(y: Any, dims: Any) -> Fact:
+        def one(y: Any, at_twice: Any, dims: Any) -> Fact:
             if isinstance(y, tuple | list):
-                return tuple(one(*pair) for pair in zip(y, dims, strict=True))
+                return tuple(one(*some) for some in zip(y, at_twice, dims, strict=True))
             dim, order = dims
             index = order(self.count, y.shape[dim])
             same, value = constant_along(y, dim)
+            if at_twice is not y and at_twice.shape[dim] == y.shape[dim]:
+                also, twice = constant_along(at_twice, dim)
+                same = same & also & torch.isclose(value, twice, rtol=1e-5, atol=0)
             fine = known[index] & same & (value == 0 if numbers else True)
             value = torch.where(product[index] | ~fine, 0, value)
             return Channels(dim, first.labels[index], fine | product[index], value)
 
-        return one(self.again(self.node, full), dims)
+        result = again = self.again(self.node, full)
+        if bool(known.any()):
+            try:  # a sum over time is no constant: it grows with the length
+                again = self.again(self.node, large)
+            except Exception:  # whatever the code says of another size: then there is none
+                again = result
+        return one(result, again, dims)
+
+    def _filled(self, times: int) -> dict[fx.Node, Any]:
+        """Arguments of which each channel is its constant, in all other dimensions so large."""
+        return {
+            n: along(x.value, x.dim, self.env[n].ndim).expand(
+                [
+                    size if dim == x.dim or size == 1 else times * size
+                    for dim, size in enumerate(self.env[n].shape)
+                ]
+            )
+            for n, x in self.followed.items()
+        }
 
 
 def _repeated(count: int, size: int) -> Tensor:

@@ -28,6 +28,7 @@ from huashi.regularization.coupling.tracing import WHOLE, Example, hooked, kind_
 _RULES = layer_rules.RULES | sequence_rules.RULES
 _PIECES = {"chunk", "split"}
 _JOINS = {"cat", "concat", "concatenate"}
+IS_OUTPUT = "it is an output of the model"
 
 
 def follow(model: nn.Module, example: Example) -> Network:
@@ -66,7 +67,7 @@ class _Follower(fx.Interpreter):
         if n.op == "get_attr":
             return Raw(result) if isinstance(result, Tensor) else None
         if n.op == "output":
-            return self._pin(n, "it is an output of the model")
+            return self._pin(n, IS_OUTPUT)
         if n.op == "call_module":
             return self._module(n, result)
         return self._function(n, result)
@@ -87,7 +88,13 @@ class _Follower(fx.Interpreter):
         weights = [*module.parameters(), *module.buffers()]
         if all(p.numel() == 1 for p in weights) and not hooked(module):
             return self._try(n, result)
-        why = f"{n.target!r} ({type(module).__name__}) is not followed"
+        what = f"{path!r} ({type(module).__name__})" if path else f"the {type(module).__name__}"
+        if hooked(module):
+            why = f"{what} is not followed: it has hooks, which are other code"
+        elif hasattr(module, "parametrizations"):
+            why = f"{what} is not followed: its weights are parametrized"
+        else:
+            why = f"{what} is not followed"
         for p in weights:
             self.network.freeze(p, why)
         return self._pin(n, why)

@@ -26,10 +26,16 @@ def recurrent(call: Call, x: Fact, hx: Fact = None, input: Fact = None) -> Fact:
     x = x if x is not None else input
     sides = 2 if module.bidirectional else 1
     output = call.result[0]
-    if call.inputs > 1 or module.proj_size or not isinstance(output, Tensor):
-        call.keep((x, hx), f"{call.path!r} is given a state, or projects its own")
+    unlike = {
+        "is given a state": call.inputs > 1,
+        "projects its hidden units": bool(module.proj_size),
+        "is given packed sequences": not isinstance(output, Tensor),
+    }
+    if any(unlike.values()):
+        why = f"{call.path!r} {next(reason for reason, holds in unlike.items() if holds)}"
+        call.keep((x, hx), why)
         for parameter in module.parameters():
-            network.freeze(parameter, f"{call.path!r} is given a state, or projects its own")
+            network.freeze(parameter, why)
         return None
     x = call.followed(x, output.ndim - 1)
     gates, proposal = _GATES[module.mode]

@@ -14,6 +14,25 @@ Example = Tensor | Sequence[Any] | Mapping[str, Any]
 """What a model is called with: one argument, several, or named ones."""
 
 
+_WRAPPERS = {  # by name, since not every build of torch has them: where the model is
+    "OptimizedModule": "_orig_mod",
+    "DataParallel": "module",
+    "DistributedDataParallel": "module",
+    "_FabricModule": "_original_module",
+    "_FabricOptimizedModule": "_orig_mod",
+}
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The model in what ``torch.compile``, data parallelism or Fabric have wrapped around it."""
+    while type(model).__name__ in _WRAPPERS:
+        inner = getattr(model, _WRAPPERS[type(model).__name__], None)
+        if not isinstance(inner, nn.Module):
+            break
+        model = inner
+    return model
+
+
 def trace(model: nn.Module, example: Example) -> tuple[fx.GraphModule, list[Any]]:
     """The graph of a model, and what to run it with.
 

@@ -131,10 +131,11 @@ def lambda_max(
         loss: on all data; by default the gradients are those that parameters have.
 
     Returns:
-        The factor; for a constraint NaN.
+        The factor.
 
     Raises:
-        ValueError: there are no groups, or neither a loss nor gradients.
+        ValueError: there are no groups, or neither a loss nor gradients; or no factor is the least,
+            as for a constraint, or a penalty whose slope at 0 is infinite.
 
     >>> from huashi.regularization import GroupLasso, Slices
     >>> w = nn.Parameter(torch.tensor([0.9, 1.2, 0.0, 0.0]))

@@ -6,6 +6,8 @@ balance, so that both together solve what the user wrote:
 
 - SGD: h = 1. With momentum its buffer is no mean but a sum of gradients with shares that add up to
   some gain, 1 at first and :math:`1 / (1 - \mu)` after a while; then h = 1 / gain.
+- RMSprop with momentum sums gradients that were divided by the h of their own step; 1 / h is the
+  same sum of theirs.
 - Adam and its relatives: :math:`h = \sqrt{\hat v} + \epsilon`, with the constants of each.
 - Adadelta: the root of its mean squared gradient over that of its mean squared steps.
 
@@ -39,11 +41,17 @@ class Metric(NamedTuple):
 
 
 def count_gradients(optimizer: Optimizer, group: dict, parameter: nn.Parameter) -> None:
-    """Keep the gain of a momentum that just took another gradient, in the optimiser's state."""
-    if isinstance(optimizer, SGD | RMSprop) and group["momentum"]:
-        state = optimizer.state[parameter]
+    """Keep what a momentum that just took another gradient adds up to, in the optimiser's state."""
+    if not isinstance(optimizer, SGD | RMSprop) or not group["momentum"]:
+        return
+    state = optimizer.state[parameter]
+    if isinstance(optimizer, RMSprop):
+        now = _rmsprop_h(group, state).reciprocal_()
+        before = state.get("inverse_h")
+        state["inverse_h"] = now if before is None else now.add_(before, alpha=group["momentum"])
+    else:
         before = state.get("gain")  # torch's first buffer is the gradient itself, not dampened
-        kept = 1 - group.get("dampening", 0.0)
+        kept = 1 - group["dampening"]
         state["gain"] = 1.0 if before is None else group["momentum"] * before + kept
 
 
@@ -60,11 +68,9 @@ def metric(optimizer: Optimizer, group: dict, parameter: nn.Parameter) -> Metric
         gain = state.get("gain", 1.0) if group["momentum"] else 1.0
         return Metric(None, lr * (1 + group["momentum"] * gain if group["nesterov"] else gain))
     if isinstance(optimizer, RMSprop):
-        square = state["square_avg"]
-        if group["centered"]:
-            square = square.addcmul(state["grad_avg"], state["grad_avg"], value=-1)
-        gain = state.get("gain", 1.0) if group["momentum"] else 1.0
-        return Metric(square.sqrt().add_(group["eps"]), lr * gain)
+        if group["momentum"] and "inverse_h" in state:
+            return Metric(state["inverse_h"].reciprocal(), lr)
+        return Metric(_rmsprop_h(group, state), lr)
     if isinstance(optimizer, Adadelta):
         size = (state["square_avg"] + group["eps"]).sqrt_()
         return Metric(size.div_((state["acc_delta"] + group["eps"]).sqrt_()), lr)
@@ -89,6 +95,14 @@ def metric(optimizer: Optimizer, group: dict, parameter: nn.Parameter) -> Metric
     square = state["max_exp_avg_sq" if group.get("amsgrad") else "exp_avg_sq"]
     root = bias**0.5  # of the bias: on h and rate alike, which saves a pass over h
     return Metric(square.sqrt().add_(group["eps"] * root), lr * root)
+
+
+def _rmsprop_h(group: dict, state: dict) -> Tensor:
+    """What RMSprop divides the gradient of this step by."""
+    square = state["square_avg"]
+    if group["centered"]:
+        square = square.addcmul(state["grad_avg"], state["grad_avg"], value=-1)
+    return square.sqrt().add_(group["eps"])
 
 
 def _nadam_gain(group: dict, done: float, beta1: float, product: float) -> float:

@@ -16,7 +16,7 @@ Dual Averaging Methods for Regularized Stochastic Learning and Online Optimizati
 
 from collections.abc import Callable, Container, Iterable
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,14 @@ from huashi.regularization.penalties.penalty import Penalty
 
 Step = Literal["metric", "decoupled", "subgradient", "half_space", "dual_averaging"]
 STEPS: tuple[Step, ...] = ("metric", "decoupled", "subgradient", "half_space", "dual_averaging")
+
+
+Method = TypeVar("Method", bound=Callable)
+
+
+def _not_compiled(method: Method) -> Method:
+    """What a compiled step leaves as it is; the step of the optimiser is compiled."""
+    return torch.compiler.disable(method)  # pyright: ignore[reportReturnType]
 
 
 class Proximal(Optimizer):
@@ -161,6 +169,11 @@ class Proximal(Optimizer):
 
     def _step_and_prox(self, closure: Callable | None) -> Any:
         loss = self.optimizer.step(closure)
+        self._move_on()
+        return loss
+
+    @_not_compiled
+    def _move_on(self) -> None:
         moving = self._moving()
         if self.kind == "metric":
             rest = self._metrics(moving)
@@ -170,13 +183,13 @@ class Proximal(Optimizer):
             }
         for groups, penalty in self._scheduled():
             _prox(groups, penalty, rest)
-        return loss
 
     def _metrics(self, moving: dict[nn.Parameter, dict]) -> dict[nn.Parameter, Callable]:
         for parameter, group in moving.items():
             count_gradients(self.optimizer, group, parameter)
         return {p: partial(metric, self.optimizer, group, p) for p, group in moving.items()}
 
+    @_not_compiled
     def _step_on_the_sum(self, closure: Callable | None) -> Any:
         given = {}
 
@@ -192,6 +205,7 @@ class Proximal(Optimizer):
             parameter.grad = gradient
         return loss
 
+    @_not_compiled
     def _step_in_half_spaces(self, closure: Callable | None) -> Any:
         before = [groups.gather().clone() for groups, _ in self.penalties]
         loss, moving = self._step_on_the_sum(closure), self._moving()
@@ -203,6 +217,7 @@ class Proximal(Optimizer):
                     groups.scatter_(torch.where(inside, new, 0))
         return loss
 
+    @_not_compiled
     def _step_of_the_dual(self, closure: Callable | None) -> Any:
         def go_back() -> None:
             for parameter in self._moving():

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from huashi._checks import check_not_negative, check_positive
 from huashi.regularization import prox as proxes
-from huashi.regularization.penalties.stationarity import radial_distance, ratio
+from huashi.regularization.penalties.stationarity import no_lambda_max, radial_distance, ratio
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +167,7 @@ class GroupHalf:
         return radial_distance(gradient, w, self.strength / (2 * norm.sqrt()))
 
     def lambda_max(self, gradient: Tensor) -> float:
-        return 0.0
+        raise no_lambda_max(self, "its slope at 0 is infinite, so any strength holds 0")
 
     def scaled(self, factor: float) -> Self:
         return replace(self, strength=factor * self.strength)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from huashi._checks import check_not_negative, check_positive
 from huashi.regularization import prox as proxes
+from huashi.regularization.penalties.stationarity import no_lambda_max
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +50,7 @@ class AtMost:
         return torch.where(free, gradient.norm(dim=1), 0)
 
     def lambda_max(self, gradient: Tensor) -> float:
-        return float("nan")
+        raise no_lambda_max(self, "a constraint has no strength")
 
     def scaled(self, factor: float) -> Self:
         return self
@@ -98,7 +99,7 @@ class NOfM:
         return torch.where((w != 0) | room, gradient, 0).norm(dim=1)
 
     def lambda_max(self, gradient: Tensor) -> float:
-        return float("nan")
+        raise no_lambda_max(self, "a constraint has no strength")
 
     def scaled(self, factor: float) -> Self:
         return self

@@ -34,7 +34,11 @@ class Penalty(Protocol):
         ...
 
     def lambda_max(self, gradient: Tensor) -> float:
-        """The least factor of R at which 0 is stationary, given the gradient of the loss at 0."""
+        """The least factor of R at which 0 is stationary, given the gradient of the loss at 0.
+
+        Raises:
+            ValueError: there is none, as for a constraint.
+        """
         ...
 
     def scaled(self, factor: float) -> Self:

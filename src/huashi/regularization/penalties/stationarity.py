@@ -42,6 +42,12 @@ def radial_distance(gradient: Tensor, w: Tensor, slope: Tensor) -> Tensor:
     return torch.where(norm > 0, (gradient + slope[:, None] * direction).norm(dim=1), at_zero)
 
 
+def no_lambda_max(penalty: object, why: str) -> ValueError:
+    """What is raised where no least factor of a penalty holds all groups at 0."""
+    name = type(penalty).__name__
+    return ValueError(f"penalty must have a finite slope at 0 for lambda_max, got {name}: {why}")
+
+
 def ratio(size: float, threshold: float) -> float:
     """What to multiply a threshold with to reach a size."""
     if threshold > 0:

@@ -68,8 +68,8 @@ def build(
     architecture = architecture_of(description)
     try:
         return architecture.build(vocabulary_size, target_vocabulary_size)
-    except (TypeError, RuntimeError, OverflowError) as error:
-        problem = str(error).splitlines()[0]
+    except (TypeError, RuntimeError, ArithmeticError, AttributeError, MemoryError) as error:
+        problem = (str(error) or type(error).__name__).splitlines()[0]
         raise ValueError(f"the architecture must be one that can be built: {problem}") from None
 
 

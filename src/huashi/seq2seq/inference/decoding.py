@@ -36,6 +36,14 @@ from huashi.seq2seq.search.beam.rules import Semantics
 from huashi.seq2seq.text.tokenizer import BOS, EOS, UNKNOWN, Tokenizer
 
 Method = Literal["beam", "sample", "stochastic_beam"]
+_OF_METHODS = {  # options that only some methods have
+    ("sample",): ("top_k", "top_p", "min_p", "typical"),
+    ("sample", "stochastic_beam"): ("temperature", "seed"),
+    ("beam",): (
+        *("coverage_penalty", "brevity_penalty", "patience", "groups", "sibling_rate"),
+        "phrases_ordered",
+    ),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,12 +119,23 @@ class Decoding:
             check_positive("nbest", self.nbest)
         else:
             check_beam(self.beam, self.nbest, self.rules.length_penalty)
+        self._check_acting()
         check_positive("length_ratio", self.length_ratio)
         check_positive("groups", self.groups)
         if self.groups > 1 and self.sibling_rate is not None:
             raise ValueError("sibling_rate must not be given with groups")
         if self.beam % self.groups:
             raise ValueError(f"groups must divide the beam of {self.beam}, got {self.groups}")
+
+    def _check_acting(self) -> None:
+        """Raise if an option is given that the method does not have."""
+        for methods, names in _OF_METHODS.items():
+            given = [
+                n for n in names if getattr(self, n) != type(self).__dataclass_fields__[n].default
+            ]
+            if given and self.method not in methods:
+                wanted = " or ".join(map(repr, methods))
+                raise ValueError(f"method must be {wanted} for {given[0]}, got {self.method!r}")
 
     @property
     def rules(self) -> Rules:

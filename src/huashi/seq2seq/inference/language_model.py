@@ -68,7 +68,10 @@ class LanguageModel:
         tokenizer = Tokenizer.load(run.path("tokenizer.json"))
         model = build(run.model, len(tokenizer))
         run.load_model(model)
-        return cls(model.to(device), tokenizer, run.config["context"])
+        context = run.config.get("context")
+        if not isinstance(context, int) or context < 1:
+            raise ValueError(f"{run.path('config.json')}: context must be > 0, got {context!r}")
+        return cls(model.to(device), tokenizer, context)
 
     def sample(
         self, prompt: str = "\n", *, tokens: int = 300, samples: int = 1, **options: Any

@@ -92,11 +92,14 @@ class Translator:
         model = models[0] if len(models) == 1 else Ensemble(models, mean=mean)
         if beside is not None:
             model = ShallowFusion(model, model_of(beside, runs[0], device), language_model_weight)
+        tags = runs[0].config.get("tags") or ()
+        if not isinstance(tags, list | tuple) or not all(isinstance(tag, str) for tag in tags):
+            raise ValueError(f"{runs[0].path('config.json')}: tags must be texts, got {tags!r}")
         return cls(
             model,
             *tokenizers_of(runs[0]),
             source_end=architecture_of(runs[0].model).source_end,
-            tags=runs[0].config.get("tags") or (),
+            tags=tags,
         )
 
     def translate(
@@ -126,7 +129,7 @@ class Translator:
         What comes out for a source does not depend on the others, their number or their order.
 
         Args:
-            sources: texts; an empty one is translated to an empty one.
+            sources: texts; an empty one, or one of spaces, is translated to an empty one.
             decoding: how to search; by default as :class:`Decoding` is.
             prefixes: how the translation of each source begins.
             phrases: for each source, texts that are part of its translation.
@@ -199,7 +202,7 @@ class Translator:
 
     def _encoded(self, sources: Sequence[str]) -> list[list[int]]:
         """Token ids; where there are tags, the first one of each source is one."""
-        found = self.tokenizer.encode_batch(sources)
+        found = self.tokenizer.encode_batch([text if text.strip() else "" for text in sources])
         first = {ids[0] for ids in self.tokenizer.encode_batch(self.tags)}
         for source, ids in zip(sources, found, strict=True):
             if first and ids and ids[0] not in first:

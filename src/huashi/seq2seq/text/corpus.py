@@ -45,20 +45,29 @@ class Batch(NamedTuple):
     """Token ids, (sentences, target positions), from BOS to EOS, padded on the right."""
 
 
-def read_lines(path: str | Path) -> Iterator[str]:
+def read_lines(path: str | Path, *, bad: list[int] | None = None) -> Iterator[str]:
     """The lines of a text file without their line ends, read as they are asked for.
 
     Args:
         path: a file of UTF-8 text, plain, ``.gz`` or ``.zst``; ``-`` is standard input.
+        bad: takes the numbers, from 1, of lines that are not UTF-8, which are then empty; by
+            default the first of them is an error.
 
     Raises:
-        ValueError: a line is not UTF-8, or the file is not what its ending says.
+        ValueError: a line is not UTF-8, the file is not what its ending says, or standard input is
+            closed.
     """
     with _open(path) as file:
         number = 0
         try:
             for number, line in enumerate(file, 1):
-                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+                try:
+                    text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+                except UnicodeDecodeError:
+                    if bad is None:
+                        raise
+                    bad.append(number)
+                    text = ""
                 yield text.removesuffix("\n").removesuffix("\r")
         except UnicodeDecodeError as error:
             byte = error.object[error.start]
@@ -202,6 +211,8 @@ def _name(path: str | Path) -> str:
 
 def _open(path: str | Path) -> AbstractContextManager[Iterable[bytes]]:
     if str(path) == "-":
+        if sys.stdin is None:
+            raise ValueError("standard input must be open to be read, it is closed")
         # Not sys.stdin.buffer: a thread that waits in it cannot be left behind at the end.
         return open(sys.stdin.fileno(), "rb", closefd=False)
     opener = {".gz": gzip.open, ".zst": zstd.open}.get(Path(path).suffix, open)
