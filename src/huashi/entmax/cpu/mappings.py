@@ -37,7 +37,9 @@ def write(x, peak, a, edge, scale, y):
     elif a == 1.0:
         tau = x.dtype.type(edge)
         for i in range(x.size):
-            d = minimum(x[i] - peak, zero) - tau  # never reordered to x - (peak + tau), which rounds
+            d = (
+                minimum(x[i] - peak, zero) - tau
+            )  # never reordered to x - (peak + tau), which rounds
             y[i] = zero if d <= zero else d * scale
     elif a > 1.0:
         _write_powers(x, np.float64(peak), a, edge, scale, y)

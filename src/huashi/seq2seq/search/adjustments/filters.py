@@ -42,6 +42,8 @@ class Temperature:
 
     temperature: float
 
+    rewards = False
+
     def __post_init__(self) -> None:
         check_positive("temperature", self.temperature)
 
@@ -64,6 +66,8 @@ class TopK:
     """
 
     k: int
+
+    rewards = False
 
     def __post_init__(self) -> None:
         check_positive("k", self.k)
@@ -95,6 +99,8 @@ class TopP:
     p: float
     keep: int = 1
 
+    rewards = False
+
     def __post_init__(self) -> None:
         _check_probability("p", self.p)
         check_positive("keep", self.keep)
@@ -125,6 +131,8 @@ class MinP:
 
     min_p: float
     keep: int = 1
+
+    rewards = False
 
     def __post_init__(self) -> None:
         _check_probability("min_p", self.min_p)
@@ -160,6 +168,8 @@ class Typical:
     mass: float
     keep: int = 1
 
+    rewards = False
+
     def __post_init__(self) -> None:
         _check_probability("mass", self.mass)
         check_positive("keep", self.keep)
@@ -194,6 +204,8 @@ class Epsilon:
     epsilon: float
     keep: int = 1
 
+    rewards = False
+
     def __post_init__(self) -> None:
         _check_probability("epsilon", self.epsilon)
         check_positive("keep", self.keep)
@@ -221,6 +233,8 @@ class Eta:
 
     epsilon: float
     keep: int = 1
+
+    rewards = False
 
     def __post_init__(self) -> None:
         _check_probability("epsilon", self.epsilon)

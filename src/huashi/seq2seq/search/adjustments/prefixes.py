@@ -42,6 +42,8 @@ class ForcedPrefix:
     score: Literal["model", "zero"] = "model"
     prefixes: Tensor = field(init=False, repr=False)
 
+    rewards = False
+
     def __post_init__(self) -> None:
         check_choice("score", self.score, ("model", "zero"))
         object.__setattr__(self, "prefixes", _padded(self.tokens))
@@ -88,6 +90,8 @@ class BiasedPrefix:
     tokens: Tensor | Sequence[Sequence[int]]
     beta: float
     prefixes: Tensor = field(init=False, repr=False)
+
+    rewards = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.beta <= 1:

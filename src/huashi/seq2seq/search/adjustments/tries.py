@@ -37,6 +37,8 @@ class InTrie:
     tensor([[[-inf, 0., -inf, 0.]]])
     """
 
+    rewards = False
+
     def __init__(self, sequences: Iterable[Iterable[int]]) -> None:
         children, ends = _trie(sequences)
         if not ends:
