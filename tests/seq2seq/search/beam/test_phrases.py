@@ -95,3 +95,9 @@ def test_errors_name_the_argument():
         Phrases(of_sentences=[[[]]])
     with pytest.raises(ValueError, match="of_sentences must have phrases for 2 sentences or more"):
         search(table_of(0), 2, beam=2, max_length=3, constraints=Phrases(of_sentences=[[]]))
+    with pytest.raises(ValueError, match="of_sentences must be >= 0, got -1"):
+        Phrases(of_sentences=[[[2, -1]]])
+    with pytest.raises(ValueError, match="of_sentences must be ids from 0 to 4, got 7"):
+        search(table_of(0), beam=2, max_length=3, constraints=Phrases(of_sentences=[[[7]]]))
+    with pytest.raises(ValueError, match="of_sentences must hold no EOS in a phrase, got 1"):
+        search(table_of(0), beam=2, max_length=3, constraints=Phrases(of_sentences=[[[2, END]]]))
