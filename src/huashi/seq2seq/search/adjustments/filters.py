@@ -37,7 +37,7 @@ class Temperature:
         temperature: below 1 the likely becomes likelier, above 1 all become more alike.
 
     Raises:
-        ValueError: ``temperature`` is not above 0.
+        ValueError: ``temperature`` is not above 0, or infinite.
     """
 
     temperature: float
@@ -46,6 +46,8 @@ class Temperature:
 
     def __post_init__(self) -> None:
         check_positive("temperature", self.temperature)
+        if math.isinf(self.temperature):  # -inf / inf would be NaN
+            raise ValueError(f"temperature must be finite, got {self.temperature}")
 
     def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
         """Divide log-probabilities (sentences, alive, vocabulary); shape and dtype stay."""

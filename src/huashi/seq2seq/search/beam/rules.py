@@ -97,6 +97,18 @@ class Rules:
         if self.prune is not None:
             check_positive("prune", self.prune)
 
+    @property
+    def stops_by(self) -> Stop:
+        """``stop``, with ``count_or_top`` decided."""
+        if self.stop != "count_or_top":
+            return self.stop
+        return "count" if self.length_penalty or self.coverage_penalty else "top"
+
+    @property
+    def has_patience(self) -> bool:
+        """Whether ``patience`` acts: what is kept, or when to stop, is a matter of how many."""
+        return self.keep == "first" or self.stops_by == "count"
+
 
 PRESETS: dict[str, Rules] = {
     "huashi": Rules(),
