@@ -6,7 +6,6 @@ to the node that it finds with theirs, and takes from a table what may follow. T
 hypotheses or tokens, and nothing to be kept from step to step.
 """
 
-import itertools
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -142,15 +141,22 @@ def _paths_of(children: list[dict[int, int]]) -> _Paths:
         path_tokens += [by_node[node] for node in reversed(way)]
     hashes, factors = _distinct_hashes(depths, parents, by_node)
     order = hashes.argsort()
-    tables = (torch.tensor(table) for table in (depths, starts, path_tokens or [0]))
-    return _Paths(hashes[order], order, *tables, factors)
+    return _Paths(
+        hashes=hashes[order],
+        nodes=order,
+        depths=torch.tensor(depths),
+        starts=torch.tensor(starts),
+        tokens=torch.tensor(path_tokens or [0]),
+        factors=factors,
+    )
 
 
 def _distinct_hashes(
     depths: list[int], parents: list[int], tokens: list[int]
 ) -> tuple[Tensor, Tensor]:
     """A hash for each node, (nodes,), and the factors for each place: others if two are equal."""
-    for seed in itertools.count():
+    seed = 0
+    while True:
         generator = torch.Generator().manual_seed(seed)
         factors = torch.randint(-(2**63), 2**63 - 1, (max(depths),), generator=generator)
         numbers, hashes = factors.tolist(), [0] * len(depths)
@@ -158,8 +164,8 @@ def _distinct_hashes(
             added = (tokens[node] + 1) * numbers[depths[node] - 1]
             hashes[node] = (hashes[parents[node]] + added + 2**63) % 2**64 - 2**63
         if len(set(hashes)) == len(hashes):
-            break
-    return torch.tensor(hashes), factors
+            return torch.tensor(hashes), factors
+        seed += 1
 
 
 def _trie(sequences: Iterable[Iterable[int]]) -> tuple[list[dict[int, int]], set[int]]:

@@ -102,9 +102,9 @@ class Phrases:
             progress = [self.progress(sentence, prefix) for prefix in prefixes]
             latest |= {(sentence, p): one for p, one in zip(prefixes, progress, strict=True)}
             rows.append(_candidates(totals[i], log_probs[i], count, progress, context.eos))
-        old = [key for key in self._known if len(key[1]) < context.length - 2]
+        old = [key for key in list(self._known) if len(key[1]) < context.length - 2]
         for key in old:  # groups come one after another: what the last step knew is still needed
-            del self._known[key]
+            self._known.pop(key, None)
         self._known.update(latest)
         return Candidates(*(torch.stack(column) for column in zip(*rows, strict=True)))
 
