@@ -9,8 +9,8 @@ from torch import nn
 from torch.autograd import grad
 from torch.testing import assert_close
 
+from huashi import Acceleration, accelerate, acceleration, restore
 from huashi import _accelerate as module
-from huashi import accelerate
 
 unpools = pytest.mark.filterwarnings("ignore:max_unpool")  # torch's own is not deterministic
 X = {1: (2, 3, 15), 2: (2, 3, 9, 8), 3: (2, 3, 7, 6, 5)}
@@ -46,20 +46,18 @@ class Segmenter(nn.Module):
 
 
 def is_ours(pool):
-    return type(pool).__module__.startswith("huashi.pooling.")
+    return type(pool).__module__ == module.__name__
 
 
 @pytest.mark.parametrize("dims", [1, 2, 3])
 @pytest.mark.parametrize(("name", "settings"), POOLS)
 def test_a_replaced_pool_gives_the_same(name, settings, dims):
     torchs = getattr(nn, f"{name}{dims}d")(**settings).eval()
-    ours = accelerate(torchs)
+    ours = accelerate(copy.deepcopy(torchs))
     assert is_ours(ours)
-    assert type(ours).__name__ == type(torchs).__name__
+    assert isinstance(ours, type(torchs))
+    assert repr(ours) == repr(torchs)
     assert not ours.training
-    for setting in torchs.__constants__:
-        kept, value = getattr(ours, setting), getattr(torchs, setting)
-        assert kept == (torchs.kernel_size if (setting, value) == ("stride", None) else value)
     x = torch.randn(X[dims], requires_grad=True)
     got, want = ours(x), torchs(x)
     if isinstance(want, tuple):
@@ -76,14 +74,17 @@ def test_every_pool_that_is_meant_is_replaced():
 
 def test_settings_of_all_kinds_are_taken_over():
     torchs = nn.MaxPool2d((3, 2), stride=[2, 1], padding=(1, 0))
-    ours = accelerate(torchs)
     x = torch.randn(1, 2, 7, 7)
-    assert is_ours(ours)
-    assert torch.equal(ours(x), torchs(x))
-    torchs = nn.AvgPool2d(3, divisor_override=4)
-    assert_close(accelerate(torchs)(x), torchs(x))
-    torchs = nn.AdaptiveAvgPool2d((None, 3))
-    assert_close(accelerate(torchs)(x), torchs(x))
+    want = torchs(x)
+    assert torch.equal(accelerate(torchs)(x), want)
+    for torchs in (
+        nn.AvgPool2d(3, divisor_override=4),
+        nn.AdaptiveAvgPool2d((None, 3)),
+        nn.MaxPool2d((2,)),
+        nn.MaxPool2d(9, 4, ceil_mode=True),  # a window larger than its input
+    ):
+        want = torchs(x)
+        assert_close(accelerate(torchs)(x), want)
 
 
 @unpools
@@ -97,6 +98,7 @@ def test_a_network_stays_what_it_was():
     assert model.state_dict().keys() == old.state_dict().keys()
     assert [name for name, _ in model.named_modules()] == [name for name, _ in old.named_modules()]
     x = torch.randn(2, 3, 9, 7)
+    assert len(acceleration(model).accelerated) == 3
     for _ in range(2):  # in training, then in evaluation
         assert_close(model(x), old(x))
         assert_close(
@@ -110,8 +112,9 @@ def test_a_network_stays_what_it_was():
 def test_indices_are_those_torch_unpools():
     pool, x = nn.MaxPool2d(2, return_indices=True), torch.randn(1, 2, 6, 6)
     y, indices = accelerate(pool)(x)
+    assert acceleration(pool).accelerated == {"": "MaxPool2d"}
     unpool = nn.MaxUnpool2d(2)
-    assert torch.equal(unpool(y, indices), unpool(*pool(x)))
+    assert torch.equal(unpool(y, indices), unpool(*restore(pool)(x)))
 
 
 def test_what_is_shared_stays_shared():
@@ -136,46 +139,155 @@ class OwnMaxPool2d(nn.MaxPool2d):
         return super().forward(x) + 1
 
 
-def with_parameter(pool):
-    pool.scale = nn.Parameter(torch.ones(()))
-    return pool
-
-
-def with_attribute(pool):
+def with_forward(pool):
     pool.forward = lambda x: x
     return pool
 
 
-def with_hook(pool, kind):
-    getattr(pool, f"register_{kind}")(lambda *_: None)
-    return pool
-
-
 @pytest.mark.parametrize(
-    "pool",
+    ("pool", "why"),
     [
-        OwnMaxPool2d(2),
-        with_parameter(nn.MaxPool2d(2)),
-        with_attribute(nn.MaxPool2d(2)),
-        with_hook(nn.MaxPool2d(2), "forward_hook"),
-        with_hook(nn.MaxPool2d(2), "forward_pre_hook"),
-        with_hook(nn.AvgPool2d(2), "full_backward_hook"),
-        with_hook(nn.AvgPool2d(2), "state_dict_post_hook"),
-        nn.LPPool2d(3, 2),
-        nn.LPPool2d(2.5, 2),
-        nn.LPPool2d(2, 2, ceil_mode=True),
-        nn.LPPool2d(float("inf"), 2),
-        nn.MaxPool2d((2,)),  # one number for two dimensions
-        nn.FractionalMaxPool2d(2, 1),
-        nn.MaxUnpool2d(2),
-        nn.Conv2d(1, 1, 1),
+        (OwnMaxPool2d(2), "is a subclass, OwnMaxPool2d"),
+        (with_forward(nn.MaxPool2d(2)), "has a forward of its own"),
+        (nn.LPPool2d(3, 2), "has an odd exponent, with which signs count"),
+        (nn.LPPool2d(2.5, 2), "has an odd exponent, with which signs count"),
+        (nn.LPPool2d(2, 2, ceil_mode=True), "has ceil mode, in which torch divides by full"),
+        (nn.MaxPool2d(2, padding=-1), "has settings that Huashi refuses: padding must be >= 0"),
     ],
     ids=repr,
 )
-def test_what_is_not_plain_is_left_alone(pool):
-    model = nn.Sequential(pool)
+def test_what_means_something_else_is_left_alone(pool, why):
+    kind = type(pool)
+    with pytest.warns(UserWarning, match=f"^no pool was accelerated: 0 {why}"):
+        model = accelerate(nn.Sequential(pool))
+    assert type(model[0]) is kind
+    assert acceleration(model).left["0"].startswith(why)
+    assert not acceleration(model).accelerated
+
+
+@pytest.mark.parametrize(
+    "other", [nn.FractionalMaxPool2d(2, 1), nn.MaxUnpool2d(2), nn.Conv2d(1, 1, 1)], ids=repr
+)
+def test_what_is_no_pool_of_these_is_not_spoken_of(other):
+    kind = type(other)
+    assert type(accelerate(other)) is kind
+    assert acceleration(other) == Acceleration()
+
+
+def test_hooks_and_attributes_stay_and_act():
+    pool, called = nn.MaxPool2d(2), []
+    pool.scale = nn.Parameter(torch.ones(()))
+    pool._is_hf_initialized = True
+    pool.register_forward_hook(lambda *_: called.append("after"))
+    pool.register_forward_pre_hook(lambda *_: called.append("before"))
     assert accelerate(pool) is pool
-    assert accelerate(model)[0] is pool
+    assert is_ours(pool)
+    pool(torch.rand(1, 1, 4, 4))
+    assert called == ["before", "after"]
+    assert [name for name, _ in pool.named_parameters()] == ["scale"]
+
+
+def test_models_of_transformers():
+    transformers = pytest.importorskip("transformers")
+    settings = {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1]}
+    model = transformers.ResNetModel(transformers.ResNetConfig(**settings)).eval()
+    x = torch.rand(2, 3, 64, 64)
+    want = model(x).last_hidden_state
+    assert len(acceleration(accelerate(model)).accelerated) == 2
+    assert_close(model(x).last_hidden_state, want)
+
+
+@unpools
+def test_restoring_gives_the_model_back():
+    model, old = Segmenter(), Segmenter()
+    restore(accelerate(model))
+    kinds = [[type(m) for m in each.modules()] for each in (model, old)]
+    assert kinds[0] == kinds[1]
+    assert not acceleration(model).accelerated
+    assert set(acceleration(model).left.values()) == {"was not accelerated"}
+
+
+def net():
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.MaxPool2d(2), nn.AvgPool2d(2), nn.Flatten()).eval()
+
+
+def test_exports_hold_the_operators_of_torch():
+    x, model = torch.rand(1, 3, 14, 12), accelerate(net())
+    size = {2: torch.export.Dim("h", min=10), 3: torch.export.Dim("w", min=10)}
+    program = torch.export.export(model, (x,), dynamic_shapes=(size,))
+    targets = {str(node.target) for node in program.graph.nodes}
+    assert targets >= {"aten.max_pool2d.default", "aten.avg_pool2d.default"}
+    larger = torch.rand(1, 3, 20, 18)
+    assert_close(program.module()(larger), model(larger))
+
+
+@pytest.mark.parametrize("dynamo", [True, False])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_onnx_files_hold_pools(dynamo, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxscript")
+    file = tmp_path / "model.onnx"
+    model = accelerate(net())
+    torch.onnx.export(model, (torch.rand(1, 3, 12, 12),), file, dynamo=dynamo, verbose=False)
+    nodes = {node.op_type for node in onnx.load(file).graph.node}
+    assert nodes >= {"MaxPool", "AveragePool"}
+
+
+def test_fx_keeps_accelerated_pools_whole():
+    x, model = torch.rand(1, 3, 12, 12), accelerate(net())
+    traced = torch.fx.symbolic_trace(model)
+    assert [node.target for node in traced.graph.nodes if node.op == "call_module"][1:3] == [*"12"]
+    assert is_ours(traced.get_submodule("1"))
+    assert_close(traced(x), model(x))
+
+
+@pytest.mark.parametrize("through", [torch.jit.script, lambda m: torch.jit.trace(m, X_NET)])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_torchscript(through):
+    model = accelerate(net())
+    assert_close(through(model)(X_NET), model(X_NET))
+
+
+X_NET = torch.rand(1, 3, 12, 12)
+
+
+def quantised(x):
+    return torch.quantize_per_tensor(x.float(), 0.1, 0, torch.quint8)
+
+
+@pytest.mark.parametrize(
+    ("pool", "of"),
+    [
+        (nn.AvgPool2d(2), torch.Tensor.long),
+        (nn.MaxPool2d(2), torch.Tensor.long),
+        (nn.MaxPool2d(2), quantised),
+        (nn.AdaptiveAvgPool2d(1), quantised),
+        (nn.MaxPool2d(2), lambda x: x.to("meta")),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
+def test_what_only_torch_takes_goes_to_torch(pool, of):
+    x = of(torch.arange(128).view(1, 2, 8, 8))
+    want = pool(x)
+    got = accelerate(pool)(x)
+    assert (got.dtype, got.shape, got.device) == (want.dtype, want.shape, want.device)
+    if not x.is_meta:
+        assert torch.equal(got, want)
+
+
+def test_mkldnn_tensors_go_to_torch():
+    x = torch.rand(1, 2, 8, 8)
+    got = accelerate(nn.MaxPool2d(2))(x.to_mkldnn())
+    assert_close(got.to_dense(), nn.functional.max_pool2d(x, 2))
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("kind", ["MaxPool", "AvgPool", "AdaptiveAvgPool", "AdaptiveMaxPool"])
+def test_autocast_computes_in_the_dtype_of_torch(kind, dims):
+    pool, x = getattr(nn, f"{kind}{dims}d")(2), torch.rand(X[dims]).bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        want = pool(x)
+        assert accelerate(pool)(x).dtype == want.dtype
 
 
 def test_accelerating_twice_changes_nothing_more():

@@ -127,14 +127,14 @@ def test_every_public_function_of_tensors_has_an_example(name):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_keeps_dtype_and_device(example, dtype, device):
-    y = run(example, inputs(example, dtype, device))
+def test_keeps_dtype_and_device(one_of_its_kind, dtype, device):
+    y = run(one_of_its_kind, inputs(one_of_its_kind, dtype, device))
     kinds = (dtype,) if y.is_floating_point() else (torch.bool, torch.int64)
     assert y.dtype in kinds
     assert y.device.type == device
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_leaves_its_inputs_as_they_were(one_of_its_kind, dtype, device):
     given = inputs(one_of_its_kind, dtype, device)
     before = [x.clone() for x in given]

@@ -1,9 +1,14 @@
 """Windows: how many, where, and what is refused."""
 
+import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.nn import functional as F
+from torch.testing import assert_close
 
+from huashi import pooling
 from huashi._windows import axes_of
 
 
@@ -34,6 +39,26 @@ def test_ceil_mode_adds_a_window_that_begins_inside(length, kernel, stride, befo
     begins = (max(floor, ceil) - 1) * stride  # of the one that makes the difference
     if ceil != floor:
         assert (begins < length + before) == (ceil > floor)
+
+
+def test_sizes_may_be_of_numpy_and_tuples_of_one():
+    want = axes_of([6, 8], 2, 1, 1)
+    assert axes_of([6, 8], np.int64(2), (1,), np.array([1, 1]).tolist()) == want
+    assert axes_of([6, 8], (np.int32(2),), np.int64(1), (1,)) == want
+
+
+@pytest.mark.parametrize("pool", ["max_pool1d", "avg_pool1d"])
+@given(st.integers(1, 8), st.integers(1, 12), st.integers(1, 8))
+def test_a_window_larger_than_its_input_in_ceil_mode(pool, length, kernel, stride):
+    """As torch has it: one, as long as the stride reaches over what is missing."""
+    x = torch.randn(1, 2, length)
+    try:
+        want = getattr(F, pool)(x, kernel, stride, ceil_mode=True)
+    except RuntimeError:
+        with pytest.raises(ValueError, match="kernel_size must fit into the padded input"):
+            axes_of([length], kernel, stride, ceil_mode=True)
+    else:
+        assert_close(getattr(pooling, pool)(x, kernel, stride, ceil_mode=True), want)
 
 
 def test_padding_may_be_more_than_half_the_kernel():

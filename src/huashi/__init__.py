@@ -1,8 +1,15 @@
 from huashi import _moved
-from huashi._accelerate import accelerate
+from huashi._accelerate import Acceleration, accelerate, acceleration, restore
 from huashi._kernel.operator import NoKernelError, implementation
 
 _moved.install()
 
 __version__ = "0.1.0"
-__all__ = ["NoKernelError", "accelerate", "implementation"]
+__all__ = [
+    "Acceleration",
+    "NoKernelError",
+    "accelerate",
+    "acceleration",
+    "implementation",
+    "restore",
+]

@@ -1,99 +1,217 @@
-"""Huashi's pools in the place of torch's, in a model that is there already.
+"""Huashi's kernels in torch's own pooling modules, in a model that is there already.
 
-Only where both mean the same: what is replaced gives the same values, indices and gradients, so
-that weights, checkpoints and ``MaxUnpool`` go on as before. Two cases are put right on the way: a
-window that holds nothing but padding, where torch's maximum has an index outside the input; and an
-L^p pool of numbers whose power overflows.
+An accelerated pool is a subclass of torch's: its settings, hooks, names and keys stay. It computes
+by Huashi's kernel where that means the same, and calls torch's own ``forward`` elsewhere: while a
+graph is exported, traced or scripted, so that files hold the operators that runtimes know, and for
+inputs that only torch takes. Two cases are put right on the way: a window that holds nothing but
+padding, where torch's maximum has an index outside the input; and an L^p pool of numbers whose
+power overflows.
 """
 
-from typing import Any, TypeVar
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
-from huashi.pooling import average, extrema, powers
-from huashi.pooling.adaptive import extrema as adaptive_extrema
-from huashi.pooling.adaptive import means as adaptive_means
+from huashi import pooling
+from huashi._kernel.operator import NUMBERS
 
 M = TypeVar("M", bound=nn.Module)
 
-_WINDOW = "kernel_size", "stride", "padding"
-_MAX = *_WINDOW, "dilation", "return_indices", "ceil_mode"
-_AVG = *_WINDOW, "ceil_mode", "count_include_pad"
-_AVG_DIVISOR = *_AVG, "divisor_override"
+_MAX = "kernel_size", "stride", "padding", "dilation", "return_indices", "ceil_mode"
+_AVG = "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad"
 _LP = "norm_type", "kernel_size", "stride", "ceil_mode"
-_POOLS: dict[type[nn.Module], tuple[type[nn.Module], tuple[str, ...]]] = {  # and their settings
-    nn.MaxPool1d: (extrema.MaxPool1d, _MAX),
-    nn.MaxPool2d: (extrema.MaxPool2d, _MAX),
-    nn.MaxPool3d: (extrema.MaxPool3d, _MAX),
-    nn.AvgPool1d: (average.AvgPool1d, _AVG),
-    nn.AvgPool2d: (average.AvgPool2d, _AVG_DIVISOR),
-    nn.AvgPool3d: (average.AvgPool3d, _AVG_DIVISOR),
-    nn.LPPool1d: (powers.LPPool1d, _LP),
-    nn.LPPool2d: (powers.LPPool2d, _LP),
-    nn.LPPool3d: (powers.LPPool3d, _LP),
-    nn.AdaptiveMaxPool1d: (adaptive_extrema.AdaptiveMaxPool1d, ("output_size", "return_indices")),
-    nn.AdaptiveMaxPool2d: (adaptive_extrema.AdaptiveMaxPool2d, ("output_size", "return_indices")),
-    nn.AdaptiveMaxPool3d: (adaptive_extrema.AdaptiveMaxPool3d, ("output_size", "return_indices")),
-    nn.AdaptiveAvgPool1d: (adaptive_means.AdaptiveAvgPool1d, ("output_size",)),
-    nn.AdaptiveAvgPool2d: (adaptive_means.AdaptiveAvgPool2d, ("output_size",)),
-    nn.AdaptiveAvgPool3d: (adaptive_means.AdaptiveAvgPool3d, ("output_size",)),
+_LEAF = "torch.nn.modules.pooling"  # torch.fx keeps modules of torch.nn whole
+
+
+@dataclass(frozen=True)
+class Acceleration:
+    """Which pools of a model compute by Huashi's kernels, by their names in the model."""
+
+    accelerated: dict[str, str] = field(default_factory=dict)
+    """Name to kind, such as ``MaxPool2d``."""
+    left: dict[str, str] = field(default_factory=dict)
+    """Name to why the pool is torch's own."""
+
+
+class _AcceleratedPool(nn.Module):
+    """What comes before a pool of torch's among the bases of an accelerated one."""
+
+    base: ClassVar[type[nn.Module]]
+    """Torch's."""
+    ours: ClassVar[Any]
+    """The module of Huashi that takes the same settings."""
+    function: ClassVar[Callable[..., Any]]
+    """The function of that module."""
+    settings: ClassVar[tuple[str, ...]]
+    """Attributes of the module and arguments of the function."""
+
+    def forward(self, x: Tensor) -> Any:
+        if self._is_for_torch(x):
+            return super().forward(x)
+        return self.function(x, **{name: getattr(self, name) for name in self.settings})
+
+    def _is_for_torch(self, x: Tensor) -> bool:
+        """Whether torch's own pool has to compute, or is what a file is to hold."""
+        if torch.compiler.is_exporting() or torch._C._get_tracing_state() is not None:
+            return True
+        if type(x) not in (Tensor, nn.Parameter) or torch._C._are_functorch_transforms_active():
+            return True
+        if x.layout != torch.strided or x.device.type not in ("cpu", "cuda"):
+            return True
+        if not x.is_floating_point():
+            return self.settings is not _MAX or x.dtype not in NUMBERS
+        # what torch computes in float32 under autocast, the pools of three dimensions
+        return self.ours.dims == 3 and torch.is_autocast_enabled(x.device.type)
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        """Torch's own pool with these settings, for ``torch.jit.script``."""
+        pool = self.base.__new__(self.base)
+        pool.__dict__.update(self.__dict__)
+        return pool
+
+
+def _each_dimension(name: str, function: str, settings: tuple[str, ...]) -> list[Any]:
+    made = []
+    for dims in (1, 2, 3):
+        base = getattr(nn, f"{name}{dims}d")
+        about = {
+            "__module__": __name__,
+            "__doc__": f"``torch.nn.{base.__name__}`` by Huashi's kernel.",
+            "base": base,
+            "ours": getattr(pooling, base.__name__),
+            "function": staticmethod(getattr(pooling, f"{function}{dims}d")),
+            "settings": settings,
+        }
+        if settings is _AVG and dims > 1:
+            about["settings"] = (*_AVG, "divisor_override")
+        made.append(type(base.__name__, (_AcceleratedPool, base), about))
+    return made
+
+
+MaxPool1d, MaxPool2d, MaxPool3d = _each_dimension("MaxPool", "max_pool", _MAX)
+AvgPool1d, AvgPool2d, AvgPool3d = _each_dimension("AvgPool", "avg_pool", _AVG)
+LPPool1d, LPPool2d, LPPool3d = _each_dimension("LPPool", "lp_pool", _LP)
+AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d = _each_dimension(
+    "AdaptiveMaxPool", "adaptive_max_pool", ("output_size", "return_indices")
+)
+AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d = _each_dimension(
+    "AdaptiveAvgPool", "adaptive_avg_pool", ("output_size",)
+)
+_POOLS: dict[type[nn.Module], type[Any]] = {
+    pool.base: pool
+    for pool in (
+        *(MaxPool1d, MaxPool2d, MaxPool3d),
+        *(AvgPool1d, AvgPool2d, AvgPool3d),
+        *(LPPool1d, LPPool2d, LPPool3d),
+        *(AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d),
+        *(AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d),
+    )
 }
 
 
 def accelerate(model: M) -> M:
-    """Replace torch's pooling modules in ``model``, in place, by Huashi's.
+    """Let torch's pooling modules in ``model`` compute by Huashi's kernels, in place.
 
-    What is replaced: ``MaxPool``, ``AvgPool``, ``AdaptiveMaxPool`` and ``AdaptiveAvgPool``, and
-    ``LPPool`` with an even exponent and without ceil mode, in one, two and three dimensions. What
-    is shared stays shared, and the keys of the state dict stay as they are. Left alone are
-    subclasses, modules with hooks or with anything else of their own, and settings that Huashi
-    refuses.
+    Which ones: ``MaxPool``, ``AvgPool``, ``AdaptiveMaxPool`` and ``AdaptiveAvgPool``, and
+    ``LPPool`` with an even exponent and without ceil mode, in one, two and three dimensions.
+    Subclasses of these, pools with a ``forward`` of their own and settings that Huashi refuses are
+    left as they are: :func:`acceleration` says which and why. Values, indices and gradients, hooks,
+    names and the keys of the state dict stay, and so does what ``isinstance`` says.
+    Exports and traces hold torch's own operators. :func:`restore` undoes it.
 
     Args:
         model: any module; a pool itself too.
 
     Returns:
-        ``model``, or what replaces it where it is a pool itself.
+        ``model``.
+
+    Warns:
+        UserWarning: the model has pools, and none of them can be accelerated.
 
     >>> model = accelerate(nn.Sequential(nn.Conv2d(3, 8, 3), nn.MaxPool2d(2), nn.Flatten()))
-    >>> type(model[1]).__module__
-    'huashi.pooling.extrema'
+    >>> acceleration(model).accelerated
+    {'1': 'MaxPool2d'}
+    >>> isinstance(model[1], nn.MaxPool2d)
+    True
     """
+    _check(model)
+    for module in model.modules():
+        if type(module) in _POOLS and _reason(module) is None:
+            module.__class__ = _POOLS[type(module)]
+            module.__dict__["__module__"] = _LEAF  # torch.fx asks the instance
+    found = acceleration(model)
+    if found.left and not found.accelerated:
+        name, why = next(iter(found.left.items()))
+        warnings.warn(f"no pool was accelerated: {name or 'model'} {why}", stacklevel=2)
+    return model
+
+
+def restore(model: M) -> M:
+    """Undo :func:`accelerate`, in place.
+
+    Args:
+        model: any module.
+
+    Returns:
+        ``model``, its pools as torch has them.
+
+    >>> type(restore(accelerate(nn.MaxPool2d(2)))) is nn.MaxPool2d
+    True
+    """
+    _check(model)
+    for module in model.modules():
+        if isinstance(module, _AcceleratedPool):
+            module.__class__ = module.base  # pyright: ignore[reportAttributeAccessIssue]
+            module.__dict__.pop("__module__", None)
+    return model
+
+
+def acceleration(model: nn.Module) -> Acceleration:
+    """Which pools of a model are accelerated, and why others are not.
+
+    Args:
+        model: any module.
+
+    Returns:
+        The names of the pools, those that are accelerated and those that are not.
+
+    >>> acceleration(nn.Sequential(nn.LPPool2d(3, 2)))
+    Acceleration(accelerated={}, left={'0': 'has an odd exponent, with which signs count'})
+    """
+    _check(model)
+    found = Acceleration()
+    for name, module in model.named_modules():
+        if isinstance(module, _AcceleratedPool):
+            found.accelerated[name] = module.base.__name__
+        elif isinstance(module, tuple(_POOLS)):
+            found.left[name] = _reason(module) or "was not accelerated"
+    return found
+
+
+def _check(model: Any) -> None:
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
-    # once each, so that what is shared stays shared
-    done = {module: _replacement(module) for module in model.modules()}
-    for parent in done:
-        for name, child in list(parent._modules.items()):  # of a child with two names, both
-            if child is not None and done[child] is not child:
-                parent.register_module(name, done[child])
-    return done[model]  # pyright: ignore[reportReturnType]
 
 
-def _replacement(module: nn.Module) -> nn.Module:
-    """What replaces a pool of torch's, or the module itself."""
+def _reason(module: nn.Module) -> str | None:
+    """Why a pool is left as it is, or None."""
     if type(module) not in _POOLS:
-        return module
-    pool, names = _POOLS[type(module)]
-    if not _is_plain(module, names):
-        return module
-    settings: dict[str, Any] = {name: getattr(module, name) for name in names}
-    if names is _LP and (settings["norm_type"] % 2 != 0 or settings["ceil_mode"]):
-        return module  # torch's own means something else: no magnitudes, and full windows
+        return f"is a subclass, {type(module).__name__}"
+    if "forward" in vars(module):
+        return "has a forward of its own"
+    pool = _POOLS[type(module)]
+    settings = {name: getattr(module, name) for name in pool.settings}
+    if pool.settings is _LP:
+        if settings["norm_type"] % 2 != 0:
+            return "has an odd exponent, with which signs count"
+        if settings["ceil_mode"]:
+            return "has ceil mode, in which torch divides by full windows"
     try:
-        replacement = pool(**settings)
-    except (TypeError, ValueError):
-        return module
-    return replacement.train(module.training)
-
-
-def _is_plain(module: nn.Module, names: tuple[str, ...]) -> bool:
-    """Whether a module has nothing but its settings: no hook, parameter or attribute of its own."""
-    own, usual = vars(module), vars(nn.Module())
-    registered = (
-        "_parameters",
-        "_buffers",
-        "_modules",
-        *(n for n in usual if n.endswith("_hooks")),
-    )
-    return own.keys() <= {*usual, *names} and not any(own[name] for name in registered)
+        pool.ours(**settings)
+    except (TypeError, ValueError) as error:
+        return f"has settings that Huashi refuses: {error}"
+    return None

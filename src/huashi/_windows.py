@@ -11,7 +11,10 @@ windows, less the last one where in ceil mode it would begin at or beyond :math:
 """
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from numbers import Integral
+from typing import Any, Literal, NamedTuple
+
+import torch
 
 from huashi._checks import check_choice
 
@@ -97,15 +100,25 @@ def is_whole(axes: Sequence[Axis]) -> bool:
 
 def each_axis(name: str, value: Size, n: int, *, least: int) -> tuple[int, ...]:
     """``value`` for each of ``n`` axes, every one an int of at least ``least``."""
-    values = tuple(value) if isinstance(value, Sequence) else (value,) * n
+    values = tuple(value) if isinstance(value, Sequence) else (value,)
+    if len(values) == 1:
+        values *= n
     if len(values) != n:
         raise ValueError(f"{name} must be an int or have {n} of them, got {value}")
-    for each in values:
-        if isinstance(each, bool) or not isinstance(each, int):
+    numbers = tuple(_integer(each) for each in values)
+    for number in numbers:
+        if number is None:
             raise TypeError(f"{name} must be made of ints, got {value!r}")
-        if each < least:
+        if number < least:
             raise ValueError(f"{name} must be >= {least}, got {value}")
-    return values
+    return numbers  # pyright: ignore[reportReturnType]
+
+
+def _integer(value: Any) -> int | None:
+    """An int, also where NumPy or a symbolic size has it; None for what is none."""
+    if isinstance(value, int | torch.SymInt):
+        return None if isinstance(value, bool) else value  # pyright: ignore[reportReturnType]
+    return value.__index__() if isinstance(value, Integral) else None
 
 
 def _axis(
@@ -114,7 +127,7 @@ def _axis(
     before, after = sides
     span = dilation * (k - 1) + 1
     room = length + before + after - span
-    if room < 0:
+    if room < 0 and not (ceil_mode and room + stride > 0):  # in ceil mode one that overhangs
         raise ValueError(
             f"kernel_size must fit into the padded input, got a window of {span} elements "
             f"(kernel {k}, dilation {dilation}) for {length} + {before} + {after}"

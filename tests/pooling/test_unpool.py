@@ -237,6 +237,13 @@ def test_compiles_without_graph_breaks(policy):
     assert_close(grad(got, x, g), grad(want, x, g))
 
 
+@pytest.mark.parametrize("return_indices", [True, "compact"])
+def test_shapes_on_meta(return_indices):
+    x = torch.empty(2, 3, 8, 6, device="meta")
+    y, indices = max_pool2d(x, 2, return_indices=return_indices)
+    assert max_unpool2d(y, indices, None if return_indices == "compact" else 2).shape == x.shape
+
+
 def test_the_module_is_the_function():
     y, index = max_pool2d(torch.randn(1, 2, 8, 6), **OVERLAPPING, return_indices=True)
     module = MaxUnpool2d(3, 2, 1, duplicates="sum")

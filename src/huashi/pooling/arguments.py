@@ -95,6 +95,7 @@ def check_count(name: str, value: int) -> None:
 
 
 def has_values(x: Tensor) -> bool:
-    """Whether values may be looked at: not where code is compiled, exported or transformed."""
+    """Whether values may be looked at: not on meta, nor where code is compiled or transformed."""
     traced = torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None
-    return not traced and type(x) is Tensor and not torch._C._are_functorch_transforms_active()
+    transformed = torch._C._are_functorch_transforms_active()
+    return type(x) is Tensor and not (traced or transformed or x.is_meta)

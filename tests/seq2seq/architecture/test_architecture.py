@@ -396,12 +396,12 @@ def reversal(generator, count):
 
 
 @pytest.mark.parametrize("name", LEARNERS)
-def test_learns_to_reverse(name):
+def test_learns_to_reverse(name, one_thread):
     learn_to_reverse(*LEARNERS[name])
 
 
 @pytest.mark.parametrize("which", ["auto", "reference"])
-def test_learns_to_reverse_with_and_without_kernels(which):
+def test_learns_to_reverse_with_and_without_kernels(which, one_thread):
     """Entmax in the attention and as the output, by kernels and by formulas."""
     size = {"embedding_size": 16, "hidden_size": 32, "dropout": 0.0}
     architecture = Architecture(

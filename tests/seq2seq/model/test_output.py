@@ -76,7 +76,7 @@ def test_a_sparse_output_has_one_kind_of_smoothing():
     ("mapping", "kernels"),
     [("sparsemax", "auto"), ("entmax15", "auto"), ("entmax15", "reference"), ("entmax", "auto")],
 )
-def test_a_sparse_output_learns_and_its_search_is_exact(mapping, kernels):
+def test_a_sparse_output_learns_and_its_search_is_exact(mapping, kernels, one_thread):
     size = {"embedding_size": 16, "hidden_size": 32, "dropout": 0.0}
     parts = {"encoder": RNNEncoderShape(**size), "decoder": RNNDecoderShape(**size)}
     torch.manual_seed(0)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from huashi._checks import check_choice
 from huashi.entmax import Entmax, Entmax15, Sparsemax
-from huashi.seq2seq.operations.masked_softmax import masked_softmax
+from huashi.seq2seq.operations.reference import masked_softmax
 
 Mapping = Literal["softmax", "sparsemax", "entmax15", "entmax"]
 MAPPINGS: tuple[Mapping, ...] = get_args(Mapping)

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from huashi._checks import check_positive
 from huashi._dropout import Dropout
 from huashi.seq2seq.attention.mappings import AttentionMapping, Mapping
-from huashi.seq2seq.operations.scaled_products import scaled_products
+from huashi.seq2seq.operations.reference import scaled_products
 from huashi.seq2seq.operations.short_attention import short_attention
 
 SHORT = 64 * 64

@@ -26,7 +26,7 @@ from huashi.seq2seq.attention import AttentionShape
 from huashi.seq2seq.model.built_from import built_from
 from huashi.seq2seq.models.convs2s.decoder import ConvDecoder, ConvDecoderShape, check_subset
 from huashi.seq2seq.models.convs2s.gated_convolution import Layers, embedding_table, linear
-from huashi.seq2seq.operations.scaled_products import scaled_products
+from huashi.seq2seq.operations.reference import scaled_products
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,8 +2,7 @@
 
 from torch import Tensor
 
-from huashi.seq2seq.operations.masked_softmax import masked_softmax
-from huashi.seq2seq.operations.scaled_products import scaled_products
+from huashi.seq2seq.operations.reference import masked_softmax, scaled_products
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
