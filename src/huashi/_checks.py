@@ -51,6 +51,12 @@ def check_not_negative(name: str, value: float) -> None:
         raise ValueError(f"{name} must be >= 0, got {value}")
 
 
+def check_texts(name: str, texts: object) -> None:
+    """Raise if one text stands where a list of texts is due: its letters would be the texts."""
+    if isinstance(texts, str | bytes):
+        raise TypeError(f"{name} must be a list of texts, got one: {texts[:60]!r}")
+
+
 def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
     """Raise unless ``value`` is one of ``choices``; the error suggests the nearest of them.
 

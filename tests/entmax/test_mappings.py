@@ -15,7 +15,7 @@ from torch.autograd import forward_ad, grad, gradcheck, gradgradcheck
 from torch.testing import assert_close
 
 from huashi import implementation
-from huashi.entmax import Entmax15, entmax15, reference
+from huashi.entmax import Entmax15, entmax15, reference, sparsemax
 from tests.conftest import GRADIENT_TOLERANCE, TOLERANCE, with_gradient
 
 INF, NAN = torch.inf, torch.nan
@@ -138,6 +138,16 @@ def test_symmetries(x, seed):
     assert_close(shifted, p.double(), **TOLERANCE[torch.float32])
     far = x < x.amax(-1, keepdim=True) - 2
     assert (p[far] == 0).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("function", [sparsemax, entmax15])
+@pytest.mark.parametrize("offset", [1e3, 1e7, -1e9, 1e15])
+def test_a_number_added_to_all_scores_changes_nothing(offset, function, dtype):
+    x = 0.9 * torch.rand(4, 8, dtype=dtype, generator=torch.Generator().manual_seed(0)) + offset
+    wanted = function(x.double() - x.double().amax(-1, keepdim=True))
+    assert_close(function(x).double(), wanted, rtol=0, atol=1e-6)
+    assert_close(function(x.new_tensor([1e8, 0, 0])), x.new_tensor([1, 0, 0]))
 
 
 @IMPLEMENTATIONS

@@ -1,5 +1,7 @@
 """Every choice of a search, through the translator, as a user makes it."""
 
+import math
+
 import pytest
 import torch
 
@@ -14,8 +16,10 @@ from huashi.seq2seq import (
     train_tokenizer,
 )
 from huashi.seq2seq.architecture import describe
-from huashi.seq2seq.inference.decoding import Decoding
+from huashi.seq2seq.inference.decoding import Decoding, Wishes, decode
 from huashi.seq2seq.inference.translator import Translator
+from huashi.seq2seq.search import InTrie
+from huashi.seq2seq.text.tokenizer import EOS
 
 SOURCES = ["3. Mai 1979", "June 12, 1999", "3 de mayo de 2011"]
 
@@ -162,6 +166,8 @@ def test_runs_with_other_tokenizers_do_not_go_together(dates_run, tmp_path):
         ({"nbest": 9}, r"nbest must be from 1 to beam \(5\), got 9"),
         ({"groups": 2}, "groups must divide the beam of 5, got 2"),
         ({"length_ratio": 0}, "length_ratio must be > 0, got 0"),
+        ({"prefix_bias": 0.5}, "prefix_bias must not be given without prefixes"),
+        ({"phrases_ordered": True}, "phrases_ordered must not be given without phrases"),
         ({"prefixes": ["a"]}, "prefixes must be 3, one a source, got 1"),
         ({"suppress": ("nosuch",)}, "token must be one of the vocabulary, got 'nosuch'"),
         ({"method": "sample", "phrases": [[], [], []]}, "method must be 'beam' for phrases"),
@@ -170,6 +176,93 @@ def test_runs_with_other_tokenizers_do_not_go_together(dates_run, tmp_path):
 def test_a_wrong_choice_is_refused(translator, options, complaint):
     with pytest.raises(ValueError, match=complaint):
         translator.search(SOURCES, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"prefix_bias": 7.0}, "prefix_bias must be from 0 to 1, got 7.0"),
+        ({"top_p": 7.0, "method": "sample"}, "top_p must be from 0 to 1, got 7.0"),
+        ({"temperature": 0.0, "method": "sample"}, "temperature must be > 0, got 0.0"),
+        ({"no_repeat_ngram": 0}, "no_repeat_ngram must be > 0, got 0"),
+        ({"repetition_penalty": 0.0}, "repetition_penalty must be > 0, got 0.0"),
+        ({"max_length": 0}, "max_length must be > 0, got 0"),
+        ({"min_length": -3}, "min_length must be >= 0, got -3"),
+        (
+            {"min_length": 10, "max_length": 5},
+            r"min_length must be at most max_length \(5\), got 10",
+        ),
+        ({"unknown_penalty": -1.0}, "unknown_penalty must be >= 0, got -1.0"),
+        ({"diversity": -1.0}, "diversity must be >= 0, got -1.0"),
+        ({"sibling_rate": -1.0}, "sibling_rate must be >= 0, got -1.0"),
+        ({"length_penalty": float("nan")}, "length_penalty must be finite, got nan"),
+        ({"coverage_penalty": -1.0}, "coverage_penalty must be >= 0, got -1.0"),
+    ],
+)
+def test_a_number_out_of_its_range_is_refused_where_it_is_given(options, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        Decoding(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "need"),
+    [
+        ({"top_p": 0.5}, "unless method is 'sample', got 0.5 with 'beam'"),
+        ({"temperature": 0.1}, "unless method is 'sample' or 'stochastic_beam', got 0.1"),
+        ({"seed": 1}, "unless method is 'sample' or 'stochastic_beam', got 1"),
+        ({"typical": 0.5, "method": "stochastic_beam"}, "unless method is 'sample', got 0.5"),
+        ({"length_penalty": 0.5, "method": "stochastic_beam"}, "unless method is 'beam' or 'sampl"),
+        ({"groups": 5, "method": "sample"}, "unless method is 'beam', got 5 with 'sample'"),
+        ({"beam": 7, "method": "sample"}, "unless method is 'beam' or 'stochastic_beam', got 7"),
+        ({"semantics": "hf", "method": "sample"}, "unless method is 'beam', got 'hf'"),
+        ({"diversity": 0.7}, "without groups above 1"),
+        ({"diversity_discount": 0.7, "sibling_rate": 0.1}, "without groups above 1"),
+        ({"length_ratio": 1.2}, "without a brevity_penalty"),
+        ({"patience": 3.0}, "without semantics that stop by count"),
+        ({"patience": 3.0, "semantics": "hf"}, "without semantics that stop by count"),
+        (
+            {"patience": 3.0, "semantics": "ctranslate2", "length_penalty": 0.0},
+            "without semantics that stop by count",
+        ),
+    ],
+)
+def test_what_would_do_nothing_is_refused(options, need):
+    with pytest.raises(ValueError, match=f"^{next(iter(options))} must not be given {need}"):
+        Decoding(**options)
+
+
+def test_a_preferred_prefix_mixes_with_what_bans_have_left():
+    """p' = (1 - b) p + b [w], where EOS is forbidden at first and p sums to 1 again."""
+    p = torch.tensor([0.0, 0.0, 0.0, 0.3, 0.2, 0.5])
+
+    class Model(torch.nn.Module):
+        def step(self, tokens, state):
+            return p.log().expand(len(tokens), -1), state
+
+        def alignment(self, state):
+            return torch.ones(len(state), 1)
+
+    options = {"beam": 3, "nbest": 3, "min_length": 2, "max_length": 2, "prefix_bias": 0.5}
+    search = (Model(), torch.zeros(1), torch.tensor([1]), train_tokenizer(["a"], "character"))
+    for semantics, four in (("ctranslate2", 0.5 * 0.2 / 0.7 + 0.5), ("hf", 0.5 * 0.2 + 0.5)):
+        decoding = Decoding(semantics=semantics, **options)
+        [found] = decode(*search, decoding, Wishes(prefixes=[[4]]))
+        first = {h.tokens[0]: h.token_scores[0] for h in found}
+        assert first[4] == pytest.approx(math.log(four))
+    decoding = Decoding(semantics="ctranslate2", **options)
+    [found] = decode(*search, decoding, Wishes(prefixes=[[4]], choices=InTrie([[5]])))
+    assert [h.tokens for h in found] == [[5, EOS]]  # the prefix is none of the choices
+
+
+def test_a_text_is_no_list_of_texts(translator):
+    for options in ({}, {"prefixes": "1979-05-0"}, {"phrases": ["1", "2", "3"]}, {"choices": "1"}):
+        sources = SOURCES if options else "3. Mai 1979"
+        with pytest.raises(TypeError, match="must be a list of texts, got one: '"):
+            translator.translate(sources, **options)
+    with pytest.raises(TypeError, match="suppress must be a list of texts, got one: '9'"):
+        Decoding(suppress="9")
+    with pytest.raises(TypeError, match="texts must be a list of texts, got one: 'ein Haus'"):
+        train_tokenizer("ein Haus")
 
 
 def test_unknown_options_are_refused(translator):

@@ -6,6 +6,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from huashi import implementation
+from huashi.seq2seq.attention.multi_head import MultiHeadAttention
 from huashi.seq2seq.operations.short_attention import short_attention
 
 MASKS = {
@@ -183,3 +184,16 @@ def test_what_does_not_fit_is_refused():
         short_attention(q, k, v, torch.ones(7, 8, dtype=torch.bool))
     with pytest.raises(ValueError, match=r"mask must be bool, got torch\.float32"):
         short_attention(q, k, v, torch.ones(7, 9))
+
+
+@pytest.mark.parametrize("mask", [None, torch.tensor([[True, True, False]])])
+def test_products_beyond_float16_are_finite(mask):
+    """200 * 200 * 4 / 2 is above 65504, and so it is in float32 that it is computed."""
+    q = torch.full((1, 1, 3, 4), 200.0, dtype=torch.half)
+    v = torch.arange(12.0).view(1, 1, 3, 4).half()
+    wanted = F.scaled_dot_product_attention(q, q, v, mask)
+    assert_close(short_attention(q, q, v, mask), wanted)
+    attend = MultiHeadAttention(4, 1).half()
+    for layer in (attend.query, attend.output):
+        torch.nn.init.eye_(layer.weight)
+    assert_close(attend(q[0], q, v, mask, need_weights=True)[0], wanted[0])

@@ -1,5 +1,6 @@
 """What several models say together."""
 
+import pytest
 import torch
 from torch.testing import assert_close
 
@@ -24,3 +25,9 @@ def test_the_means_of_an_ensemble():
     both = Ensemble([step, step])
     state = torch.zeros(1), torch.zeros(1)
     assert greedy_search(both.step, state, **OPTIONS)[0][0].tokens == [1]
+
+
+def test_models_of_two_vocabularies_are_refused():
+    wider = lambda tokens, state: (torch.zeros(len(tokens), 9) - 3, state)  # noqa: E731
+    with pytest.raises(ValueError, match=r"models must have one vocabulary, got sizes \[\d, 9\]"):
+        Ensemble([step, wider]).step(torch.tensor([0]), (None, None))

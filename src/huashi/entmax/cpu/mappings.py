@@ -17,7 +17,7 @@ from torch import Tensor
 from huashi._kernel.mathematics import exponential, logarithm
 from huashi._kernel.memory import in_huge_pages
 from huashi._kernel.numba import compiled, part_of, threaded
-from huashi._kernel.select import larger, smaller
+from huashi._kernel.select import larger, minimum, smaller
 from huashi.entmax.cpu.threshold import gather_near, log_power, peak_of, threshold
 
 CHUNK = 64  # entries that are skipped together where all of them are 0
@@ -37,7 +37,9 @@ def write(x, peak, a, edge, scale, y):
     elif a == 1.0:
         tau = x.dtype.type(edge)
         for i in range(x.size):
-            d = x[i] - peak - tau
+            d = (
+                minimum(x[i] - peak, zero) - tau
+            )  # never reordered to x - (peak + tau), which rounds
             y[i] = zero if d <= zero else d * scale
     elif a > 1.0:
         _write_powers(x, np.float64(peak), a, edge, scale, y)

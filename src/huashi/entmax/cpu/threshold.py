@@ -13,7 +13,7 @@ from numba.extending import overload
 
 from huashi._kernel.mathematics import exponential, logarithm
 from huashi._kernel.numba import compiled
-from huashi._kernel.select import larger, smaller
+from huashi._kernel.select import larger, minimum, smaller
 
 
 @compiled
@@ -81,7 +81,7 @@ def _linear_root(x, peak):
     for _ in range(100):  # each loop but the last takes an entry out of the support
         k, first, kink = 0.0, 0.0, np.inf
         for i in range(x.size):
-            d = x[i] - peak - tau
+            d = minimum(x[i] - peak, x.dtype.type(0)) - tau  # as in write: never x - (peak + tau)
             outside = d <= 0.0
             k += 0.0 if outside else 1.0
             first += 0.0 if outside else d

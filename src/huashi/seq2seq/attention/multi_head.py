@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from huashi._checks import check_positive
 from huashi._dropout import Dropout
 from huashi.seq2seq.attention.mappings import AttentionMapping, Mapping
+from huashi.seq2seq.operations.reference import scaled_products
 from huashi.seq2seq.operations.short_attention import short_attention
 
 SHORT = 64 * 64
@@ -123,7 +124,7 @@ class MultiHeadAttention(nn.Module):
                 return self._joined(context), None
             if not p:
                 return self._joined(short_attention(q, k, v, mask)), None
-        weights = self.mapping((q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2), mask)
+        weights = self.mapping(scaled_products(q, k), mask).to(v.dtype)
         context = self._joined(self.dropout(weights) @ v)
         return context, weights if need_weights else None
 

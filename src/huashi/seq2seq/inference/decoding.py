@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from huashi._checks import check_choice, check_positive
+from huashi.seq2seq.inference.choices import check_choices
 from huashi.seq2seq.model.protocol import EncoderDecoder
 from huashi.seq2seq.search import (
     BeamStep,
@@ -31,24 +31,21 @@ from huashi.seq2seq.search import (
     stochastic_beam_search,
 )
 from huashi.seq2seq.search.adjustments import Adjustment
-from huashi.seq2seq.search.arguments import check_beam
 from huashi.seq2seq.search.beam.rules import Semantics
 from huashi.seq2seq.text.tokenizer import BOS, EOS, UNKNOWN, Tokenizer
 
 Method = Literal["beam", "sample", "stochastic_beam"]
-_OF_METHODS = {  # options that only some methods have
-    ("sample",): ("top_k", "top_p", "min_p", "typical"),
-    ("sample", "stochastic_beam"): ("temperature", "seed"),
-    ("beam",): (
-        *("coverage_penalty", "brevity_penalty", "patience", "groups", "sibling_rate"),
-        "phrases_ordered",
-    ),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decoding:
-    """How the outputs of a model are searched for."""
+    """How the outputs of a model are searched for.
+
+    Raises:
+        ValueError: a field is out of its range, contradicts another, or has another value than by
+            default and would do nothing, such as ``top_p`` in a beam search.
+        TypeError: ``suppress`` is one text.
+    """
 
     method: Method = "beam"
     """Search for the best outputs (beam), draw some at random (sample), or draw some that all
@@ -114,28 +111,7 @@ class Decoding:
     """Replace an unknown token by the source token that it attends to most."""
 
     def __post_init__(self) -> None:
-        check_choice("method", self.method, ("beam", "sample", "stochastic_beam"))
-        if self.method == "sample":
-            check_positive("nbest", self.nbest)
-        else:
-            check_beam(self.beam, self.nbest, self.rules.length_penalty)
-        self._check_acting()
-        check_positive("length_ratio", self.length_ratio)
-        check_positive("groups", self.groups)
-        if self.groups > 1 and self.sibling_rate is not None:
-            raise ValueError("sibling_rate must not be given with groups")
-        if self.beam % self.groups:
-            raise ValueError(f"groups must divide the beam of {self.beam}, got {self.groups}")
-
-    def _check_acting(self) -> None:
-        """Raise if an option is given that the method does not have."""
-        for methods, names in _OF_METHODS.items():
-            given = [
-                n for n in names if getattr(self, n) != type(self).__dataclass_fields__[n].default
-            ]
-            if given and self.method not in methods:
-                wanted = " or ".join(map(repr, methods))
-                raise ValueError(f"method must be {wanted} for {given[0]}, got {self.method!r}")
+        check_choices(self)
 
     @property
     def rules(self) -> Rules:
@@ -150,30 +126,34 @@ class Decoding:
     def adjustments(self, tokenizer: Tokenizer, wishes: "Wishes") -> list[Adjustment]:
         """What changes the log-probabilities of each step, for a batch of sources.
 
+        A preferred prefix comes after what forbids tokens and what makes them less likely: it mixes
+        with what is left of the distribution, made to sum to 1 where the semantics do so. What is
+        forbidden stays so, also in a prefix.
+
         Args:
             tokenizer: of the outputs.
             wishes: what the outputs of each source must be like.
         """
-        adjustments: list[Adjustment] = []
-        if wishes.prefixes is not None:
-            adjustments.append(
-                ForcedPrefix(wishes.prefixes)
-                if self.prefix_bias is None
-                else BiasedPrefix(wishes.prefixes, self.prefix_bias)
-            )
+        bans: list[Adjustment] = []
         if wishes.choices is not None:
-            adjustments.append(wishes.choices)
+            bans.append(wishes.choices)
         if self.min_length > 1:
-            adjustments.append(MinLength(self.min_length))
+            bans.append(MinLength(self.min_length))
         if self.no_repeat_ngram is not None:
-            adjustments.append(NoRepeatNgram(self.no_repeat_ngram))
-        if self.repetition_penalty is not None:
-            adjustments.append(RepetitionPenalty(self.repetition_penalty))
+            bans.append(NoRepeatNgram(self.no_repeat_ngram))
         if self.suppress:
-            adjustments.append(Suppress(tokenizer.ids(self.suppress)))
+            bans.append(Suppress(tokenizer.ids(self.suppress)))
+        costs: list[Adjustment] = []
+        if self.repetition_penalty is not None:
+            costs.append(RepetitionPenalty(self.repetition_penalty))
         if self.unknown_penalty is not None:
-            adjustments.append(UnknownPenalty(UNKNOWN, self.unknown_penalty))
-        return adjustments
+            costs.append(UnknownPenalty(UNKNOWN, self.unknown_penalty))
+        if wishes.prefixes is None:
+            return [*bans, *costs]
+        if self.prefix_bias is None:
+            return [ForcedPrefix(wishes.prefixes), *bans, *costs]
+        prefix = BiasedPrefix(wishes.prefixes, self.prefix_bias, self.rules.renormalise)
+        return [*bans, *costs, prefix, *bans]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,9 +199,13 @@ def decode(
         independent samples.
 
     Raises:
-        ValueError: phrases or ``observe`` are given, and the method is not ``beam``; or the search
-            refuses an option.
+        ValueError: phrases or ``observe`` are given, and the method is not ``beam``; a choice of
+            ``decoding`` does nothing without prefixes or phrases; or the search refuses an option.
     """
+    if decoding.prefix_bias is not None and wishes.prefixes is None:
+        raise ValueError("prefix_bias must not be given without prefixes")
+    if decoding.phrases_ordered and wishes.phrases is None:
+        raise ValueError("phrases_ordered must not be given without phrases")
     max_length = decoding.max_length
     options = {
         "bos": BOS,

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import torch
 
-from huashi._checks import check_positive
+from huashi._checks import check_positive, check_texts
 from huashi.run import Run, open_run
 from huashi.run.task import LANGUAGE_MODEL, TRANSLATION
 from huashi.seq2seq.architecture import architecture_of
@@ -53,6 +53,7 @@ class Translator:
         self.tokenizer = tokenizer
         self.target_tokenizer = target_tokenizer or tokenizer
         self.source_end = source_end
+        check_texts("tags", tags)
         self.tags = tuple(tags)
 
     @property
@@ -144,11 +145,13 @@ class Translator:
         Raises:
             ValueError: a number is out of its range, there is not one item for each source, or a
                 source lacks its tag.
-            TypeError: there is no such option.
+            TypeError: there is no such option, or a text stands where a list of texts is due.
         """
         decoding = replace(decoding or Decoding(), **options)
         check_positive("batch_tokens", batch_tokens)
+        check_texts("sources", sources)
         for name, given in (("prefixes", prefixes), ("phrases", phrases), ("keys", keys)):
+            check_texts(name, given)
             if given is not None and len(given) != len(sources):
                 raise ValueError(f"{name} must be {len(sources)}, one a source, got {len(given)}")
         ids = self._encoded(sources)
@@ -202,6 +205,7 @@ class Translator:
 
     def _encoded(self, sources: Sequence[str]) -> list[list[int]]:
         """Token ids; where there are tags, the first one of each source is one."""
+        check_texts("sources", sources)
         found = self.tokenizer.encode_batch([text if text.strip() else "" for text in sources])
         first = {ids[0] for ids in self.tokenizer.encode_batch(self.tags)}
         for source, ids in zip(sources, found, strict=True):
@@ -219,6 +223,10 @@ class Translator:
         choices: Sequence[str] | None,
     ) -> Wishes:
         """Texts as token ids."""
+        for name, texts in (("prefixes", prefixes), ("phrases", phrases), ("choices", choices)):
+            check_texts(name, texts)
+        for some in phrases or ():
+            check_texts("phrases", some)
         encode = self.target_tokenizer.encode_batch
         return Wishes(
             prefixes=None if prefixes is None else encode(prefixes),

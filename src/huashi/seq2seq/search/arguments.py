@@ -18,8 +18,34 @@ def check_beam(beam: int, nbest: int, length_penalty: float) -> None:
     check_positive("beam", beam)
     if not 1 <= nbest <= beam:
         raise ValueError(f"nbest must be from 1 to beam ({beam}), got {nbest}")
+    check_length_penalty(length_penalty)
+
+
+def check_length_penalty(length_penalty: float, limit: Tensor | None = None) -> None:
+    """Check the exponent of the length.
+
+    Args:
+        length_penalty: the exponent.
+        limit: the greatest length of each sentence, (sentences,), if it is known.
+
+    Raises:
+        ValueError: it is not finite, or makes of the greatest length a number so large or so near
+            to 0 that scores in float32 are lost.
+    """
     if not math.isfinite(length_penalty):
         raise ValueError(f"length_penalty must be finite, got {length_penalty}")
+    longest = 1 if limit is None or not limit.numel() else int(limit.max())
+    if abs(length_penalty) * math.log10(longest) > 30:
+        raise ValueError(
+            f"length_penalty must keep max_length ** length_penalty from 1e-30 to 1e30, got "
+            f"{length_penalty} for {longest} tokens"
+        )
+
+
+def check_eos(eos: int, log_probs: Tensor) -> None:
+    """Raise ValueError unless ``eos`` is in the vocabulary of (..., vocabulary)."""
+    if not 0 <= eos < log_probs.shape[-1]:
+        raise ValueError(f"eos must be an id from 0 to {log_probs.shape[-1] - 1}, got {eos}")
 
 
 def for_each_sentence(name: str, value: float | Tensor, like: Tensor) -> Tensor:

@@ -29,8 +29,8 @@ class Ensemble(nn.Module):
         mean: ``probabilities`` or ``log_probabilities``.
 
     Raises:
-        ValueError: there is no model, the weights are not one for each or not above 0, or ``mean``
-            is none of these.
+        ValueError: there is no model, the weights are not one for each or not above 0, ``mean`` is
+            none of these, or, at a step, the vocabularies differ in size.
 
     >>> def coin(tokens, state):
     ...     return torch.tensor([[0.5, 0.5]]).log(), state
@@ -82,6 +82,9 @@ class Ensemble(nn.Module):
         """
         pairs = zip(self.members, state, strict=True)
         results, states = zip(*(_step(model)(tokens, part) for model, part in pairs), strict=True)
+        sizes = {part.shape[-1] for part in results}
+        if len(sizes) > 1:
+            raise ValueError(f"models must have one vocabulary, got sizes {sorted(sizes)}")
         log_probs = torch.stack(results)  # (models, rows, vocabulary)
         weights = log_probs.new_tensor(self.weights).view(-1, 1, 1)
         if self.mean == "probabilities":

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from huashi.seq2seq.search.adjustments.context import Adjustment, adjusted
-from huashi.seq2seq.search.arguments import length_limit
+from huashi.seq2seq.search.arguments import check_eos, check_length_penalty, length_limit
 from huashi.seq2seq.search.growing import Growing
 from huashi.seq2seq.search.hypothesis import Found, Hypothesis, Trace
-from huashi.seq2seq.search.log_probabilities import only_eos_at_limit
+from huashi.seq2seq.search.log_probabilities import check_log_probabilities, only_eos_at_limit
 from huashi.seq2seq.search.protocol import Step, count_rows, device_of, select
 
 
@@ -50,8 +50,9 @@ def greedy_search(
         always False.
 
     Raises:
-        ValueError: ``max_length`` is below 1 or has another shape, or the tensors of the state
-            differ in their number of rows.
+        ValueError: ``max_length`` is below 1 or has another shape, ``length_penalty`` is not
+            finite, ``eos`` is not in the vocabulary, the step returns numbers above 0, or the
+            tensors of the state differ in their number of rows.
         TypeError: the state holds something else than tensors in tuples, lists and dicts.
 
     >>> table = torch.tensor([[0.6, 0.4], [0.1, 0.9]]).log()  # from token to token; 1 is EOS
@@ -62,11 +63,14 @@ def greedy_search(
     """
     trace = Trace()
     limit = length_limit(max_length, count_rows(state), device_of(state))
+    check_length_penalty(length_penalty, limit)
     growing = Growing.begin(limit)
     latest = torch.full_like(limit, bos)
     found: dict[int, Found] = {}
     while len(growing.numbers):
         log_probs, state = step(latest, state)
+        check_eos(eos, log_probs)
+        check_log_probabilities(log_probs)
         attention = None if alignment is None else alignment(state)
         context = growing.context(bos, eos)
         log_probs = adjusted(log_probs[:, None], context, adjustments)[:, 0]

@@ -4,6 +4,16 @@ import torch
 from torch import Tensor
 
 
+def check_log_probabilities(log_probs: Tensor) -> None:
+    """Raise ValueError where one is above 0, beyond rounding: logits, or a reward for a token."""
+    most = 0.05 if log_probs.element_size() == 2 else 1e-3
+    if log_probs.numel() and (highest := log_probs.max().item()) > most:
+        raise ValueError(
+            f"step must return log-probabilities, at most 0, got {highest:.4g}; "
+            "take log_softmax of logits, and give a reward as an adjustment"
+        )
+
+
 def renormalised(log_probs: Tensor) -> Tensor:
     """Log-probabilities whose probabilities sum to 1 along the last dimension again.
 

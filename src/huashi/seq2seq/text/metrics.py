@@ -6,6 +6,7 @@ from typing import Literal
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
+from huashi._checks import check_texts
 from huashi.seq2seq.text.corpus import Pair
 from huashi.seq2seq.text.tokenizer import Tokenizer
 
@@ -37,10 +38,13 @@ def text_scores(found: Sequence[str], wanted: Sequence[str]) -> dict[str, float 
 
     Raises:
         ValueError: there is nothing to score, or the two differ in number.
+        TypeError: one of them is one text.
 
     >>> text_scores(["1979-05-03"], ["1979-05-03"])["exact match, %"]
     100.0
     """
+    check_texts("found", found)
+    check_texts("wanted", wanted)
     if not wanted or len(found) != len(wanted):
         raise ValueError(
             f"found and wanted must have one length > 0, got {len(found)} and {len(wanted)}"

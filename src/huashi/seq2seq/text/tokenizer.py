@@ -18,7 +18,7 @@ from typing import Literal, get_args
 from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers, trainers
 from tokenizers import Tokenizer as _Tokenizer
 
-from huashi._checks import check_choice
+from huashi._checks import check_choice, check_texts
 from huashi._files import write_atomically
 
 Kind = Literal["character", "word", "bpe", "unigram"]
@@ -42,7 +42,15 @@ class Tokenizer:
         return self._tokenizer.encode(text).ids
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """:meth:`encode` for many texts, in parallel."""
+        """:meth:`encode` for many texts, in parallel.
+
+        Args:
+            texts: any number.
+
+        Raises:
+            TypeError: ``texts`` is one text.
+        """
+        check_texts("texts", texts)
         return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
 
     def decode(self, ids: Sequence[int], *, special: bool = False) -> str:
@@ -120,10 +128,16 @@ def train_tokenizer(
     Returns:
         A tokenizer whose ids 0 to 3 are padding, unknown, begin and end.
 
+    Raises:
+        ValueError: there is no such kind, or no room in the vocabulary.
+        TypeError: a text stands where a list of texts is due.
+
     >>> tokenizer = train_tokenizer(["3 mayo", "5 mai"], "character", tags=["<es>"])
     >>> tokenizer.tokens(tokenizer.encode("<es> 3 mai"))
     ['<es>', '3', ' ', 'm', 'a', 'i']
     """
+    check_texts("texts", texts)
+    check_texts("tags", tags)
     check_choice("kind", kind, get_args(Kind))
     if vocabulary_size <= len(SPECIAL_TOKENS) + len(tags):
         raise ValueError(

@@ -116,6 +116,7 @@ def test_half_precision_keeps_its_dtype_and_something(adjust):
     ("make", "complaint"),
     [
         (lambda: Temperature(0.0), "temperature must be > 0, got 0.0"),
+        (lambda: Temperature(math.inf), "temperature must be finite, got inf"),
         (lambda: TopK(0), "k must be > 0, got 0"),
         (lambda: TopP(1.5), "p must be from 0 to 1, got 1.5"),
         (lambda: MinP(-0.1), "min_p must be from 0 to 1, got -0.1"),

@@ -47,12 +47,21 @@ def test_a_bias_is_nothing_or_force_at_its_ends():
     assert_close(BiasedPrefix([[2]], 0.5)(p, BEGIN).exp(), torch.tensor([[[0.25, 0.25, 0.5]]]))
 
 
+def test_a_bias_mixes_with_probabilities_that_sum_to_one_if_asked_to():
+    p = torch.tensor([[[0.2, 0.2, 0.0]]]).log()  # what was left
+    mixed = BiasedPrefix([[2]], 0.5, renormalise=True)(p, BEGIN).exp()
+    assert_close(mixed, torch.tensor([[[0.25, 0.25, 0.5]]]))
+
+
 @pytest.mark.parametrize(
     ("make", "complaint"),
     [
         (lambda: ForcedPrefix([[1]], score="none"), "score must be one of 'model', 'zero', got 'none'"),
         (lambda: ForcedPrefix(torch.zeros(3, dtype=torch.long)), r"tokens must be ids with shape \(sentences, longest\)"),
         (lambda: ForcedPrefix([[7]])(torch.zeros(1, 1, 5), BEGIN), "tokens must be ids from 0 to 4, got 7"),
+        (lambda: ForcedPrefix([[2, -5]]), "tokens must be >= 0, got -5"),
+        (lambda: ForcedPrefix(torch.tensor([[2, -5]])), "tokens must be ids >= 0, with -1 behind the end"),
+        (lambda: BiasedPrefix(torch.tensor([[-1, 2]]), 0.5), "tokens must be ids >= 0, with -1 behind the end"),
         (lambda: BiasedPrefix([[1]], 1.5), "beta must be from 0 to 1, got 1.5"),
     ],
 )  # fmt: skip

@@ -48,6 +48,17 @@ def test_transformers_penalises_the_same_repetitions(penalty, skip, count_bos):
     assert_close(adjust(scores[None], context)[0], wanted)
 
 
+def test_bos_may_count_among_the_ngrams():
+    """transformers has it among the ids that it looks at."""
+    context = context_of([[[BOS, 2, BOS]]])
+    assert forbidden(NoRepeatNgram(2, count_bos=True), context, 4) == [[[BOS, 2]]]
+    assert forbidden(NoRepeatNgram(2), context, 4) == [[[2]]]
+    begin = context_of([[[]]])
+    assert forbidden(NoRepeatNgram(1, count_bos=True), begin, 4) == [[[BOS]]]
+    beyond = begin._replace(bos=9)
+    assert forbidden(NoRepeatNgram(1, count_bos=True), beyond, 4) == [[[]]]
+
+
 def test_tokens_that_do_not_count_as_repeated_may_differ_by_sentence():
     context = context_of([[[3, 4]], [[3, 4]]], sentences=[2, 0])
     adjust = RepetitionPenalty(2.0, skip=torch.tensor([0, 9, 1]))

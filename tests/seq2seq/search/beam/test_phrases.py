@@ -72,6 +72,18 @@ def test_phrases_in_groups_that_differ():
     assert all(holds(h.tokens, [4, 2]) for h in found)
 
 
+def test_groups_of_which_one_is_done_before_the_other():
+    options = {"diversity": DiverseGroups(groups=2, strength=50.0), "beam": 2, "max_length": 9}
+    table = torch.full((4, 4), 0.01).index_put(
+        (torch.tensor([0, 2, 3]), torch.tensor([2, END, 3])), torch.tensor(0.97)
+    )
+    constraints = Phrases(of_sentences=[[[2]]])
+    steps = []
+    found = search(table.log(), constraints=constraints, observe=steps.append, **options)[0]
+    assert all(holds(h.tokens, [2]) for h in found if h.finished)
+    assert any(len(step.sentences) == 1 for step in steps)
+
+
 def test_what_cannot_be_said_in_time_is_unfinished():
     constraints = Phrases(of_sentences=[[[2, 3, 4, 2]]])
     [found] = search(table_of(0), beam=2, max_length=3, constraints=constraints)[0]
@@ -83,3 +95,9 @@ def test_errors_name_the_argument():
         Phrases(of_sentences=[[[]]])
     with pytest.raises(ValueError, match="of_sentences must have phrases for 2 sentences or more"):
         search(table_of(0), 2, beam=2, max_length=3, constraints=Phrases(of_sentences=[[]]))
+    with pytest.raises(ValueError, match="of_sentences must be >= 0, got -1"):
+        Phrases(of_sentences=[[[2, -1]]])
+    with pytest.raises(ValueError, match="of_sentences must be ids from 0 to 4, got 7"):
+        search(table_of(0), beam=2, max_length=3, constraints=Phrases(of_sentences=[[[7]]]))
+    with pytest.raises(ValueError, match="of_sentences must hold no EOS in a phrase, got 1"):
+        search(table_of(0), beam=2, max_length=3, constraints=Phrases(of_sentences=[[[2, END]]]))

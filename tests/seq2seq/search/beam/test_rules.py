@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from huashi.seq2seq.search import PRESETS, Rules, beam_search, rules_of
+from huashi.seq2seq.search import PRESETS, MinLength, Rules, beam_search, rules_of
 
 START, END = 0, 1  # of the table models: what the first step reads, and what ends a sequence
 SOURCE = 3  # positions that the tables attend to
@@ -221,6 +221,32 @@ def test_rules_that_cut_give_what_stands_at_the_limit():
     assert (cut[0].tokens, cut[0].finished, cut[0].exact) == ([0, 0, 0], False, False)
     whole = search(table, beam=1, max_length=3, semantics="fairseq")
     assert (whole[0].tokens, whole[0].finished) == ([0, 0, END], True)
+
+
+def test_tensor2tensor_returns_what_is_alive_where_nothing_has_finished():
+    """The corner case of its own test: the probabilities of two steps, 1 ends a sequence."""
+    steps = torch.tensor([[0.2, 0.1, 0.7], [0.4, 0.1, 0.5]]).log()
+    options = {"bos": 0, "eos": END, "max_length": 2, "semantics": "tensor2tensor"}
+
+    def step(tokens, at):
+        return steps[at], at + 1
+
+    [[best]] = beam_search(step, torch.zeros(1, dtype=torch.long), beam=1, **options)
+    assert (best.tokens, best.finished, best.exact) == ([2, 2], False, False)
+    assert best.score == pytest.approx(math.log(0.7 * 0.5))
+    ended = beam_search(step, torch.zeros(1, dtype=torch.long), beam=3, **options)[0]
+    assert all(h.tokens[-1] == END for h in ended)
+
+
+@pytest.mark.parametrize("semantics", ["hf", "ctranslate2", "tensor2tensor"])
+def test_as_many_tokens_as_there_may_be_can_be_asked_for(semantics):
+    table = torch.tensor([[0.1, 0.5, 0.4], [1 / 3] * 3, [0.1, 0.8, 0.1]]).double().log()
+    options = {"beam": 3, "nbest": 1, "max_length": 3, "semantics": semantics}
+    [best] = search(table, adjustments=[MinLength(3, count_eos=False)], **options)
+    assert len(best.tokens) == 3
+    assert END not in best.tokens
+    [best] = search(table, adjustments=[MinLength(3)], **options)
+    assert best.tokens.index(END) == 2
 
 
 def test_patience_waits_for_more():

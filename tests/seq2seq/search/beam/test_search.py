@@ -1,6 +1,8 @@
 """Search: right where brute force can tell, and the same for a sentence in any company."""
 
+import functools
 import itertools
+import math
 
 import pytest
 import torch
@@ -9,7 +11,13 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from huashi.seq2seq import Architecture, AttentionShape, RNNDecoderShape, RNNEncoderShape
-from huashi.seq2seq.search import Hypothesis, beam_search, greedy_search
+from huashi.seq2seq.search import (
+    Hypothesis,
+    beam_search,
+    greedy_search,
+    sample,
+    stochastic_beam_search,
+)
 from huashi.seq2seq.text.tokenizer import BOS, EOS, PAD
 
 TOKEN_0, END = 0, 1  # of the table models: what the first step reads, and what ends a sequence
@@ -241,3 +249,77 @@ def test_hypotheses_are_plain_data():
     assert isinstance(best, Hypothesis)
     assert isinstance(best.score, float)
     assert all(isinstance(token, int) for token in best.tokens)
+
+
+def reward(log_probs, context):
+    """2 more for token 3."""
+    log_probs = log_probs.clone()
+    log_probs[..., 3] += 2.0
+    return log_probs
+
+
+@pytest.mark.parametrize("beam", [1, 2, 4])
+def test_no_bound_holds_where_a_token_is_rewarded(beam):
+    table = table_of(4, _0={END: 0.6, 2: 0.4}, _2={3: 0.9, END: 0.1}, _3={END: 1.0})
+    options = {"length_penalty": 0.0, "nbest": 1, "adjustments": [reward]}
+    [best] = search(table, beam=beam, max_length=5, **options)[0]
+    assert best.tokens == [2, 3, END]
+    assert best.score == pytest.approx(math.log(0.4 * 0.9) + 2)
+    assert best.exact == (beam > 1)  # a beam of one drops something
+
+
+def test_an_adjustment_that_says_so_keeps_the_bound():
+    def less(log_probs, context):
+        return log_probs - 1
+
+    table = table_of(4, _0={END: 0.6, 2: 0.4}, _2={3: 0.9, END: 0.1}, _3={END: 1.0})
+    lengths = []
+    for less.rewards in (True, False):
+        steps = []
+        options = {"length_penalty": 0.0, "nbest": 1, "adjustments": [less]}
+        search(table, beam=1, max_length=5, observe=steps.append, **options)
+        lengths.append(len(steps))
+    assert lengths[1] == 1 < lengths[0]
+
+
+SEARCHERS = {
+    "greedy": greedy_search,
+    "beam": beam_search,
+    "sample": functools.partial(sample, generator=0),
+    "stochastic": functools.partial(stochastic_beam_search, beam=2, generator=0),
+}
+
+
+@pytest.mark.parametrize("searcher", SEARCHERS.values(), ids=SEARCHERS)
+@pytest.mark.parametrize(
+    ("table", "options", "complaint"),
+    [
+        (torch.ones(4, 4), {}, "step must return log-probabilities, at most 0, got 1"),
+        (torch.zeros(4, 4), {"eos": 4}, "eos must be an id from 0 to 3, got 4"),
+        (torch.zeros(4, 4), {"eos": -1}, "eos must be an id from 0 to 3, got -1"),
+    ],
+)
+def test_every_search_refuses_what_no_model_gives(searcher, table, options, complaint):
+    step = lambda tokens, state: (table[tokens], state)  # noqa: E731
+    with pytest.raises(ValueError, match=complaint):
+        searcher(step, torch.zeros(1), **{"bos": 0, "eos": END, "max_length": 4, **options})
+
+
+@pytest.mark.parametrize("searcher", [greedy_search, beam_search, sample])
+@pytest.mark.parametrize("penalty", [math.nan, math.inf, 90.0, -90.0])
+def test_a_length_penalty_that_scores_cannot_hold_is_refused(searcher, penalty):
+    table = table_of(3, _0={2: 1.0}, _2={END: 0.5, 2: 0.5})
+    step = lambda tokens, state: (table[tokens], state)  # noqa: E731
+    options = {"bos": 0, "eos": END, "max_length": 9}
+    with pytest.raises(ValueError, match="length_penalty must"):
+        searcher(step, torch.zeros(1), length_penalty=penalty, **options)
+    # as great as it may be, with impossible tokens
+    [found, *_] = searcher(step, torch.zeros(1), length_penalty=30.0, **options)[0]
+    assert -1 < found.score <= 0
+
+
+@pytest.mark.parametrize("searcher", SEARCHERS.values(), ids=SEARCHERS)
+def test_every_search_ends_where_a_model_gives_nan(searcher):
+    step = lambda tokens, state: (torch.full((len(tokens), 3), torch.nan), state)  # noqa: E731
+    [[found, *_]] = searcher(step, torch.zeros(1), bos=0, eos=END, max_length=4)
+    assert not found.exact

@@ -26,6 +26,7 @@ from huashi.seq2seq.attention import AttentionShape
 from huashi.seq2seq.model.built_from import built_from
 from huashi.seq2seq.models.convs2s.decoder import ConvDecoder, ConvDecoderShape, check_subset
 from huashi.seq2seq.models.convs2s.gated_convolution import Layers, embedding_table, linear
+from huashi.seq2seq.operations.reference import scaled_products
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,7 +175,6 @@ class Head(nn.Module):
 
     def __init__(self, size: int, features: int, stride: int, gated: bool) -> None:
         super().__init__()
-        self.features = features
         self.stride = stride
         make = _gated_linear if gated else linear
         self.query, self.key, self.value = (make(size, features) for _ in range(3))
@@ -189,12 +189,12 @@ class Head(nn.Module):
             torch.cat([past.keys, self.key(key[:, fresh])], 1),
             torch.cat([past.values, self.value(value[:, fresh])], 1),
         )
-        scores = self.query(query) @ past.keys.transpose(1, 2) * self.features**-0.5
+        scores = scaled_products(self.query(query), past.keys)
         asking = torch.arange(position, position + query.shape[1], device=query.device)
         asked = self.stride * torch.arange(past.keys.shape[1], device=query.device)
         scores = scores.masked_fill(asked >= asking[:, None], -torch.inf)
         weights = F.pad(scores, (1, 0)).softmax(-1)[..., 1:]  # the first place holds nothing
-        return self.output(weights @ past.values), past
+        return self.output(weights.to(past.values.dtype) @ past.values), past
 
     def extra_repr(self) -> str:
         return f"stride={self.stride}"

@@ -2,11 +2,11 @@
 
 from torch import Tensor
 
-from huashi.seq2seq.operations.reference import masked_softmax
+from huashi.seq2seq.operations.reference import masked_softmax, scaled_products
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
     """Contexts, (rows, heads, targets, size)."""
-    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
+    scores = scaled_products(q, k)
     weights = scores.softmax(-1) if mask is None else masked_softmax(scores, mask)
-    return weights @ v
+    return weights.to(v.dtype) @ v

@@ -10,7 +10,11 @@ step with
 
 It returns a new tensor of the same shape and dtype, in which -inf forbids a token; it does not
 change the one that it was given. The result need not sum to one. Adjustments are applied in the
-order in which they are given to the search. One that looks at nothing but a hypothesis' own row
+order in which they are given to the search. One that never makes a number above 0 of numbers that
+are at most 0 says so by an attribute ``rewards = False``, as all of those below do. Any other is
+taken to reward tokens: then no bound holds for what is still to come, so a beam search that waits
+for the best one goes on to the greatest length, and calls no hypothesis exact unless it has dropped
+nothing. One that looks at nothing but a hypothesis' own row
 keeps what is found for a sentence independent of the other sentences in the batch; all of those
 below do.
 

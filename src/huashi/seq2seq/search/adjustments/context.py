@@ -21,6 +21,8 @@ class Context(NamedTuple):
         limit: the greatest length of each of them, (sentences,), int64.
         bos: the token that the first step reads.
         eos: the token that ends a hypothesis.
+        must_end: whether only EOS may follow at the greatest length; False where what is alive
+            there is left unfinished.
     """
 
     tokens: Tensor
@@ -29,6 +31,7 @@ class Context(NamedTuple):
     limit: Tensor
     bos: int
     eos: int
+    must_end: bool = True
 
     def of_each(self, per_sentence: Tensor) -> Tensor:
         """The rows of the sentences that are not done, out of a tensor with a row for each.
@@ -52,6 +55,11 @@ class Context(NamedTuple):
 
 Adjustment = Callable[[Tensor, Context], Tensor]
 """(log-probabilities (sentences, alive, vocabulary), context) -> the same shape, adjusted."""
+
+
+def may_reward(adjust: Adjustment) -> bool:
+    """Whether an adjustment can raise log-probabilities above 0, as far as it says."""
+    return getattr(adjust, "rewards", True)
 
 
 def adjusted(log_probs: Tensor, context: Context, adjustments: Sequence[Adjustment]) -> Tensor:

@@ -37,13 +37,17 @@ class Temperature:
         temperature: below 1 the likely becomes likelier, above 1 all become more alike.
 
     Raises:
-        ValueError: ``temperature`` is not above 0.
+        ValueError: ``temperature`` is not above 0, or infinite.
     """
 
     temperature: float
 
+    rewards = False
+
     def __post_init__(self) -> None:
         check_positive("temperature", self.temperature)
+        if math.isinf(self.temperature):  # -inf / inf would be NaN
+            raise ValueError(f"temperature must be finite, got {self.temperature}")
 
     def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
         """Divide log-probabilities (sentences, alive, vocabulary); shape and dtype stay."""
@@ -64,6 +68,8 @@ class TopK:
     """
 
     k: int
+
+    rewards = False
 
     def __post_init__(self) -> None:
         check_positive("k", self.k)
@@ -95,6 +101,8 @@ class TopP:
     p: float
     keep: int = 1
 
+    rewards = False
+
     def __post_init__(self) -> None:
         _check_probability("p", self.p)
         check_positive("keep", self.keep)
@@ -125,6 +133,8 @@ class MinP:
 
     min_p: float
     keep: int = 1
+
+    rewards = False
 
     def __post_init__(self) -> None:
         _check_probability("min_p", self.min_p)
@@ -160,6 +170,8 @@ class Typical:
     mass: float
     keep: int = 1
 
+    rewards = False
+
     def __post_init__(self) -> None:
         _check_probability("mass", self.mass)
         check_positive("keep", self.keep)
@@ -194,6 +206,8 @@ class Epsilon:
     epsilon: float
     keep: int = 1
 
+    rewards = False
+
     def __post_init__(self) -> None:
         _check_probability("epsilon", self.epsilon)
         check_positive("keep", self.keep)
@@ -221,6 +235,8 @@ class Eta:
 
     epsilon: float
     keep: int = 1
+
+    rewards = False
 
     def __post_init__(self) -> None:
         _check_probability("epsilon", self.epsilon)

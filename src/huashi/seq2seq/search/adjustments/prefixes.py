@@ -8,9 +8,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from huashi._checks import check_choice
+from huashi._checks import check_choice, check_not_negative
 from huashi.seq2seq.search.adjustments.context import Context
 from huashi.seq2seq.search.adjustments.vocabulary import check_ids
+from huashi.seq2seq.search.log_probabilities import renormalised
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +32,8 @@ class ForcedPrefix:
 
     Raises:
         ValueError: ``score`` is none of these, ``tokens`` is a tensor of another shape or not of
-            whole numbers, or, when a search calls it, holds a number beyond the vocabulary.
+            whole numbers, holds a number below 0 but for -1 behind a prefix, or, when a search
+            calls it, one beyond the vocabulary.
 
     >>> begin = Context(torch.zeros(1, 1, 0), 1, torch.tensor([0]), torch.tensor([9]), bos=0, eos=1)
     >>> ForcedPrefix([[2, 3]])(torch.tensor([[[-1.0, -1.0, -2.0, -1.0]]]), begin)
@@ -41,6 +43,8 @@ class ForcedPrefix:
     tokens: Tensor | Sequence[Sequence[int]]
     score: Literal["model", "zero"] = "model"
     prefixes: Tensor = field(init=False, repr=False)
+
+    rewards = False
 
     def __post_init__(self) -> None:
         check_choice("score", self.score, ("model", "zero"))
@@ -72,13 +76,16 @@ class BiasedPrefix:
         tokens: the prefix of each sentence: ids (sentences, longest), int64, with -1 behind the
             shorter ones, or a list of ids for each; a prefix may be empty.
         beta: weight of the prefix, from 0, which changes nothing, to 1, which allows nothing else.
+        renormalise: make :math:`p` sum to 1 before it is mixed, as CTranslate2 does with what
+            adjustments before this one have left.
 
     Attributes:
         prefixes: ``tokens`` as a tensor, (sentences, longest), int64.
 
     Raises:
         ValueError: ``beta`` is not from 0 to 1, ``tokens`` is a tensor of another shape or not of
-            whole numbers, or, when a search calls it, holds a number beyond the vocabulary.
+            whole numbers, holds a number below 0 but for -1 behind a prefix, or, when a search
+            calls it, one beyond the vocabulary.
 
     >>> begin = Context(torch.zeros(1, 1, 0), 1, torch.tensor([0]), torch.tensor([9]), bos=0, eos=1)
     >>> BiasedPrefix([[2]], 0.5)(torch.tensor([[[0.5, 0.3, 0.2]]]).log(), begin).exp()
@@ -87,7 +94,10 @@ class BiasedPrefix:
 
     tokens: Tensor | Sequence[Sequence[int]]
     beta: float
+    renormalise: bool = False
     prefixes: Tensor = field(init=False, repr=False)
+
+    rewards = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.beta <= 1:
@@ -101,7 +111,8 @@ class BiasedPrefix:
             return log_probs
         so_far = context.of_each(self.prefixes)[..., : context.length - 1]
         follows = (next_tokens >= 0) & (context.tokens == so_far).all(-1)
-        less = log_probs + (math.log1p(-self.beta) if self.beta < 1 else -math.inf)
+        p = renormalised(log_probs) if self.renormalise else log_probs
+        less = p + (math.log1p(-self.beta) if self.beta < 1 else -math.inf)
         mixed = torch.where(_is(next_tokens, log_probs), less.exp().add(self.beta).log(), less)
         return torch.where(follows[..., None], mixed, log_probs)
 
@@ -109,6 +120,8 @@ class BiasedPrefix:
 def _padded(prefixes: Tensor | Sequence[Sequence[int]]) -> Tensor:
     """Prefixes as one tensor (sentences, longest), -1 behind the shorter ones."""
     if not isinstance(prefixes, Tensor):
+        for prefix in prefixes:
+            check_not_negative("tokens", min(prefix, default=0))
         rows = [torch.tensor(prefix, dtype=torch.long) for prefix in prefixes]
         if not rows:
             return torch.zeros(0, 0, dtype=torch.long)
@@ -118,6 +131,9 @@ def _padded(prefixes: Tensor | Sequence[Sequence[int]]) -> Tensor:
             "tokens must be ids with shape (sentences, longest), got "
             f"{tuple(prefixes.shape)} of {prefixes.dtype}"
         )
+    ended = prefixes < 0
+    if (prefixes < -1).any() or (ended[:, :-1] & ~ended[:, 1:]).any():
+        raise ValueError("tokens must be ids >= 0, with -1 behind the end of a prefix alone")
     return prefixes
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from huashi._checks import check_positive
 from huashi.seq2seq.search.adjustments.context import Context
@@ -18,6 +19,7 @@ class NoRepeatNgram:
 
     Args:
         n: tokens in a row; 1 forbids every token that was there.
+        count_bos: whether BOS is a token that was there. For transformers it is one.
 
     Raises:
         ValueError: ``n`` is not above 0.
@@ -29,6 +31,9 @@ class NoRepeatNgram:
     """
 
     n: int
+    count_bos: bool = False
+
+    rewards = False
 
     def __post_init__(self) -> None:
         check_positive("n", self.n)
@@ -36,6 +41,8 @@ class NoRepeatNgram:
     def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
         """Adjust log-probabilities (sentences, alive, vocabulary); shape and dtype stay."""
         tokens = context.tokens
+        if self.count_bos:
+            tokens = F.pad(tokens, (1, 0), value=context.bos)
         if tokens.shape[-1] < self.n:
             return log_probs
         ngrams = tokens.unfold(-1, self.n, 1)  # (sentences, alive, places, n)
@@ -71,6 +78,8 @@ class RepetitionPenalty:
     count_bos: bool = False
     skip: int | Tensor = 0
 
+    rewards = False
+
     def __post_init__(self) -> None:
         check_positive("penalty", self.penalty)
 
@@ -102,6 +111,7 @@ def _present(tokens: Tensor, counts: Tensor, log_probs: Tensor) -> Tensor:
         log_probs: (sentences, alive, vocabulary).
     """
     vocabulary = log_probs.shape[-1]
-    marked = torch.where(counts, tokens, vocabulary)  # those that do not count: one column more
+    # Those that do not count, and a BOS beyond the vocabulary, have one column more.
+    marked = torch.where(counts, tokens, vocabulary).clamp(max=vocabulary)
     present = tokens.new_zeros(*log_probs.shape[:-1], vocabulary + 1, dtype=torch.bool)
     return present.scatter_(-1, marked, True)[..., :vocabulary]

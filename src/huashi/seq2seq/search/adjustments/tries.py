@@ -1,9 +1,9 @@
 """Only sequences of a given set, such as the names of all entities.
 
 The set is kept as a trie: a node for every beginning of a sequence, an edge for every token that
-may follow. A step walks all hypotheses from the root along their tokens, with one binary search a
-token, and looks up what may follow. There is no loop over hypotheses, and nothing to be kept from
-step to step.
+may follow. A step looks the hypotheses up by a hash of their tokens, compares the tokens on the way
+to the node that it finds with theirs, and takes from a table what may follow. There is no loop over
+hypotheses or tokens, and nothing to be kept from step to step.
 """
 
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ class InTrie:
 
     Raises:
         ValueError: there is no sequence, an id is negative, or, when a search calls it, not in the
-            vocabulary.
+            vocabulary, or a sequence goes on after EOS.
 
     >>> trie = InTrie([[2], [2, 3]])
     >>> after = torch.tensor([[[2]]])
@@ -37,18 +37,26 @@ class InTrie:
     tensor([[[-inf, 0., -inf, 0.]]])
     """
 
+    rewards = False
+
     def __init__(self, sequences: Iterable[Iterable[int]]) -> None:
         children, ends = _trie(sequences)
         if not ends:
             raise ValueError("sequences must be at least one, got none")
         self.stride = 1 + max((max(tokens) for tokens in children if tokens), default=0)
         self._tables = _as_tables(children, ends, self.stride)
+        self._paths = _paths_of(children)
+        # The tokens that something follows: EOS must not be one.
+        self._inner = {t for tokens in children for t, child in tokens.items() if children[child]}
 
     def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
         """Adjust log-probabilities (sentences, alive, vocabulary); shape and dtype stay."""
         check_ids("sequences", [self.stride - 1], log_probs)
+        if context.eos in self._inner:
+            raise ValueError(f"sequences must have EOS, {context.eos}, at their end alone")
         if self._tables.keys.device != log_probs.device:
             self._tables = _Tables(*(table.to(log_probs.device) for table in self._tables))
+            self._paths = _Paths(*(table.to(log_probs.device) for table in self._paths))
         nodes = self._reached(context.tokens).flatten()
         rows, tokens = self._followers(nodes)
         allowed = torch.zeros(
@@ -60,15 +68,17 @@ class InTrie:
 
     def _reached(self, tokens: Tensor) -> Tensor:
         """The node that each hypothesis of ``tokens`` has reached, (sentences, alive)."""
-        keys, targets, first_edges, _ = self._tables
-        outside = len(first_edges) - 2
-        nodes = tokens.new_zeros(tokens.shape[:-1])
-        for latest in tokens.unbind(-1):
-            wanted = nodes * self.stride + latest
-            places = torch.searchsorted(keys, wanted)
-            found = (keys[places] == wanted) & (latest < self.stride)
-            nodes = torch.where(found, targets[places], outside)
-        return nodes
+        hashes, nodes, depths, starts, path_tokens, factors = self._paths
+        outside, length = len(depths), tokens.shape[-1]
+        if length > len(factors):
+            return tokens.new_full(tokens.shape[:-1], outside)
+        wanted = ((tokens + 1) * factors[:length]).sum(-1)
+        places = torch.searchsorted(hashes, wanted).clamp(max=len(hashes) - 1)
+        found = nodes[places]
+        steps = torch.arange(length, device=tokens.device)
+        path = path_tokens[(starts[found][..., None] + steps).clamp(max=len(path_tokens) - 1)]
+        same = (depths[found] == length) & (path == tokens).all(-1)
+        return torch.where(same, found, outside)
 
     def _followers(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
         """All tokens that may follow: places in ``nodes``, (edges,), and a token for each."""
@@ -91,6 +101,71 @@ class _Tables(NamedTuple):
     """The first edge of each node, of the node outside, and the end of all, (nodes + 2,)."""
     is_end: Tensor
     """Whether a sequence ends at each node, and at the node outside, (nodes + 1,), bool."""
+
+
+class _Paths(NamedTuple):
+    """The tokens on the way to each node, and how to find a node by them; all int64."""
+
+    hashes: Tensor
+    """Of the nodes, rising, (nodes,): the sum of ``(token + 1) * factor`` modulo 2^64, with a
+    factor for each place."""
+    nodes: Tensor
+    """The node that each hash belongs to, (nodes,)."""
+    depths: Tensor
+    """How many tokens lead to each node, (nodes,)."""
+    starts: Tensor
+    """Where in ``tokens`` the way to each node begins, (nodes,)."""
+    tokens: Tensor
+    """Of ways that lead to all nodes, one behind another; at least one number."""
+    factors: Tensor
+    """For each place of the longest sequence, (longest,)."""
+
+
+def _paths_of(children: list[dict[int, int]]) -> _Paths:
+    """The ways to the nodes of a trie whose nodes have greater numbers than those before them."""
+    depths, starts, parents = ([0] * len(children) for _ in range(3))
+    by_node = [0] * len(children)
+    for node, tokens in enumerate(children):
+        for token, child in tokens.items():
+            depths[child], parents[child], by_node[child] = depths[node] + 1, node, token
+    path_tokens: list[int] = []
+    covered = [False] * len(children)
+    for leaf in reversed(range(len(children))):  # so that a way covers all nodes before its end
+        way, node = [], leaf
+        while node and not covered[leaf]:
+            way.append(node)
+            node = parents[node]
+        for node in way:
+            if not covered[node]:
+                covered[node], starts[node] = True, len(path_tokens)
+        path_tokens += [by_node[node] for node in reversed(way)]
+    hashes, factors = _distinct_hashes(depths, parents, by_node)
+    order = hashes.argsort()
+    return _Paths(
+        hashes=hashes[order],
+        nodes=order,
+        depths=torch.tensor(depths),
+        starts=torch.tensor(starts),
+        tokens=torch.tensor(path_tokens or [0]),
+        factors=factors,
+    )
+
+
+def _distinct_hashes(
+    depths: list[int], parents: list[int], tokens: list[int]
+) -> tuple[Tensor, Tensor]:
+    """A hash for each node, (nodes,), and the factors for each place: others if two are equal."""
+    seed = 0
+    while True:
+        generator = torch.Generator().manual_seed(seed)
+        factors = torch.randint(-(2**63), 2**63 - 1, (max(depths),), generator=generator)
+        numbers, hashes = factors.tolist(), [0] * len(depths)
+        for node in range(1, len(depths)):
+            added = (tokens[node] + 1) * numbers[depths[node] - 1]
+            hashes[node] = (hashes[parents[node]] + added + 2**63) % 2**64 - 2**63
+        if len(set(hashes)) == len(hashes):
+            return torch.tensor(hashes), factors
+        seed += 1
 
 
 def _trie(sequences: Iterable[Iterable[int]]) -> tuple[list[dict[int, int]], set[int]]:

@@ -27,6 +27,8 @@ class Suppress:
 
     tokens: Sequence[int]
 
+    rewards = False
+
     def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
         """Adjust log-probabilities (sentences, alive, vocabulary); shape and dtype stay."""
         check_ids("tokens", self.tokens, log_probs)
@@ -48,6 +50,8 @@ class SuppressAtBegin:
 
     tokens: Sequence[int]
 
+    rewards = False
+
     def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
         """Adjust log-probabilities (sentences, alive, vocabulary); shape and dtype stay."""
         return Suppress(self.tokens)(log_probs, context) if context.length == 1 else log_probs
@@ -57,7 +61,8 @@ class SuppressAtBegin:
 class MinLength:
     """Forbid EOS as long as a sequence would be shorter than ``min_length``.
 
-    At its greatest length a sequence may end all the same.
+    At its greatest length a sequence may end all the same, unless the search would leave it
+    unfinished there (``limit`` of :class:`~huashi.seq2seq.search.Rules`).
 
     Args:
         min_length: the fewest tokens, for all sentences or for each, (sentences,), int64.
@@ -72,12 +77,16 @@ class MinLength:
     min_length: int | Tensor
     count_eos: bool = True
 
+    rewards = False
+
     def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
         """Adjust log-probabilities (sentences, alive, vocabulary); shape and dtype stay."""
         shortest = torch.as_tensor(self.min_length, device=log_probs.device)
         if shortest.ndim:
             shortest = context.of_each(shortest)
-        shortest = torch.minimum(shortest + int(not self.count_eos), context.limit[:, None])
+        shortest = shortest + int(not self.count_eos)
+        if context.must_end:
+            shortest = torch.minimum(shortest, context.limit[:, None])
         adjusted = log_probs.clone()
         adjusted[..., context.eos].masked_fill_(context.length < shortest, -torch.inf)
         return adjusted
@@ -103,6 +112,8 @@ class AllowedTokens:
     """
 
     allowed: Callable[[int, list[int]], Iterable[int]]
+
+    rewards = False
 
     def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
         """Adjust log-probabilities (sentences, alive, vocabulary); shape and dtype stay."""
@@ -131,6 +142,8 @@ class UnknownPenalty:
 
     token: int
     penalty: float
+
+    rewards = False
 
     def __post_init__(self) -> None:
         check_not_negative("penalty", self.penalty)

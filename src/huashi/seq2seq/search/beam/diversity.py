@@ -108,6 +108,8 @@ def in_groups(diversity: DiverseGroups, sentences: int, beam: int, choose: Choos
         parts, order = [], []
         for group in range(groups):
             rows = (numbers % groups == group).nonzero()[:, 0]
+            if not len(rows):  # this group of every sentence is done
+                continue
             owners = numbers[rows] // groups
             cost = _cost(chosen[owners, :group], overlap[owners, group, :group], log_probs)
             part = choose(

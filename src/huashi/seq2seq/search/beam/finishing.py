@@ -85,9 +85,7 @@ def is_done(search: Search, beams: Beams, length: int) -> Tensor:
     """
     rules, finished = search.rules, beams.finished
     best_alive = beams.alive.totals.amax(1)
-    stop = rules.stop
-    if stop == "count_or_top":
-        stop = "count" if rules.length_penalty or rules.coverage_penalty else "top"
+    stop = rules.stops_by
     if stop == "safe":
         done = finished.scores[:, -1] >= beams.bounds.alive
     elif stop == "estimate":

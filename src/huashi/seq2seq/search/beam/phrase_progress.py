@@ -1,14 +1,18 @@
 """How far a hypothesis is with the phrases that it must contain: in their order, or in any."""
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 
 class OrderedProgress(NamedTuple):
-    """How far a hypothesis is with phrases that must follow one another."""
+    """How far a hypothesis is with phrases that must follow one another: Knuth, Morris, Pratt."""
 
     phrases: tuple[tuple[int, ...], ...]
+    borders: tuple[tuple[int, ...], ...]
+    """For each phrase and each beginning of it, of 1, 2, ... tokens: how many tokens the longest
+    shorter beginning has that it ends with."""
     completed: int
     """How many phrases are met."""
     matched: int
@@ -17,7 +21,8 @@ class OrderedProgress(NamedTuple):
     @classmethod
     def begin(cls, phrases: Sequence[Sequence[int]]) -> "OrderedProgress":
         """Before the first token."""
-        return cls(tuple(map(tuple, phrases)), 0, 0)
+        kept = tuple(map(tuple, phrases))
+        return cls(kept, tuple(map(_borders, kept)), 0, 0)
 
     @property
     def bank(self) -> int:
@@ -41,12 +46,26 @@ class OrderedProgress(NamedTuple):
         """After one more token."""
         if self.finished:
             return self
-        phrase = self.phrases[self.completed]
-        latest = (*phrase[: self.matched], token)
-        matched = max(n for n in range(len(latest) + 1) if latest[len(latest) - n :] == phrase[:n])
+        phrase, borders = self.phrases[self.completed], self.borders[self.completed]
+        matched = _matched(phrase, borders, self.matched, token)
         if matched == len(phrase):
             return self._replace(completed=self.completed + 1, matched=0)
         return self._replace(matched=matched)
+
+
+def _matched(phrase: tuple[int, ...], borders: Sequence[int], matched: int, token: int) -> int:
+    """How many tokens of ``phrase`` there are at the end, after ``matched`` of them, and one."""
+    while matched and phrase[matched] != token:
+        matched = borders[matched - 1]
+    return matched + (phrase[matched] == token)
+
+
+def _borders(phrase: tuple[int, ...]) -> tuple[int, ...]:
+    """The borders of all beginnings of ``phrase``, as in :class:`OrderedProgress`."""
+    borders = [0]
+    for token in phrase[1:]:
+        borders.append(_matched(phrase, borders, borders[-1], token))
+    return tuple(borders)
 
 
 @dataclass(frozen=True)
@@ -55,6 +74,8 @@ class PhraseTrie:
 
     parents: list[int]
     """The node before; -1 for the root."""
+    tokens: list[int]
+    """The token that leads to the node; -1 for the root."""
     children: list[dict[int, int]]
     """The node after each token."""
     ends: list[int]
@@ -65,7 +86,7 @@ class PhraseTrie:
     @classmethod
     def of(cls, phrases: Sequence[Sequence[int]]) -> "PhraseTrie":
         """The trie of ``phrases``, of which some may be equal."""
-        trie = cls([-1], [{}], [0], [0])
+        trie = cls([-1], [-1], [{}], [0], [0])
         for phrase in phrases:
             node = 0
             trie.passes[0] += 1
@@ -80,6 +101,7 @@ class PhraseTrie:
         if token not in self.children[node]:
             self.children[node][token] = len(self.parents)
             self.parents.append(node)
+            self.tokens.append(token)
             self.children.append({})
             self.ends.append(0)
             self.passes.append(0)
@@ -87,7 +109,13 @@ class PhraseTrie:
 
 
 class TrieProgress(NamedTuple):
-    """How far a hypothesis is with phrases in any order (Hu 2019, arXiv 1904.09545)."""
+    """How far a hypothesis is with phrases in any order (Hu 2019, arXiv 1904.09545).
+
+    Where it leaves the trie, the longest phrase that ended on the way is met, and what was read
+    since the last time at the root is read again but for its first token, as a phrase may begin in
+    it. Each such return shortens what is to be read, so a token takes at most the square of the
+    longest phrase.
+    """
 
     trie: PhraseTrie
     node: int
@@ -112,13 +140,13 @@ class TrieProgress(NamedTuple):
 
     @property
     def completed(self) -> int:
-        """How many phrases are met."""
-        return sum(self.met) + self._ends_at(self.node)
+        """How many phrases are met, without those within a longer one that is begun."""
+        return sum(self.met) + (self.met[self.node] < self.trie.ends[self.node])
 
     @property
     def finished(self) -> bool:
-        """Whether all phrases are met."""
-        return self.completed == self.trie.passes[0]
+        """Whether all phrases are met if the hypothesis ends here."""
+        return sum(self._read((), to_root=True).met) == self.trie.passes[0]
 
     @property
     def next_tokens(self) -> set[int]:
@@ -127,43 +155,40 @@ class TrieProgress(NamedTuple):
 
     def advance(self, token: int) -> "TrieProgress":
         """After one more token: on along the trie, or anew from its root."""
-        child = self._open_child(self.node, token)
-        if child is not None:
-            return self._entered(child)
-        at_root = self._left()
-        child = at_root._open_child(0, token)
-        return at_root if child is None else at_root._entered(child)
+        return self._read((token,))
 
-    def _ends_at(self, node: int) -> bool:
-        """Whether a phrase that is not yet counted as met ends at ``node``."""
-        return self.met[node] < self.trie.ends[node]
+    def _read(self, tokens: Sequence[int], *, to_root: bool = False) -> "TrieProgress":
+        """After more tokens; with ``to_root``, and whatever is begun has broken off."""
+        trie, node, to_read = self.trie, self.node, deque(tokens)
+        passed, met = list(self.passed), list(self.met)
+        while to_read or (to_root and node):
+            child = trie.children[node].get(to_read[0]) if to_read else None
+            if child is not None and passed[child] < trie.passes[child]:  # a phrase is still open
+                to_read.popleft()
+                passed[child] += 1
+                node = child
+            elif node:
+                to_read.extendleft(_leave(trie, node, passed, met))
+                node = 0
+            else:
+                to_read.popleft()
+        return TrieProgress(trie, node, tuple(passed), tuple(met))
 
-    def _open_child(self, node: int, token: int) -> int | None:
-        """The node after ``token``; None if all phrases that come through it are met."""
-        child = self.trie.children[node].get(token)
-        if child is None or self.passed[child] >= self.trie.passes[child]:
-            return None
-        return child
 
-    def _entered(self, node: int) -> "TrieProgress":
-        return self._replace(node=node, passed=_added(self.passed, node, 1))
+def _leave(trie: PhraseTrie, node: int, passed: list[int], met: list[int]) -> list[int]:
+    """Count the longest phrase that ended on the way to ``node``, and the way to it as passed.
 
-    def _left(self) -> "TrieProgress":
-        """Back at the root. The longest phrase that ended on the way is met; the tokens after it
-        belong to none.
-        """
-        node, passed = self.node, self.passed
-        while node:
-            if self._ends_at(node):
-                return self._replace(node=0, passed=passed, met=_added(self.met, node, 1))
-            passed = _added(passed, node, -1)
-            node = self.trie.parents[node]
-        return self._replace(node=0, passed=passed)
+    Returns the tokens of the whole way but the first, the last one first.
+    """
+    tokens, counted = [], False
+    while node:
+        tokens.append(trie.tokens[node])
+        if not counted and met[node] < trie.ends[node]:
+            met[node] += 1
+            counted = True
+        passed[node] -= not counted
+        node = trie.parents[node]
+    return tokens[:-1]
 
 
 Progress = OrderedProgress | TrieProgress
-
-
-def _added(counts: tuple[int, ...], place: int, more: int) -> tuple[int, ...]:
-    """``counts`` with ``more`` added at one place."""
-    return (*counts[:place], counts[place] + more, *counts[place + 1 :])

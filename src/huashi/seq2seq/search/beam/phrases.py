@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from huashi._checks import check_not_negative
 from huashi.seq2seq.search.adjustments.context import Context
+from huashi.seq2seq.search.adjustments.vocabulary import check_ids
 from huashi.seq2seq.search.beam.candidates import Candidates
 from huashi.seq2seq.search.beam.phrase_progress import OrderedProgress, Progress, TrieProgress
 
@@ -25,8 +27,10 @@ class Phrases:
     belongs to each number of tokens met (Post & Vilar 2018, arXiv 1804.06609; phrases in any order
     by a trie, Hu 2019, arXiv 1904.09545). EOS is forbidden until every phrase is met.
 
-    A phrase that breaks off is forgotten, but not those before it. Where phrases are ordered, a new
-    beginning of the phrase within what broke off counts (in fairseq all phrases start anew).
+    A phrase that breaks off is forgotten, but not those before it, and a new beginning of a phrase
+    within what broke off, or within a phrase that is met, counts: 2 2 2 3 has the phrase 2 2 3 (in
+    fairseq it has not), and 1 2 3 both 1 2 and 2 3. Phrases that begin at the same token need a
+    place each, so one that is given twice has to be there twice. Ordered phrases do not overlap.
 
     Hypotheses are looked at one by one, as their phrases differ, so this takes more time than a
     search without constraints.
@@ -36,8 +40,9 @@ class Phrases:
         ordered: whether the phrases must follow one another in the given order.
 
     Raises:
-        ValueError: a phrase is empty, or, when a search calls it, there are fewer sentences here
-            than in the search.
+        ValueError: a phrase is empty or has a number below 0, or, when a search calls it, a phrase
+            has EOS or an id that is not in the vocabulary, or there are fewer sentences here than
+            in the search.
 
     >>> Phrases(of_sentences=[[[7, 8], [9]]]).progress(0, (7, 8, 5)).completed
     1
@@ -45,11 +50,15 @@ class Phrases:
 
     of_sentences: Sequence[Sequence[Sequence[int]]]
     ordered: bool = False
-    _known: dict = field(default_factory=dict, repr=False, compare=False)
+    _ids: frozenset[int] = field(init=False, repr=False, compare=False)
+    _known: dict = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if any(not phrase for phrases in self.of_sentences for phrase in phrases):
             raise ValueError("of_sentences must hold no empty phrase, got []")
+        ids = {token for phrases in self.of_sentences for phrase in phrases for token in phrase}
+        check_not_negative("of_sentences", min(ids, default=0))
+        object.__setattr__(self, "_ids", frozenset(ids))
 
     def progress(self, sentence: int, tokens: tuple[int, ...]) -> Progress:
         """How many phrases a hypothesis has met, and which it has begun.
@@ -58,15 +67,13 @@ class Phrases:
             sentence: the number of the sentence.
             tokens: what the hypothesis holds, without BOS.
         """
-        known = self._known.get((sentence, tokens))
-        if known is not None:
-            return known
-        if tokens:
-            progress = self.progress(sentence, tokens[:-1]).advance(tokens[-1])
-        else:
-            begin = OrderedProgress.begin if self.ordered else TrieProgress.begin
-            progress = begin(self.of_sentences[sentence])
-        self._known[sentence, tokens] = progress
+        begin = OrderedProgress.begin if self.ordered else TrieProgress.begin
+        progress = self._known.get((sentence, tokens[:-1])) if tokens else None
+        rest = tokens[-1:]
+        if progress is None:
+            progress, rest = begin(self.of_sentences[sentence]), tokens
+        for token in rest:
+            progress = progress.advance(token)
         return progress
 
     def __call__(
@@ -87,13 +94,24 @@ class Phrases:
                 f"of_sentences must have phrases for {most} sentences or more, got "
                 f"{len(self.of_sentences)}"
             )
+        self._check_ids(log_probs, context.eos)
         count = min(count, log_probs[0].numel())
-        rows = []
+        rows, latest = [], {}
         for i, sentence in enumerate(context.sentences.tolist()):
             prefixes = [tuple(tokens) for tokens in context.tokens[i].tolist()]
             progress = [self.progress(sentence, prefix) for prefix in prefixes]
+            latest |= {(sentence, p): one for p, one in zip(prefixes, progress, strict=True)}
             rows.append(_candidates(totals[i], log_probs[i], count, progress, context.eos))
+        old = [key for key in list(self._known) if len(key[1]) < context.length - 2]
+        for key in old:  # groups come one after another: what the last step knew is still needed
+            self._known.pop(key, None)
+        self._known.update(latest)
         return Candidates(*(torch.stack(column) for column in zip(*rows, strict=True)))
+
+    def _check_ids(self, log_probs: Tensor, eos: int) -> None:
+        if eos in self._ids:
+            raise ValueError(f"of_sentences must hold no EOS in a phrase, got {eos}")
+        check_ids("of_sentences", [max(self._ids, default=0)], log_probs)
 
 
 def _candidates(

@@ -38,7 +38,8 @@ class Rules:
             EOS, and ``nbest`` have finished. ``count_or_top``: ``top`` if there is no penalty of
             length or coverage, else ``count``.
         limit: what happens at the greatest length. ``end``: only EOS may follow. ``cut``: what is
-            alive is cut there, unfinished.
+            alive is cut there, unfinished. ``drop``: what is alive counts only where nothing has
+            finished; then it is returned, unfinished, by the sums of its log-probabilities.
         length_penalty: :math:`\alpha`, the exponent of the length; 0 compares plain sums of
             log-probabilities.
         length_base: :math:`\beta`, at least 0.
@@ -65,7 +66,7 @@ class Rules:
     finish: Literal["beam", "any"] = "beam"
     keep: Keep = "nbest"
     stop: Stop = "safe"
-    limit: Literal["end", "cut"] = "end"
+    limit: Literal["end", "cut", "drop"] = "end"
     length_penalty: float = 1.0
     length_base: float = 0.0
     length_offset: int = 0
@@ -82,7 +83,7 @@ class Rules:
         check_choice("finish", self.finish, ("beam", "any"))
         check_choice("keep", self.keep, get_args(Keep))
         check_choice("stop", self.stop, get_args(Stop))
-        check_choice("limit", self.limit, ("end", "cut"))
+        check_choice("limit", self.limit, ("end", "cut", "drop"))
         check_choice("coverage", self.coverage, ("log", "excess"))
         for name in ("length_base", "coverage_penalty", "brevity_penalty"):
             check_not_negative(name, getattr(self, name))
@@ -96,6 +97,18 @@ class Rules:
         if self.prune is not None:
             check_positive("prune", self.prune)
 
+    @property
+    def stops_by(self) -> Stop:
+        """``stop``, with ``count_or_top`` decided."""
+        if self.stop != "count_or_top":
+            return self.stop
+        return "count" if self.length_penalty or self.coverage_penalty else "top"
+
+    @property
+    def has_patience(self) -> bool:
+        """Whether ``patience`` acts: what is kept, or when to stop, is a matter of how many."""
+        return self.keep == "first" or self.stops_by == "count"
+
 
 PRESETS: dict[str, Rules] = {
     "huashi": Rules(),
@@ -104,7 +117,9 @@ PRESETS: dict[str, Rules] = {
     "hf": Rules(keep="beam", stop="estimate", limit="cut"),
     "opennmt": Rules(candidates=1, stop="top", limit="cut", length_offset=1),
     "ctranslate2": Rules(stop="count_or_top", limit="cut", renormalise=True),
-    "tensor2tensor": Rules(finish="any", keep="beam", length_base=5.0, length_penalty=0.6),
+    "tensor2tensor": Rules(
+        finish="any", keep="beam", limit="drop", length_base=5.0, length_penalty=0.6
+    ),
 }
 """The rules of each project: from the same log-probabilities they give its n-best lists."""
 

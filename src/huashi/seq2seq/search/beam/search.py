@@ -8,7 +8,8 @@ log-probabilities. A sentence is done when nothing alive can beat its n-th best 
 as :math:`S \le 0` can only fall, no continuation scores above :math:`S / L^\alpha` for the greatest
 length :math:`L` (or :math:`S / n^\alpha` for the present length if :math:`\alpha < 0`). The usual
 rule, to stop when K have finished, may miss better ones; this one does not. The same bound, kept
-for all that was ever dropped, proves a hypothesis ``exact``.
+for all that was ever dropped, proves a hypothesis ``exact``. No bound holds where an adjustment
+may reward tokens (:mod:`huashi.seq2seq.search.adjustments`).
 """
 
 import itertools
@@ -19,8 +20,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from huashi.seq2seq.search.adjustments.context import Adjustment
-from huashi.seq2seq.search.arguments import check_beam, for_each_sentence, length_limit
+from huashi.seq2seq.search.adjustments.context import Adjustment, may_reward
+from huashi.seq2seq.search.arguments import (
+    check_beam,
+    check_eos,
+    check_length_penalty,
+    for_each_sentence,
+    length_limit,
+)
 from huashi.seq2seq.search.beam.candidates import Choose, best_candidates
 from huashi.seq2seq.search.beam.diversity import DiverseGroups, DiverseSiblings, in_groups
 from huashi.seq2seq.search.beam.finishing import is_done
@@ -29,6 +36,7 @@ from huashi.seq2seq.search.beam.scores import length_divisor
 from huashi.seq2seq.search.beam.state import Alive, Beams, Search, start
 from huashi.seq2seq.search.beam.step import advance
 from huashi.seq2seq.search.hypothesis import BeamStep, Found, Hypothesis, Trace
+from huashi.seq2seq.search.log_probabilities import check_log_probabilities
 from huashi.seq2seq.search.protocol import Step, count_rows, device_of, select
 
 
@@ -93,7 +101,8 @@ def beam_search(
         that cut at the greatest length, any hypothesis may be unfinished.
 
     Raises:
-        ValueError: an argument is out of its range, the tensors of the state differ in their number
+        ValueError: an argument is out of its range, ``eos`` is not in the vocabulary, the step
+            returns numbers above 0, the tensors of the state differ in their number
             of rows, or a penalty lacks what it is computed from: a coverage penalty ``alignment``,
             a brevity penalty ``reference_lengths``.
         TypeError: the state holds something else than tensors in tuples, lists and dicts.
@@ -113,6 +122,7 @@ def beam_search(
     _check_penalties(rules, reference_lengths, alignment)
     sentences, groups = count_rows(state), 1
     limit = length_limit(max_length, sentences, device_of(state))
+    check_length_penalty(rules.length_penalty, limit)
     expected = None
     if reference_lengths is not None:
         expected = for_each_sentence("reference_lengths", reference_lengths, limit)
@@ -133,6 +143,7 @@ def beam_search(
         choose=choose,
         adjustments=tuple(adjustments),
         provable=diversity is None and constraints is None,
+        bounded=rules.renormalise or not any(map(may_reward, adjustments)),
         reference_lengths=expected,
         alignment=alignment,
         observe=observe,
@@ -152,6 +163,8 @@ def _run(search: Search, step: Step, state: Any, limit: Tensor) -> list[list[Hyp
         before = beams.alive
         latest = before.tokens[..., -1] if length > 1 else torch.full_like(before.nodes, search.bos)
         log_probs, state = step(latest.flatten(), state)
+        check_eos(search.eos, log_probs)
+        check_log_probabilities(log_probs)
         attention = None if search.alignment is None else search.alignment(state)
         beams, slots = advance(search, beams, log_probs, attention, length, trace)
         done = is_done(search, beams, length)
@@ -179,6 +192,11 @@ def _found(search: Search, before: Alive, beams: Beams, i: int, length: int) -> 
     ]
     if best:
         return best[: search.nbest]
+    alive = beams.alive
+    if search.rules.limit == "drop" and alive.totals[i, 0] > -torch.inf:
+        # Nothing has finished: what is alive, by the sums of its log-probabilities.
+        ends = zip(alive.nodes[i].tolist(), alive.totals[i].tolist(), strict=True)
+        return [Found(*end, False) for end in ends if end[1] > -torch.inf][: search.nbest]
     # No hypothesis could end with EOS: give the best prefix as it is.
     divisor = length_divisor(search.rules, max(length - 1, 1))
     return [Found(int(before.nodes[i, 0]), before.totals[i, 0].item() / divisor, False)]

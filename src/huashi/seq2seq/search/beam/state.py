@@ -34,6 +34,8 @@ class Search(NamedTuple):
     provable: bool
     """Whether bounds can prove a hypothesis exact: only if the totals are the model's own, without
     diversity, and nothing but them decides what is kept, without constraints."""
+    bounded: bool
+    """Whether log-probabilities are at most 0 after adjustments, so that sums can only fall."""
     reference_lengths: Tensor | None
     """Of all sentences that the search began with, for the brevity penalty."""
     alignment: Callable[[Any], Tensor] | None

@@ -88,6 +88,7 @@ def _context(search: Search, beams: Beams, length: int) -> Context:
         limit=beams.limit,
         bos=search.bos,
         eos=search.eos,
+        must_end=search.rules.limit == "end",
     )
 
 
@@ -155,7 +156,7 @@ def _survivors(
     ``finishes``: which candidates finish, (sentences, count); ``at_limit``: (sentences,).
     """
     rules = search.rules
-    if rules.finish == "any" and rules.limit == "end":
+    if rules.finish == "any" and rules.limit != "cut":
         # An end that does not finish, being impossible or one too many, counts as no end here.
         ends = finishes
     else:
@@ -204,9 +205,15 @@ def _bounds(search: Search, beams: Beams, alive: Alive, dropped: Tensor, length:
 
     ``dropped``: the highest total of what this step dropped, (sentences,).
     """
-    rules, limit = search.rules, beams.limit
+    limit = beams.limit
+
+    def highest(totals: Tensor) -> Tensor:
+        bound = highest_score(search.rules, totals, length, limit)
+        if search.bounded:
+            return bound
+        return torch.where(totals.isneginf() | (limit == length), bound, torch.inf)
+
     earlier = beams.bounds.dropped.to(dropped)
     return Bounds(
-        alive=highest_score(rules, alive.totals.amax(1), length, limit),
-        dropped=torch.maximum(earlier, highest_score(rules, dropped, length, limit)),
+        alive=highest(alive.totals.amax(1)), dropped=torch.maximum(earlier, highest(dropped))
     )

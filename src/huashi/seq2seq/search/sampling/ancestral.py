@@ -16,10 +16,10 @@ from torch import Tensor
 from huashi._checks import check_positive
 from huashi.seq2seq.search.adjustments.context import Adjustment, adjusted
 from huashi.seq2seq.search.adjustments.filters import MinP, Temperature, TopK, TopP, Typical
-from huashi.seq2seq.search.arguments import length_limit
+from huashi.seq2seq.search.arguments import check_eos, check_length_penalty, length_limit
 from huashi.seq2seq.search.growing import Growing
 from huashi.seq2seq.search.hypothesis import Found, Hypothesis, Trace
-from huashi.seq2seq.search.log_probabilities import only_eos_at_limit
+from huashi.seq2seq.search.log_probabilities import check_log_probabilities, only_eos_at_limit
 from huashi.seq2seq.search.protocol import Step, count_rows, device_of, select
 from huashi.seq2seq.search.sampling.noise import bits_at, gumbel_at, gumbels, sentence_streams
 
@@ -85,7 +85,8 @@ def sample(
 
     Raises:
         ValueError: an argument is out of its range, or has another shape or kind of numbers than
-            said above, or the tensors of the state differ in their number of rows.
+            said above, ``eos`` is not in the vocabulary, the step returns numbers above 0, or the
+            tensors of the state differ in their number of rows.
         TypeError: the state holds something else than tensors in tuples, lists and dicts.
 
     >>> table = torch.tensor([[0.6, 0.4], [0.1, 0.9]]).log()  # from token to token; 1 is EOS
@@ -99,6 +100,7 @@ def sample(
     filters = _filters(temperature, top_k, top_p, min_p, typical)
     trace = Trace()
     limit = length_limit(max_length, count_rows(state), device_of(state))
+    check_length_penalty(length_penalty, limit)
     streams = sentence_streams(generator, keys, torch.arange(len(limit), device=limit.device))
     growing = Growing.begin(limit, samples)
     streams = bits_at(streams[growing.sentences], growing.numbers % samples)
@@ -106,6 +108,8 @@ def sample(
     found: dict[int, Found] = {}
     while len(growing.numbers):
         log_probs, state = step(latest, state)
+        check_eos(eos, log_probs)
+        check_log_probabilities(log_probs)
         attention = None if alignment is None else alignment(state)
         context = growing.context(bos, eos)
         if context.length == 1:  # the first step is the same for all samples of a sentence

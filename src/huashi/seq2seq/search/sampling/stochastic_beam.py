@@ -25,9 +25,13 @@ from torch import Tensor
 from huashi._checks import check_positive
 from huashi.seq2seq.search.adjustments.context import Adjustment, Context, adjusted
 from huashi.seq2seq.search.adjustments.filters import Temperature
-from huashi.seq2seq.search.arguments import length_limit
+from huashi.seq2seq.search.arguments import check_eos, length_limit
 from huashi.seq2seq.search.hypothesis import Found, Hypothesis, Trace
-from huashi.seq2seq.search.log_probabilities import only_eos_at_limit, renormalised
+from huashi.seq2seq.search.log_probabilities import (
+    check_log_probabilities,
+    only_eos_at_limit,
+    renormalised,
+)
 from huashi.seq2seq.search.protocol import Step, count_rows, device_of, select
 from huashi.seq2seq.search.sampling.noise import bits_at, gumbels, sentence_streams
 
@@ -81,7 +85,8 @@ def stochastic_beam_search(
 
     Raises:
         ValueError: an argument is out of its range, or has another shape or kind of numbers than
-            said above, or the tensors of the state differ in their number of rows.
+            said above, ``eos`` is not in the vocabulary, the step returns numbers above 0, or the
+            tensors of the state differ in their number of rows.
         TypeError: the state holds something else than tensors in tuples, lists and dicts.
 
     >>> table = torch.tensor([[0.6, 0.4], [0.1, 0.9]]).log()  # from token to token; 1 is EOS
@@ -102,6 +107,8 @@ def stochastic_beam_search(
         if not len(beams.limit):
             break
         log_probs, state = step(latest.flatten(), state)
+        check_eos(eos, log_probs)
+        check_log_probabilities(log_probs)
         attention = None if alignment is None else alignment(state)
         context = Context(beams.tokens, length, beams.sentences, beams.limit, bos, eos)
         log_probs = log_probs.view(*latest.shape, -1).double()
@@ -109,7 +116,8 @@ def stochastic_beam_search(
         log_probs = renormalised(only_eos_at_limit(log_probs, beams.limit == length, eos))
         alive = latest.shape[1]
         beams, slots = _advance(beams, log_probs, attention, eos, trace)
-        done = beams.perturbed.isneginf().all(1)
+        # At the greatest length all is done, also where a model gives NaN.
+        done = beams.perturbed.isneginf().all(1) | (beams.limit == length)
         for i in done.nonzero()[:, 0].tolist():
             found[int(beams.sentences[i])] = _found(beams, i)
         kept = (~done).nonzero()[:, 0]
@@ -250,7 +258,11 @@ def _only_best(ends: Tensor, grows: Tensor, beam: int) -> tuple[Tensor, Tensor]:
 def _found(beams: _Beams, i: int) -> list[Found]:
     """The sequences of the sentence in row ``i``, by falling score."""
     ends = zip(beams.ended_nodes[i].tolist(), beams.ended[i].tolist(), strict=True)
-    return [Found(node, score, exact=False) for node, score in ends if score > -math.inf]
+    found = [Found(node, score, exact=False) for node, score in ends if score > -math.inf]
+    if found:
+        return found
+    # A model gives NaN: the prefix so far.
+    return [Found(int(beams.nodes[i, 0]), beams.perturbed[i, 0].item(), exact=False)]
 
 
 def _conditional(parent: Tensor, children: Tensor) -> Tensor:
