@@ -2,7 +2,7 @@
 
 import os
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -133,3 +133,17 @@ def test_what_is_random_is_of_the_step_or_of_one_stream(tmp_path):
             tmp_path / f"{seeded} other", seeded=seeded, at_validation=lambda step: torch.rand(7)
         )
         assert torch.equal(one[1].weight, other[1].weight) == seeded
+
+
+@pytest.mark.parametrize("seed", [4093, 20240101, 2**70])
+def test_any_seed_trains(tmp_path, seed):
+    _, one = trained(tmp_path / "one", replace(SETTINGS, seed=seed))
+    _, same = trained(tmp_path / "same", replace(SETTINGS, seed=seed))
+    _, next_ = trained(tmp_path / "next", replace(SETTINGS, seed=seed + 1))
+    assert torch.equal(one[1].weight, same[1].weight)
+    assert not torch.equal(one[1].weight, next_[1].weight)
+
+
+def test_a_negative_seed_is_refused():
+    with pytest.raises(ValueError, match="seed must be >= 0, got -1"):
+        TrainingSettings(seed=-1)

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 
 from huashi import report
+from huashi._seeds import torch_seed
 from huashi.recipes._fabric import fabric_on
 from huashi.recipes._models import model_named
 from huashi.run import Progress, Run
@@ -74,7 +75,7 @@ def train(name: str, config: Any, corpus: Corpus) -> Run:
             return run
         data = prepare(config, corpus, run, progress)
 
-    torch.manual_seed(settings.seed)
+    torch.manual_seed(torch_seed(settings.seed))
     model = architecture.build(*map(len, data.tokenizers))
     objective = Objective(model, settings, sentence_cost(data.tokenizers[1], settings.risk_cost))
     order = Order(settings.batch_tokens, settings.max_length, buffer=settings.buffer)

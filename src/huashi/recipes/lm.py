@@ -22,6 +22,7 @@ from tyro import conf
 
 from huashi import report
 from huashi._checks import check_choice, check_positive
+from huashi._seeds import torch_seed
 from huashi.recipes._fabric import fabric_on
 from huashi.recipes._models import LANGUAGE_MODELS, model_named
 from huashi.run import Progress, Run, open_run
@@ -100,7 +101,7 @@ def train(config: Config) -> Run:
             return run
         store, tokenizer = prepare(config, run, progress)
 
-    torch.manual_seed(settings.seed)
+    torch.manual_seed(torch_seed(settings.seed))
     model = architecture.build(len(tokenizer))
     validation = list(itertools.islice(part_of(config, "validation"), VALIDATED))
     shares: dict[str, Any] = {"rank": fabric.global_rank, "processes": fabric.world_size}

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from huashi._seeds import torch_seed
 from huashi.run import Clock, Progress, Run, interruptible
 from huashi.training.best import Kept
 from huashi.training.settings import TrainingSettings
@@ -176,8 +177,8 @@ class _Validation(NamedTuple):
 
 
 def _seed_of(seed: int, step: int, rank: int) -> int:
-    """A seed of its own for up to 2^40 steps of up to 4,099 processes."""
-    return ((seed << 40) + step) * 4099 + rank
+    """A seed of its own for up to 2^40 steps of up to 4,099 processes, with any seed of a run."""
+    return torch_seed(((seed << 40) + step) * 4099 + rank)
 
 
 def _shown(scores: Mapping[str, Any]) -> str:
