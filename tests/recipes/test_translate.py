@@ -357,3 +357,16 @@ def test_two_processes_train_like_one_with_twice_the_batch(tmp_path, config):
         for name in a.keys() - {"split"}:
             assert_close(a[name], b[name], rtol=1e-4, atol=1e-5)
     assert one.results["scores"] == two.results["scores"]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_dropout_0_leaves_nothing_to_chance(name):
+    torch.manual_seed(0)
+    model = model_named(name, dropout=0.0)[0].build(30).train()
+    tokens, lengths = torch.randint(4, 30, (4, 9)), torch.full((4,), 9)
+    assert torch.equal(model(tokens, lengths, tokens), model(tokens, lengths, tokens))
+
+
+def test_dropout_beside_an_architecture_is_refused(config):
+    with pytest.raises(ValueError, match="dropout must not be given with an architecture"):
+        translate.train(replace(config, dropout=0.1))
