@@ -12,6 +12,7 @@ from torch import nn
 
 from huashi.run import Run
 from huashi.training import StepResult, TrainingSettings, fit
+from huashi.training.best import Kept
 
 SETTINGS = TrainingSettings(steps=12, validate_every=4, save_every=3)
 
@@ -147,3 +148,15 @@ def test_any_seed_trains(tmp_path, seed):
 def test_a_negative_seed_is_refused():
     with pytest.raises(ValueError, match="seed must be >= 0, got -1"):
         TrainingSettings(seed=-1)
+
+
+def test_weights_that_a_killed_process_left_half_written_are_not_averaged(tmp_path):
+    run = Run.start(tmp_path, "line", Config(), {})
+    kept = Kept(run, "error", replace(SETTINGS, average=2))
+    model = nn.Linear(1, 1, bias=False)
+    for step, weight in ((4, 2.0), (8, 5.0)):
+        nn.init.constant_(model.weight, weight)
+        kept.validated(model, {"error": 1.0}, step)
+        run.path(f"weights/.{step:09d}.safetensors.x2").write_bytes(b"half")
+    assert kept.averaged(model)
+    assert model.weight.item() == 3.5

@@ -126,7 +126,7 @@ class Translator:
         What comes out for a source does not depend on the others, their number or their order.
 
         Args:
-            sources: texts; an empty one is translated to an empty one.
+            sources: texts; one that is empty, or of spaces alone, is translated to an empty one.
             decoding: how to search; by default as :class:`Decoding` is.
             prefixes: how the translation of each source begins.
             phrases: for each source, texts that are part of its translation.
@@ -176,7 +176,7 @@ class Translator:
         """Every hypothesis that a beam search for ``source`` looked at, and what it found.
 
         Args:
-            source: a text, not empty.
+            source: a text, not blank.
             decoding: how to search.
             prefix: how the translation begins.
             phrases: texts that are part of it.
@@ -186,7 +186,7 @@ class Translator:
         decoding = replace(decoding or Decoding(), **options)
         [ids] = self._encoded([source])
         if not ids:
-            raise ValueError(f"source must not be empty, got {source!r}")
+            raise ValueError(f"source must not be blank, got {source!r}")
         steps: list[BeamStep] = []
         wishes = self._wishes(
             None if prefix is None else [prefix],
@@ -198,8 +198,8 @@ class Translator:
         return considered, [self._translation(ids, h, decoding) for h in found]
 
     def _encoded(self, sources: Sequence[str]) -> list[list[int]]:
-        """Token ids; where there are tags, the first one of each source is one."""
-        found = self.tokenizer.encode_batch(sources)
+        """Token ids, of a blank source none; where there are tags, the first of a source is one."""
+        found = self.tokenizer.encode_batch([text if text.strip() else "" for text in sources])
         first = {ids[0] for ids in self.tokenizer.encode_batch(self.tags)}
         for source, ids in zip(sources, found, strict=True):
             if first and ids and ids[0] not in first:

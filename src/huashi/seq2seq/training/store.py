@@ -140,6 +140,9 @@ def write_store(
             (unfinished / "lengths").open("wb") as lengths,
         ):
             about |= _write(records, len(sides), dtype, tokens, lengths)
+            for file in (tokens, lengths):
+                file.flush()
+                os.fsync(file.fileno())
         (unfinished / "store.json").write_text(json.dumps(about))
     return Store(folder)
 
