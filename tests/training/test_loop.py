@@ -160,3 +160,20 @@ def test_weights_that_a_killed_process_left_half_written_are_not_averaged(tmp_pa
         run.path(f"weights/.{step:09d}.safetensors.x2").write_bytes(b"half")
     assert kept.averaged(model)
     assert model.weight.item() == 3.5
+
+
+def test_a_loss_that_is_not_finite_stops_the_training(tmp_path):
+    run = Run.start(tmp_path, "line", Config(), {})
+    model = nn.Linear(1, 1)
+    with pytest.raises(ValueError, match=r"loss must be finite, got nan at step 4"):
+        fit(
+            run,
+            model,
+            torch.optim.SGD(model.parameters()),
+            settings=SETTINGS,
+            fabric=Fabric(accelerator="cpu", devices=1),
+            batches_after=lambda done: iter(range(done, 12)),
+            take=lambda batch, step: StepResult(torch.tensor(0.0 if step < 3 else torch.nan), 1),
+            validate=lambda model, step: {},
+        )
+    assert run.resume(nn.ModuleDict({"model": model}), torch.optim.SGD(model.parameters()))[0] == 3

@@ -5,6 +5,7 @@ Where several processes train together, each computes its share of every step, a
 writes, validates and decides.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -87,7 +88,8 @@ def fit(
 
     Raises:
         KeyboardInterrupt: the training was interrupted, and is saved.
-        ValueError: the checkpoint is not of this training, or there is no such metric.
+        ValueError: the checkpoint is not of this training, there is no such metric, or a loss is
+            not finite: what was saved before stays.
     """
     ema = _moving_average(model, settings.ema)
     states = checkpoint or nn.ModuleDict({"model": model} | ({"ema": ema} if ema else {}))
@@ -112,6 +114,8 @@ def fit(
                 _set_rate(optimizer, rate(step + 1) * kept.decay)
             loss, items, more = take(batch, step)
             step += 1
+            if not math.isfinite(loss.item()):
+                raise ValueError(f"loss must be finite, got {loss.item()} at step {step}")
             if ema is not None:
                 ema.update_parameters(model)
 
