@@ -58,7 +58,7 @@ def test_bytes_know_every_text(text):
     ids = tokenizer.encode(text)
     assert UNKNOWN not in ids
     wanted = normalize("NFC", text)
-    if SPELLED not in text:
+    if not SPELLED.search(text):
         assert tokenizer.decode(ids) == wanted
 
 

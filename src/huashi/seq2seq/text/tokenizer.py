@@ -12,6 +12,7 @@ A text may spell out a special token, such as ``</s>``: it stays text, and comes
 """
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal, get_args
@@ -27,8 +28,9 @@ Kind = Literal["character", "word", "bpe", "unigram"]
 PAD, UNKNOWN, BOS, EOS = range(4)
 SPECIAL_TOKENS = ("<pad>", "<unk>", "<s>", "</s>")
 BYTES = 256
-SPELLED = "\ue000"
-"""Stands for ``<`` where a text spells out a special token; a character for private use."""
+_AFTER = "|".join(token[1:] for token in SPECIAL_TOKENS)
+SPELLED = re.compile(f"‹(?=(?:{_AFTER}))")
+"""What stands for ``<`` where a text spells out a special token."""
 
 
 class Tokenizer:
@@ -52,7 +54,7 @@ class Tokenizer:
     def decode(self, ids: Sequence[int], *, special: bool = False) -> str:
         """The text of ``ids``; what stands for no text is left out, unless ``special``."""
         text = self._tokenizer.decode(list(ids), skip_special_tokens=not special)
-        return text.replace(SPELLED, "<")
+        return SPELLED.sub("<", text)
 
     def tokens(self, ids: Iterable[int]) -> list[str]:
         """The token, as a string, of each id."""
@@ -77,7 +79,7 @@ class Tokenizer:
         kept = [token for token in tokens if token not in SPECIAL_TOKENS]
         decoder = self._tokenizer.decoder
         text = " ".join(kept) if decoder is None else decoder.decode(kept)
-        return text.replace(SPELLED, "<")
+        return SPELLED.sub("<", text)
 
     def to_json(self) -> str:
         """What :meth:`save` writes."""
@@ -186,8 +188,7 @@ def tokenizer_of(vocabulary: Sequence[str], kind: Literal["character", "word"]) 
 
 def _spelled_out() -> normalizers.Replace:
     """What keeps a text that spells out a special token from becoming one."""
-    spelled = Regex(f"<(?=({'|'.join(token[1:] for token in SPECIAL_TOKENS)}))")
-    return normalizers.Replace(spelled, SPELLED)
+    return normalizers.Replace(Regex(f"<(?=({_AFTER}))"), "‹")
 
 
 def _untrained(kind: Kind, vocabulary_size: int) -> tuple[_Tokenizer, trainers.Trainer]:
