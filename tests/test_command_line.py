@@ -10,6 +10,7 @@ import torch
 
 from huashi import bench
 from huashi.bench import timing, warm_up
+from huashi.seq2seq.text.tokenizer import Tokenizer
 
 
 def test_lists_the_recipes(huashi):
@@ -71,6 +72,12 @@ def test_predicts_with_scores_and_several_translations(huashi, dates_run):
     assert [number for number, _, _ in rows] == ["1", "1", "2", "2"]
     assert [rows[0][2], rows[2][2]] == ["1979-05-03", "1979-05-04"]
     assert 0 >= float(rows[0][1]) >= float(rows[1][1])
+
+
+def test_a_line_break_that_a_model_has_learned_moves_no_line(huashi, dates_run, monkeypatch):
+    monkeypatch.setattr(Tokenizer, "decode", lambda *ids, **options: "one\ntwo\r\nthree\rfour")
+    code, out, _ = huashi("predict", dates_run.folder, "--beam", 1, stdin="3. Mai 1979\n" * 2)
+    assert (code, out) == (0, "one two three four\n" * 2)
 
 
 def test_predicts_from_file_to_file(huashi, dates_run, tmp_path):

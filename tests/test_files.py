@@ -71,3 +71,13 @@ def test_a_folder_appears_whole_and_replaces_what_was_there(tmp_path):
         fail_half_way()
     assert os.listdir(path) == ["new"]
     assert os.listdir(path.parent) == ["folder"]
+
+
+def test_what_a_killed_process_of_the_same_id_left_is_in_nobodys_way(tmp_path):
+    (tmp_path / f".folder.{os.getpid()}").mkdir()
+    with atomic_folder(tmp_path / "folder") as folder:
+        (folder / "file").touch()
+    assert os.listdir(tmp_path / "folder") == ["file"]
+    ours = stat.S_IMODE((tmp_path / "folder").stat().st_mode)
+    (tmp_path / "theirs").mkdir()
+    assert ours == stat.S_IMODE((tmp_path / "theirs").stat().st_mode)

@@ -50,10 +50,11 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     folder that was there; where the block raises, nothing is left behind and what was there stays.
     """
     path = Path(path)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
         yield unfinished
+        os.chmod(unfinished, 0o777 & ~_umask())
         if path.is_dir():
             shutil.rmtree(path)
         os.replace(unfinished, path)

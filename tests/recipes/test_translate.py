@@ -134,6 +134,46 @@ def test_corpora_that_have_changed_are_refused(tmp_path, config):
         translate.train(toy)
 
 
+def test_validation_files_that_have_changed_are_refused(tmp_path, config):
+    held = write(tmp_path, 9, 4)
+    quick = replace(TRAINING, steps=1, validate_every=1)
+    toy = replace(
+        config,
+        validation_source=held[:1],
+        validation_target=held[1:],
+        folder=tmp_path / "run",
+        training=quick,
+    )
+    translate.train(toy).path("results.json").unlink()  # as if it had been interrupted
+    held[0].write_text("one\n" * 9)
+    with pytest.raises(ValueError, match=r"go on with the files .* got [^,]*4\.en changed"):
+        translate.train(toy)
+
+
+def test_what_a_try_that_failed_has_prepared_is_not_of_another(tmp_path, config, capsys):
+    """First with validation files and vocabularies apart, then with pairs held out and one."""
+    quick = replace(TRAINING, steps=1, validate_every=1)
+    first = replace(config, joint=False, tokenizer="character", folder=tmp_path / "run")
+    short = replace(quick, batch_tokens=5)  # which fails once the tokens are written
+    with pytest.raises(ValueError, match="batch_tokens must be >= 13"):
+        translate.train(replace(first, architecture=None, model="rnn", training=short))
+    assert (tmp_path / "run" / "target_tokenizer.json").exists()
+    nothing = {"validation_source": (), "validation_target": ()}
+    again = replace(config, folder=tmp_path / "run", training=quick, **nothing)
+    run = translate.train(again)
+    assert "588 pairs" in capsys.readouterr().err
+    assert len(Translator.load(run).tokenizer.encode("one two")) == 2
+    assert not run.path("target_tokenizer.json").exists()
+
+
+def test_a_pipe_is_refused_by_its_name(tmp_path, config):
+    os.mkfifo(tmp_path / "pipe.tsv")
+    with pytest.raises(ValueError, match=r"read more than once, got .*pipe\.tsv"):
+        translate.train(
+            replace(config, source=(tmp_path / "pipe.tsv",), target=(), folder=tmp_path / "run")
+        )
+
+
 @pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true"])
 def test_learns_in_bfloat16(tmp_path, config, precision):
     few = replace(TRAINING, steps=100, validate_every=50, precision=precision)
@@ -357,3 +397,16 @@ def test_two_processes_train_like_one_with_twice_the_batch(tmp_path, config):
         for name in a.keys() - {"split"}:
             assert_close(a[name], b[name], rtol=1e-4, atol=1e-5)
     assert one.results["scores"] == two.results["scores"]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_dropout_0_leaves_nothing_to_chance(name):
+    torch.manual_seed(0)
+    model = model_named(name, dropout=0.0)[0].build(30).train()
+    tokens, lengths = torch.randint(4, 30, (4, 9)), torch.full((4,), 9)
+    assert torch.equal(model(tokens, lengths, tokens), model(tokens, lengths, tokens))
+
+
+def test_dropout_beside_an_architecture_is_refused(config):
+    with pytest.raises(ValueError, match="dropout must not be given with an architecture"):
+        translate.train(replace(config, dropout=0.1))

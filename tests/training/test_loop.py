@@ -2,7 +2,7 @@
 
 import os
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -12,6 +12,7 @@ from torch import nn
 
 from huashi.run import Run
 from huashi.training import StepResult, TrainingSettings, fit
+from huashi.training.best import Kept
 
 SETTINGS = TrainingSettings(steps=12, validate_every=4, save_every=3)
 
@@ -133,3 +134,46 @@ def test_what_is_random_is_of_the_step_or_of_one_stream(tmp_path):
             tmp_path / f"{seeded} other", seeded=seeded, at_validation=lambda step: torch.rand(7)
         )
         assert torch.equal(one[1].weight, other[1].weight) == seeded
+
+
+@pytest.mark.parametrize("seed", [4093, 20240101, 2**70])
+def test_any_seed_trains(tmp_path, seed):
+    _, one = trained(tmp_path / "one", replace(SETTINGS, seed=seed))
+    _, same = trained(tmp_path / "same", replace(SETTINGS, seed=seed))
+    _, next_ = trained(tmp_path / "next", replace(SETTINGS, seed=seed + 1))
+    assert torch.equal(one[1].weight, same[1].weight)
+    assert not torch.equal(one[1].weight, next_[1].weight)
+
+
+def test_a_negative_seed_is_refused():
+    with pytest.raises(ValueError, match="seed must be >= 0, got -1"):
+        TrainingSettings(seed=-1)
+
+
+def test_weights_that_a_killed_process_left_half_written_are_not_averaged(tmp_path):
+    run = Run.start(tmp_path, "line", Config(), {})
+    kept = Kept(run, "error", replace(SETTINGS, average=2))
+    model = nn.Linear(1, 1, bias=False)
+    for step, weight in ((4, 2.0), (8, 5.0)):
+        nn.init.constant_(model.weight, weight)
+        kept.validated(model, {"error": 1.0}, step)
+        run.path(f"weights/.{step:09d}.safetensors.x2").write_bytes(b"half")
+    assert kept.averaged(model)
+    assert model.weight.item() == 3.5
+
+
+def test_a_loss_that_is_not_finite_stops_the_training(tmp_path):
+    run = Run.start(tmp_path, "line", Config(), {})
+    model = nn.Linear(1, 1)
+    with pytest.raises(ValueError, match=r"loss must be finite, got nan at step 4"):
+        fit(
+            run,
+            model,
+            torch.optim.SGD(model.parameters()),
+            settings=SETTINGS,
+            fabric=Fabric(accelerator="cpu", devices=1),
+            batches_after=lambda done: iter(range(done, 12)),
+            take=lambda batch, step: StepResult(torch.tensor(0.0 if step < 3 else torch.nan), 1),
+            validate=lambda model, step: {},
+        )
+    assert run.resume(nn.ModuleDict({"model": model}), torch.optim.SGD(model.parameters()))[0] == 3

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,7 +42,8 @@ def predict(
     """Translate lines of text, in order, as they come.
 
     A line out is the translation; with --scores its score and a tab stand before it, and with
-    --nbest above 1 the number of the line it belongs to and a tab before that.
+    --nbest above 1 the number of the line it belongs to and a tab before that. A line break in a
+    translation is written as a space; a blank line stays one.
 
     Args:
         run: folder of a finished run.
@@ -100,7 +102,7 @@ def predict(
                 for one in translations:
                     cells = [str(number)] if decoding.nbest > 1 else []
                     cells += [f"{one.score:.4f}"] if scores else []
-                    file.write("\t".join([*cells, one.text]).encode() + b"\n")
+                    file.write("\t".join([*cells, _one_line(one.text)]).encode() + b"\n")
                 if explain is not None and source.strip():
                     i = number - 1 - keys[0]
                     wished = {name: items[i] for name, items in given.items()}
@@ -177,6 +179,11 @@ def import_(
 
     import_ctranslate2(folder, run, tokens=tokens)
     print(f"run: {run}")
+
+
+def _one_line(text: str) -> str:
+    """A text on one line: its line breaks, which a model may have learned, as spaces."""
+    return re.sub(r"\r\n?|\n", " ", text)
 
 
 def _next_lines(lines: Iterator[str], count: int, name: str) -> list[str]:

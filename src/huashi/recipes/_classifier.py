@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from huashi._seeds import torch_seed
 from huashi.training import rise_and_fall
 
 WARM_UP = 20  # steps of the learning rate
@@ -20,7 +21,7 @@ def batches(count: int, batch_size: int, steps: int, seed: int) -> list[Tensor]:
         steps: how many batches.
         seed: of the orders.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(torch_seed(seed))
     batch_size = min(batch_size, count)
     parts: list[Tensor] = []
     while len(parts) < steps:

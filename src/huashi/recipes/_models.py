@@ -59,7 +59,11 @@ def rnn(dropout: float = 0.3) -> Architecture:
 
 def slicenet(dropout: float = 0.2) -> Architecture:
     """Three and two modules of separable convolutions."""
-    size: dict[str, Any] = {"embedding_size": 192, "dropout": dropout}
+    size: dict[str, Any] = {
+        "embedding_size": 192,
+        "dropout": dropout,
+        "symbol_dropout": min(dropout, 0.2),
+    }
     return Architecture(
         encoder=SliceNetEncoderShape(layers=3, **size),
         decoder=SliceNetDecoderShape(layers=2, attention="multi_head", **size),
@@ -78,6 +82,7 @@ def lightconv(
         "norm": "pre",
         "convolution": convolution,
         "dropout": dropout,
+        "weight_dropout": min(dropout, 0.1),
     }
     kernels = (3, 7, 15, 31)
     return Architecture(
@@ -149,14 +154,19 @@ def model_named(
     Args:
         name: of one of ``models``.
         path: the file, in the place of the name.
-        dropout: what the model has in the place of its own.
+        dropout: what the model has in the place of its own; other kinds of dropout in it (of
+            symbols, of weights) are never above it.
         joint: whether source and target have one vocabulary, so that their embeddings can be one.
         models: those that have names.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it does not describe an architecture.
+        ValueError: it does not describe an architecture, or ``dropout`` is given beside it.
     """
+    if path is not None and dropout is not None:
+        raise ValueError(
+            f"dropout must not be given with an architecture, whose file says it, got {dropout}"
+        )
     if path is None:
         make, lr = models[name]
         made = make() if dropout is None else make(dropout)

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from huashi import report
 from huashi._checks import check_not_negative, check_positive
+from huashi._seeds import torch_seed
 from huashi.recipes import _classifier
 from huashi.recipes._classifier import WARM_UP as WARM_UP
 from huashi.recipes._classifier import batches, rate
@@ -94,7 +95,7 @@ def network(sizes: Sequence[int], classes: int, stride: int, seed: int) -> nn.Se
         stride: of the first convolution.
         seed: of the first weights.
     """
-    torch.manual_seed(seed)
+    torch.manual_seed(torch_seed(seed))
     one, two = sizes
     return nn.Sequential(
         *(nn.Conv2d(1, one, 3, stride, 1, bias=False), nn.BatchNorm2d(one), nn.ReLU()),
@@ -108,7 +109,7 @@ def check(config: Any) -> None:
     """Raise where a field that the recipes share is wrong."""
     for name in ("steps", "batch_size", "lr", "threads"):
         check_positive(name, getattr(config, name))
-    for name in ("strength", "weight_decay", "dense_steps", "fine_tune_steps"):
+    for name in ("seed", "strength", "weight_decay", "dense_steps", "fine_tune_steps"):
         check_not_negative(name, getattr(config, name))
     for name, size in zip(("first", "second"), config.channels, strict=True):
         check_positive(f"{name} of channels", size)

@@ -10,6 +10,7 @@ from torch import nn
 
 from huashi import report
 from huashi._checks import check_not_negative, check_positive
+from huashi._seeds import torch_seed
 from huashi.recipes import SlimRecipe, _slim
 from huashi.recipes._slim import Data
 from huashi.regularization import Report, compact, export_program, save_compact
@@ -171,7 +172,7 @@ def path(recipe: SlimRecipe, name: str, config: Any, strengths: Sequence[float],
         progress.note(f"going on after {done} of {len(points)} points")
     with interruptible() as interrupted:
         for number, strength in list(enumerate(points, 1))[done:]:
-            torch.manual_seed(config.seed)
+            torch.manual_seed(torch_seed(config.seed))
             count = steps if strength else config.steps
             row = _point(model, data, config, strength, count)
             run.log(step=number, split="test", **row, seconds=clock.seconds())

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 
 from huashi import report
+from huashi._seeds import torch_seed
 from huashi.recipes._fabric import fabric_on
 from huashi.recipes._models import model_named
 from huashi.run import Progress, Run
@@ -22,10 +23,12 @@ from huashi.seq2seq.training import Objective, Order, Store, fit, steps, write_s
 from huashi.seq2seq.training.batches import count_longer
 from huashi.seq2seq.training.corpora import check_direction, tokenizers_for
 from huashi.seq2seq.training.data import Step, tokenized
-from huashi.seq2seq.training.store import check_unchanged, fingerprints
+from huashi.seq2seq.training.store import fingerprints, prepared, vocabularies
 from huashi.seq2seq.training.validation import likelihood, translation_scores
 
 METRICS = {"bleu": "BLEU", "chrf": "chrF", "exact": "exact match, %", "loss": "loss"}
+NOT_OF_THE_TEXT = ("training", "model", "dropout", "architecture", "metric", "beam")
+"""Fields of a configuration that do not say how texts become tokens."""
 Part = Literal["train", "validation", "test"]
 
 
@@ -33,13 +36,17 @@ class Corpus(NamedTuple):
     """What a training reads; pairs come anew at each call."""
 
     files: Sequence[Path]
-    """What it is made of."""
+    """What the training is made of."""
     pairs: Callable[[Part], Iterator[Pair]]
     """Those of a part, as they are asked for."""
     tags: Sequence[str] = ()
     """Words of the sources that are one token each."""
     links: Iterable[str] | None = None
     """Alignments of the training pairs, a line each."""
+    validation: Sequence[Path] = ()
+    """Files to validate on; where there are none, pairs of the training are held out."""
+    test: Sequence[Path] = ()
+    """Files to test on, where there are some."""
 
 
 class Data(NamedTuple):
@@ -74,7 +81,7 @@ def train(name: str, config: Any, corpus: Corpus) -> Run:
             return run
         data = prepare(config, corpus, run, progress)
 
-    torch.manual_seed(settings.seed)
+    torch.manual_seed(torch_seed(settings.seed))
     model = architecture.build(*map(len, data.tokenizers))
     objective = Objective(model, settings, sentence_cost(data.tokenizers[1], settings.risk_cost))
     order = Order(settings.batch_tokens, settings.max_length, buffer=settings.buffer)
@@ -119,11 +126,14 @@ def prepare(config: Any, corpus: Corpus, run: Run, progress: Progress) -> Data:
         ValueError: the corpus is not that which an interrupted run began with, a pair is damaged,
             or validation or test are in other languages.
     """
-    folder = run.path("train.tokens")
-    if folder.is_dir():
-        store, tokenizers = Store(folder), tokenizers_of(run)
-        check_unchanged(store, corpus.files)
+    files = {"files": corpus.files, "validation": corpus.validation, "test": corpus.test}
+    made_of: dict[str, Any] = {name: fingerprints(of)["files"] for name, of in files.items()}
+    made_of["settings"] = {k: v for k, v in run.config.items() if k not in NOT_OF_THE_TEXT}
+    store = prepared(run, made_of, files)
+    if store is not None:
+        tokenizers = tokenizers_of(run)
     else:
+        run.path("target_tokenizer.json").unlink(missing_ok=True)
         progress.note("learning the vocabulary")
         tokenizers = tokenizers_for(
             corpus.pairs("train"),
@@ -136,11 +146,11 @@ def prepare(config: Any, corpus: Corpus, run: Run, progress: Progress) -> Data:
             run.keep(f"{side}tokenizer.json", tokenizer.to_json())
         progress.note("writing token ids")
         store = write_store(
-            folder,
+            run.path("train.tokens"),
             tokenized(corpus.pairs("train"), *tokenizers, corpus.links),
             sides=("source", "target") + ("links",) * (corpus.links is not None),
             vocabulary_size=max(map(len, tokenizers)),
-            origin=fingerprints(corpus.files),
+            origin=made_of | vocabularies(run),
         )
     left_out = count_longer(store, config.training.max_length)
     progress.note(

@@ -20,7 +20,8 @@ import torch
 from torch.nn import functional as F
 
 from huashi import report
-from huashi._checks import check_positive
+from huashi._checks import check_not_negative, check_positive
+from huashi._seeds import torch_seed
 from huashi.recipes._cldr import Example, Writing, ambiguous, examples, writings
 from huashi.recipes._fabric import fabric_on
 from huashi.run import Progress, Run
@@ -109,6 +110,7 @@ class Config:
         for name, value in vars(self).items():
             if isinstance(value, (int, float)) and name not in ("seed", "dropout", "input_feeding"):
                 check_positive(name, value)
+        check_not_negative("seed", self.seed)
         for locale in (*self.locales, *self.held_out):
             writings(locale)
         if not self.locales:
@@ -141,7 +143,7 @@ def train(config: Config) -> Run:
         return run
 
     torch.set_num_threads(config.threads)
-    torch.manual_seed(config.seed)
+    torch.manual_seed(torch_seed(config.seed))
     progress = Progress("train dates", config.steps)
     progress.note(f"writing {config.examples:,} dates in {len(config.locales)} locales")
     data = corpus(config)

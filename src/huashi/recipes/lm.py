@@ -16,12 +16,14 @@ from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from unicodedata import normalize
 
 import torch
 from tyro import conf
 
 from huashi import report
 from huashi._checks import check_choice, check_positive
+from huashi._seeds import torch_seed
 from huashi.recipes._fabric import fabric_on
 from huashi.recipes._models import LANGUAGE_MODELS, model_named
 from huashi.run import Progress, Run, open_run
@@ -34,7 +36,7 @@ from huashi.seq2seq.text.corpus import read_lines
 from huashi.seq2seq.text.tokenizer import UNKNOWN, Kind, Tokenizer, train_tokenizer
 from huashi.seq2seq.training import Objective, Order, Store, Training, fit, steps, write_store
 from huashi.seq2seq.training.data import CHUNK, Step, windows
-from huashi.seq2seq.training.store import check_unchanged, fingerprints
+from huashi.seq2seq.training.store import fingerprints, prepared, vocabularies
 from huashi.seq2seq.training.validation import likelihood
 
 TRAIN, VALIDATION = 0.9, 0.95  # where of the text these end; the rest is for the test
@@ -100,7 +102,7 @@ def train(config: Config) -> Run:
             return run
         store, tokenizer = prepare(config, run, progress)
 
-    torch.manual_seed(settings.seed)
+    torch.manual_seed(torch_seed(settings.seed))
     model = architecture.build(len(tokenizer))
     validation = list(itertools.islice(part_of(config, "validation"), VALIDATED))
     shares: dict[str, Any] = {"rank": fabric.global_rank, "processes": fabric.world_size}
@@ -141,11 +143,14 @@ def prepare(config: Config, run: Run, progress: Progress) -> tuple[Store, Tokeni
     Raises:
         ValueError: the text is not that which an interrupted run began with, or is too short.
     """
-    folder = run.path("train.tokens")
-    if folder.is_dir():
-        store, tokenizer = Store(folder), Tokenizer.load(run.path("tokenizer.json"))
-        check_unchanged(store, config.text)
-        return store, tokenizer
+    made_of: dict[str, Any] = fingerprints(config.text)
+    names = ("text", "unit", "tokenizer", "vocabulary_size")
+    made_of["settings"] = {name: run.config[name] for name in names}
+    if config.tokenizer_of is not None:
+        made_of["tokenizer_of"] = vocabularies(open_run(config.tokenizer_of))
+    store = prepared(run, made_of, {"files": config.text})
+    if store is not None:
+        return store, Tokenizer.load(run.path("tokenizer.json"))
     if config.tokenizer_of is None:
         progress.note("learning the vocabulary")
         pieces = part_of(config, "train")
@@ -154,11 +159,11 @@ def prepare(config: Config, run: Run, progress: Progress) -> tuple[Store, Tokeni
         tokenizer = tokenizers_of(open_run(config.tokenizer_of))[1]
     run.keep("tokenizer.json", tokenizer.to_json())
     store = write_store(
-        folder,
+        run.path("train.tokens"),
         _tokenized(part_of(config, "train"), tokenizer),
         sides=("target",),
         vocabulary_size=len(tokenizer),
-        origin=fingerprints(config.text),
+        origin=made_of | vocabularies(run),
     )
     progress.note(f"{store.tokens:,} tokens of {len(tokenizer):,} kinds")
     return store, tokenizer
@@ -195,7 +200,9 @@ def evaluate(run: Run, *, device: str | torch.device = "cpu") -> dict[str, Any]:
     model = model.to(device).eval()
     found = _scores(model, tokenizer, config, pieces)
     rows = [{"measure": name, "value": round(value, 4)} for name, value in found.items()]
-    rows.append({"measure": "characters", "value": sum(map(len, pieces))})
+    rows.append(
+        {"measure": "characters", "value": sum(len(normalize("NFC", text)) for text in pieces)}
+    )
     ids = [token for piece in tokenizer.encode_batch(pieces) for token in piece]
     unknown = 100 * ids.count(UNKNOWN) / max(len(ids), 1)
     rows.append({"measure": "unknown tokens, %", "value": round(unknown, 2)})
@@ -241,7 +248,7 @@ def _scores(
         return {"bits per character": writer.bits_per_character("".join(pieces))}
     found = likelihood(model, [((), ids) for ids in tokenizer.encode_batch(pieces)])
     tokens = sum(len(ids) + 1 for ids in tokenizer.encode_batch(pieces))
-    characters = sum(len(line) + 1 for line in pieces)
+    characters = sum(len(normalize("NFC", line)) + 1 for line in pieces)
     return found | {"bits per character": found["loss"] * tokens / math.log(2) / characters}
 
 

@@ -22,7 +22,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from huashi import pooling, report
-from huashi._checks import check_choice, check_positive
+from huashi._checks import check_choice, check_not_negative, check_positive
+from huashi._seeds import torch_seed
 from huashi.recipes import _classifier
 from huashi.recipes._classifier import train_steps
 from huashi.recipes._fabric import fabric_on
@@ -90,6 +91,8 @@ class Config:
             check_positive(name, getattr(self, name))
         for name, size in zip(("first", "second"), self.channels, strict=True):
             check_positive(f"{name} of channels", size)
+        for seed in self.seeds:
+            check_not_negative("a seed", seed)
         for kind in self.kinds:
             check_choice("a kind", kind, KINDS)
         for name, values in (("kinds", self.kinds), ("seeds", self.seeds)):
@@ -126,7 +129,7 @@ def train(config: Config) -> Run:
         name, model = one
         seed = int(name.split()[1])
         training, _ = split(config, seed)
-        torch.manual_seed(seed)  # of pools that draw
+        torch.manual_seed(torch_seed(seed))  # of pools that draw
         optimizer = torch.optim.AdamW(model.parameters(), lr=config.lr)
         order = batches(config, training, seed)
         paper, lr = with_border(images), config.lr
@@ -243,7 +246,7 @@ def digits() -> tuple[Tensor, Tensor]:
 
 def network(kind: str, channels: Sequence[int], seed: int) -> nn.Sequential:
     """From (batch, 1, 10, 10) to ten scores; with a seed, the convolutions begin alike."""
-    torch.manual_seed(seed)
+    torch.manual_seed(torch_seed(seed))
     one, two = channels
     first, second = nn.Conv2d(1, one, 3), nn.Conv2d(one, two, 3, padding=1)
     last = nn.Linear(two * 2 * 2, 10)
@@ -266,7 +269,7 @@ def networks(config: Config) -> nn.ModuleDict:
 
 def split(config: Config, seed: int) -> tuple[Tensor, Tensor]:
     """Indices of the digits to train on and of those to test on."""
-    order = torch.randperm(DIGITS, generator=torch.Generator().manual_seed(seed))
+    order = torch.randperm(DIGITS, generator=torch.Generator().manual_seed(torch_seed(seed)))
     return order[: config.train_examples], order[config.train_examples :]
 
 
@@ -301,7 +304,7 @@ def measure(
         pairs=shift_pairs,
         max_shift=2,
         batch_size=1024,
-        generator=torch.Generator().manual_seed(seed),
+        generator=torch.Generator().manual_seed(torch_seed(seed)),
     )
     return {
         "parameters": sum(p.numel() for p in model.parameters()),

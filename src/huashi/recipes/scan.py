@@ -77,7 +77,7 @@ def corpus(config: Config) -> Corpus:
             return read_tasks(Path(config.test))
         return held_out(read_tasks(Path(config.train)), kept=part == "train")
 
-    return Corpus(files=[Path(config.train)], pairs=pairs)
+    return Corpus(files=[Path(config.train)], pairs=pairs, test=[Path(config.test)])
 
 
 def read_tasks(path: Path) -> Iterator[Pair]:

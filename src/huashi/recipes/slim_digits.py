@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from huashi._seeds import torch_seed
 from huashi.recipes import _slim
 from huashi.recipes._slim import Data, Part, tables, write_report
 from huashi.recipes.pooling_digits import digits
@@ -86,7 +87,9 @@ def read(config: Config) -> Data:
         ValueError: scikit-learn, which has them, is not installed.
     """
     images, labels = digits()
-    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(config.seed))
+    order = torch.randperm(
+        len(labels), generator=torch.Generator().manual_seed(torch_seed(config.seed))
+    )
     quarter = len(labels) // 4
     parts = order.split([len(labels) - 2 * quarter, quarter, quarter])
     return Data(*(Part(images[part], labels[part]) for part in parts))

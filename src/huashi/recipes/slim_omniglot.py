@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from huashi._checks import check_positive
+from huashi._seeds import torch_seed
 from huashi.recipes import _slim
 from huashi.recipes._slim import Data, Part, tables, write_report
 from huashi.run import Run
@@ -97,7 +98,9 @@ def read(config: Config) -> Data:
         ValueError: it is none, or holds something else.
     """
     images = drawings(Path(config.data), config.side)
-    people = torch.randperm(PEOPLE, generator=torch.Generator().manual_seed(config.seed))
+    people = torch.randperm(
+        PEOPLE, generator=torch.Generator().manual_seed(torch_seed(config.seed))
+    )
     labels = torch.arange(len(images))[:, None].expand(-1, PEOPLE)
     return Data(
         *(

@@ -132,11 +132,16 @@ def corpus(config: Config) -> Corpus:
             return pairs_of(config.files("validation_"))
         return held_out(training, kept=False)
 
-    files = [path for one in config.files() for path in one[:2] if path is not None]
     links = (line for path in config.alignments for line in read_lines(path))
     return Corpus(
-        files=[*files, *config.alignments],
+        files=[*_paths(config.files()), *config.alignments],
         pairs=pairs,
         tags=config.tags,
         links=links if config.alignments else None,
+        validation=_paths(config.files("validation_")),
+        test=_paths(config.files("test_")),
     )
+
+
+def _paths(corpora: list[Files]) -> list[Path]:
+    return [path for one in corpora for path in (one.source, one.target) if path is not None]

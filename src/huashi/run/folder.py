@@ -15,6 +15,7 @@ safetensors, everything else is JSON.
 import hashlib
 import json
 import os
+import shutil
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from types import NoneType, UnionType
@@ -119,11 +120,14 @@ class Run:
         folder = Path(folder)
         if folder.is_dir() and any(folder.iterdir()):
             run = cls(folder)
-            if run._has_trained():
+            if run.has_trained:
                 run._must_match(content["recipe"], wanted)
                 if run.file == file:
                     return run
                 content = run._read_json("config.json") | {"file": content.get("file")}
+            else:  # what a try of another configuration has kept is not of this one
+                run.path("model.safetensors").unlink(missing_ok=True)
+                shutil.rmtree(run.path("weights"), ignore_errors=True)
         write_atomically(folder / "config.json", _json(content))
         return cls(folder)
 
@@ -158,7 +162,7 @@ class Run:
             ValueError: the run has trained with another content, so its weights would be misread.
         """
         path = self.path(name)
-        if self._has_trained() and path.is_file() and path.read_text(encoding="utf-8") != content:
+        if self.has_trained and path.is_file() and path.read_text(encoding="utf-8") != content:
             raise ValueError(
                 f"{path} is not what would be made of the data now: an interrupted run goes on "
                 "with the versions of Huashi and its libraries that it began with"
@@ -229,7 +233,9 @@ class Run:
         """
         load_weights(self.path("model.safetensors"), model)
 
-    def _has_trained(self) -> bool:
+    @property
+    def has_trained(self) -> bool:
+        """There is a checkpoint, or there are results: what the run was begun with is settled."""
         return any(self.path(n).exists() for n in ("checkpoint.safetensors", "results.json"))
 
     def _must_match(self, recipe: str, config: dict[str, Any]) -> None:

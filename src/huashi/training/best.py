@@ -68,7 +68,7 @@ class Kept:
             self.run.save_model(model)
         if self.settings.average > 1:
             save_weights(self._folder / f"{step:09d}.safetensors", model)
-            for old in sorted(self._folder.iterdir())[: -self.settings.average]:
+            for old in self._weights()[: -self.settings.average]:
                 old.unlink()
         return better
 
@@ -77,7 +77,7 @@ class Kept:
 
         The mean of weights (Vaswani 2017; Izmailov 2018, arXiv 1803.05407) is in float64.
         """
-        paths = sorted(self._folder.iterdir()) if self._folder.is_dir() else []
+        paths = self._weights()
         if len(paths) < 2:
             return False
         sums = [torch.zeros_like(p, dtype=torch.float64) for p in model.parameters()]
@@ -89,6 +89,10 @@ class Kept:
             for total, parameter in zip(sums, model.parameters(), strict=True):
                 parameter.copy_(total / len(paths))
         return True
+
+    def _weights(self) -> list[Path]:
+        """The files of weights, oldest first; not what a killed process left half-written."""
+        return sorted(self._folder.glob("[0-9]*.safetensors"))
 
     @property
     def _folder(self) -> Path:

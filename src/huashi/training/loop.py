@@ -5,6 +5,7 @@ Where several processes train together, each computes its share of every step, a
 writes, validates and decides.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from huashi._seeds import torch_seed
 from huashi.run import Clock, Progress, Run, interruptible
 from huashi.training.best import Kept
 from huashi.training.settings import TrainingSettings
@@ -86,7 +88,8 @@ def fit(
 
     Raises:
         KeyboardInterrupt: the training was interrupted, and is saved.
-        ValueError: the checkpoint is not of this training, or there is no such metric.
+        ValueError: the checkpoint is not of this training, there is no such metric, or a loss is
+            not finite: what was saved before stays.
     """
     ema = _moving_average(model, settings.ema)
     states = checkpoint or nn.ModuleDict({"model": model} | ({"ema": ema} if ema else {}))
@@ -111,6 +114,8 @@ def fit(
                 _set_rate(optimizer, rate(step + 1) * kept.decay)
             loss, items, more = take(batch, step)
             step += 1
+            if not math.isfinite(loss.item()):
+                raise ValueError(f"loss must be finite, got {loss.item()} at step {step}")
             if ema is not None:
                 ema.update_parameters(model)
 
@@ -176,8 +181,8 @@ class _Validation(NamedTuple):
 
 
 def _seed_of(seed: int, step: int, rank: int) -> int:
-    """A seed of its own for up to 2^40 steps of up to 4,099 processes."""
-    return ((seed << 40) + step) * 4099 + rank
+    """A seed of its own for up to 2^40 steps of up to 4,099 processes, with any seed of a run."""
+    return torch_seed(((seed << 40) + step) * 4099 + rank)
 
 
 def _shown(scores: Mapping[str, Any]) -> str:

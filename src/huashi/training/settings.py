@@ -68,7 +68,7 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         for name in ("steps", "average", "validate_every", "save_every"):
             check_positive(name, getattr(self, name))
-        for name in ("warmup", "weight_decay", "clip", "patience", "momentum"):
+        for name in ("seed", "warmup", "weight_decay", "clip", "patience", "momentum"):
             check_not_negative(name, getattr(self, name))
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema must be from 0 to 1, got {self.ema}")

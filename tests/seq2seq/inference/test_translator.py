@@ -68,6 +68,7 @@ def test_greedy_search_agrees_where_the_model_is_sure(translator):
 
 def test_an_empty_source_has_an_empty_translation(translator):
     assert translator.translate(["", "3. Mai 1979", ""]) == ["", "1979-05-03", ""]
+    assert translator.translate(["   ", "\u3000\t"]) == ["", ""]
     assert translator.translate([]) == []
 
 

@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from huashi.seq2seq.text.tokenizer import BOS, EOS, PAD, UNKNOWN, Kind, Tokenizer, train_tokenizer
+from huashi.seq2seq.text.tokenizer import (
+    BOS,
+    EOS,
+    PAD,
+    SPELLED,
+    UNKNOWN,
+    Kind,
+    Tokenizer,
+    tokenizer_of,
+    train_tokenizer,
+)
 
 KINDS = get_args(Kind)
 TEXTS = [
@@ -48,7 +58,7 @@ def test_bytes_know_every_text(text):
     ids = tokenizer.encode(text)
     assert UNKNOWN not in ids
     wanted = normalize("NFC", text)
-    if "<" not in text:
+    if not SPELLED.search(text):
         assert tokenizer.decode(ids) == wanted
 
 
@@ -64,6 +74,9 @@ def test_a_text_cannot_spell_a_special_token(kind, special):
     if kind != "word":  # as a word it is a new one, as characters it is not
         assert UNKNOWN not in ids
     assert "".join(tokenizer.tokens([PAD, UNKNOWN, BOS, EOS])) == "<pad><unk><s></s>"
+    whole = f"a {special} b"
+    assert tokenizer.decode(tokenizer.encode(whole)) == whole
+    assert tokenizer.join(tokenizer.tokens(tokenizer.encode(whole))) == whole
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -96,12 +109,22 @@ def test_the_vocabulary_keeps_to_its_size():
             {"kind": "letters"},
             "kind must be one of 'character', 'word', 'bpe', 'unigram', got 'letters'",
         ),
-        ({"vocabulary_size": 5, "tags": ["<es>"]}, "vocabulary_size must be > 5"),
+        ({"kind": "word", "vocabulary_size": 5, "tags": ["<es>"]}, "vocabulary_size must be > 5"),
+        ({"vocabulary_size": 259}, "vocabulary_size must be >= 260 for bpe"),
+        (
+            {"kind": "unigram", "vocabulary_size": 12},
+            "vocabulary_size must be large enough for every character .* got 12",
+        ),
     ],
 )
 def test_errors_name_the_argument(options, complaint):
     with pytest.raises(ValueError, match=complaint):
         train_tokenizer(TEXTS, **options)
+
+
+def test_a_known_vocabulary_reads_no_special_token_in_a_text():
+    tokenizer = tokenizer_of(["<pad>", "<unk>", "<s>", "</s>", "a"], "word")
+    assert tokenizer.encode("a </s> a") == [4, UNKNOWN, 4]
 
 
 def test_a_damaged_or_foreign_file_is_refused(tmp_path):

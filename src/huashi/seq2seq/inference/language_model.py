@@ -9,6 +9,7 @@ from.
 import math
 from pathlib import Path
 from typing import Any, NamedTuple
+from unicodedata import normalize
 
 import torch
 from torch import Tensor
@@ -116,7 +117,7 @@ class LanguageModel:
 
     @torch.inference_mode()
     def bits_per_character(self, text: str, *, batch: int = 32) -> float:
-        """The mean cost of a character of ``text`` in bits, whatever the tokens are.
+        """The mean cost in bits of a character of ``text``, of its NFC form, whatever the tokens.
 
         Every token after the first half window is predicted from at least half a window. A word
         that is not in the vocabulary costs what the unknown token costs, whichever word it is:
@@ -147,7 +148,7 @@ class LanguageModel:
             for row, window in enumerate(some):
                 known = 0 if first + row == 0 else self.context - stride
                 total += costs[row, known : len(window) - 1].sum().item()
-        characters = len(text) - len(self.tokenizer.decode(ids[:1].tolist()))
+        characters = len(normalize("NFC", text)) - len(self.tokenizer.decode(ids[:1].tolist()))
         return total / math.log(2) / characters
 
     @property

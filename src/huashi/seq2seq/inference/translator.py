@@ -182,7 +182,7 @@ class Translator:
         """Every hypothesis that a beam search for ``source`` looked at, and what it found.
 
         Args:
-            source: a text, not empty.
+            source: a text, not blank.
             decoding: how to search.
             prefix: how the translation begins.
             phrases: texts that are part of it.
@@ -192,7 +192,7 @@ class Translator:
         decoding = replace(decoding or Decoding(), **options)
         [ids] = self._encoded([source])
         if not ids:
-            raise ValueError(f"source must not be empty, got {source!r}")
+            raise ValueError(f"source must not be blank, got {source!r}")
         steps: list[BeamStep] = []
         wishes = self._wishes(
             None if prefix is None else [prefix],
@@ -204,7 +204,7 @@ class Translator:
         return considered, [self._translation(ids, h, decoding) for h in found]
 
     def _encoded(self, sources: Sequence[str]) -> list[list[int]]:
-        """Token ids; where there are tags, the first one of each source is one."""
+        """Token ids, of a blank source none; where there are tags, the first of a source is one."""
         check_texts("sources", sources)
         found = self.tokenizer.encode_batch([text if text.strip() else "" for text in sources])
         first = {ids[0] for ids in self.tokenizer.encode_batch(self.tags)}

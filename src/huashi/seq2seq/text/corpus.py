@@ -19,6 +19,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from huashi._seeds import torch_seed
 from huashi.seq2seq.text.tokenizer import BOS, EOS, PAD
 
 if sys.version_info >= (3, 14):
@@ -173,7 +174,7 @@ def shuffled_batches(
     if not lengths:
         raise ValueError("lengths must hold at least one pair, got none")
     for epoch in itertools.count():
-        generator = torch.Generator().manual_seed(1_000_003 * seed + epoch)
+        generator = torch.Generator().manual_seed(torch_seed(1_000_003 * seed + epoch))
         batches = token_batches(lengths, max_tokens, generator=generator)
         yield from batches[skip:]
         skip = max(skip - len(batches), 0)

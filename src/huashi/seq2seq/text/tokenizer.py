@@ -7,10 +7,12 @@ Four kinds, all saved as one ``tokenizer.json``:
 * ``bpe``: byte-level byte-pair encoding (Sennrich 2016); no text is unknown to it.
 * ``unigram``: unigram language-model pieces (Kudo 2018), with ``▁`` for spaces.
 
-All normalise text to NFC, so that ``é`` is one thing however it was typed.
+All normalise text to NFC, so that ``é`` is one thing however it was typed; what they decode is NFC.
+A text may spell out a special token, such as ``</s>``: it stays text, and comes back as it was.
 """
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal, get_args
@@ -25,6 +27,10 @@ Kind = Literal["character", "word", "bpe", "unigram"]
 
 PAD, UNKNOWN, BOS, EOS = range(4)
 SPECIAL_TOKENS = ("<pad>", "<unk>", "<s>", "</s>")
+BYTES = 256
+_AFTER = "|".join(token[1:] for token in SPECIAL_TOKENS)
+SPELLED = re.compile(f"‹(?=(?:{_AFTER}))")
+"""What stands for ``<`` where a text spells out a special token."""
 
 
 class Tokenizer:
@@ -55,7 +61,8 @@ class Tokenizer:
 
     def decode(self, ids: Sequence[int], *, special: bool = False) -> str:
         """The text of ``ids``; what stands for no text is left out, unless ``special``."""
-        return self._tokenizer.decode(list(ids), skip_special_tokens=not special)
+        text = self._tokenizer.decode(list(ids), skip_special_tokens=not special)
+        return SPELLED.sub("<", text)
 
     def tokens(self, ids: Iterable[int]) -> list[str]:
         """The token, as a string, of each id."""
@@ -79,7 +86,8 @@ class Tokenizer:
         """The text of tokens, given as strings; begin, end and padding are left out."""
         kept = [token for token in tokens if token not in SPECIAL_TOKENS]
         decoder = self._tokenizer.decoder
-        return " ".join(kept) if decoder is None else decoder.decode(kept)
+        text = " ".join(kept) if decoder is None else decoder.decode(kept)
+        return SPELLED.sub("<", text)
 
     def to_json(self) -> str:
         """What :meth:`save` writes."""
@@ -129,7 +137,7 @@ def train_tokenizer(
         A tokenizer whose ids 0 to 3 are padding, unknown, begin and end.
 
     Raises:
-        ValueError: there is no such kind, or no room in the vocabulary.
+        ValueError: there is no such kind, or the vocabulary is too small for what it has to hold.
         TypeError: a text stands where a list of texts is due.
 
     >>> tokenizer = train_tokenizer(["3 mayo", "5 mai"], "character", tags=["<es>"])
@@ -139,18 +147,27 @@ def train_tokenizer(
     check_texts("texts", texts)
     check_texts("tags", tags)
     check_choice("kind", kind, get_args(Kind))
+    if kind == "bpe" and vocabulary_size < BYTES + len(SPECIAL_TOKENS) + len(tags):
+        raise ValueError(
+            f"vocabulary_size must be >= {BYTES + len(SPECIAL_TOKENS) + len(tags)} for bpe, the "
+            f"number of bytes, special tokens and tags, got {vocabulary_size}"
+        )
     if vocabulary_size <= len(SPECIAL_TOKENS) + len(tags):
         raise ValueError(
             f"vocabulary_size must be > {len(SPECIAL_TOKENS) + len(tags)}, the number of special "
             f"tokens and tags, got {vocabulary_size}"
         )
     tokenizer, trainer = _untrained(kind, vocabulary_size - len(tags))
-    # A text that spells out a special token must not become one: "</s>" is read as "‹/s>".
-    spelled_out = Regex(f"<(?=({'|'.join(token[1:] for token in SPECIAL_TOKENS)}))")
-    tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.NFC(), normalizers.Replace(spelled_out, "‹")]
-    )
-    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), _spelled_out()])
+    try:
+        tokenizer.train_from_iterator(texts, trainer)
+    except Exception as error:
+        if type(error) is not Exception:  # that of the library: it has no room for an alphabet
+            raise
+        raise ValueError(
+            "vocabulary_size must be large enough for every character of the texts and "
+            f"{len(SPECIAL_TOKENS)} special tokens, got {vocabulary_size}: {error}"
+        ) from None
     tokenizer.add_tokens([AddedToken(tag, rstrip=True, normalized=False) for tag in tags])
     return Tokenizer(tokenizer)
 
@@ -174,9 +191,15 @@ def tokenizer_of(vocabulary: Sequence[str], kind: Literal["character", "word"]) 
         twice = next(token for number, token in enumerate(vocabulary) if ids[token] != number)
         raise ValueError(f"vocabulary must have a token once, got {twice!r} twice")
     tokenizer, _ = _untrained(kind, len(vocabulary))
+    tokenizer.normalizer = _spelled_out()
     tokenizer.model = models.WordLevel(ids, unk_token=SPECIAL_TOKENS[UNKNOWN])
     tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
     return Tokenizer(tokenizer)
+
+
+def _spelled_out() -> normalizers.Replace:
+    """What keeps a text that spells out a special token from becoming one."""
+    return normalizers.Replace(Regex(f"<(?=({_AFTER}))"), "‹")
 
 
 def _untrained(kind: Kind, vocabulary_size: int) -> tuple[_Tokenizer, trainers.Trainer]:

@@ -26,6 +26,8 @@ class Step(NamedTuple):
     """The weight of each: 0 for a batch that only keeps processes in step."""
     tokens: int
     """Target tokens of the step, EOS counted, over all processes."""
+    records: Sequence[int] = ()
+    """Which of the store this process reads: their numbers, or where their windows begin."""
 
 
 def tokenized(
@@ -98,7 +100,7 @@ def windows(
         target = torch.from_numpy(found)
         none = torch.zeros(len(target), 1, dtype=torch.long)
         examples = Examples(none, none[:, 0] + 1, target)
-        yield Step([examples], [1.0], rows * processes * context)
+        yield Step([examples], [1.0], rows * processes * context, starts.tolist())
 
 
 def steps(
@@ -137,6 +139,7 @@ def steps(
             [examples_of(some, source_end=source_end) for some in records],
             [float(len(some) > 0) for some in mine],
             int((lengths[:, target] + 1).sum()),
+            [int(number) for some in mine for number in some],
         )
 
 

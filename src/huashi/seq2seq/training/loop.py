@@ -1,5 +1,6 @@
 """Training of a sequence model: what a step of the loop is for an objective and its batches."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,8 @@ def fit(
 
     Raises:
         KeyboardInterrupt: the training was interrupted, and is saved.
-        ValueError: the checkpoint is not of this training, or there is no such metric.
+        ValueError: the checkpoint is not of this training, there is no such metric, or a loss or
+            a gradient is not finite.
     """
     settings = objective.settings
     network, optimizer = fabric.setup(objective, optimizer_of(objective, settings))
@@ -78,7 +80,22 @@ def _take(
     norm: Any = fabric.clip_gradients(
         network, optimizer, max_norm=settings.clip or torch.inf, error_if_nonfinite=False
     )
+    if settings.precision != "16-mixed":  # which leaves such a step out, and lowers its scale
+        _check_finite("the norm of the gradient", norm, share, step)
+    _check_finite("the loss", loss, share, step)
     optimizer.step()
     optimizer.zero_grad()
     more = {"gradient_norm": float(norm), "lr": optimizer.param_groups[0]["lr"]}
     return StepResult(loss, share.tokens, more)
+
+
+def _check_finite(name: str, value: Any, share: Step, step: int) -> None:
+    """Raise, naming the step and its batch, unless a number is finite."""
+    if math.isfinite(value):
+        return
+    numbers = ", ".join(map(str, share.records[:10])) + ", ..." * (len(share.records) > 10)
+    raise ValueError(
+        f"{name} must be finite, got {float(value)} at step {step + 1}, whose batch has the "
+        f"records {numbers} of train.tokens, counted from 0: a lower --lr, a longer --warmup or "
+        "--clip may help"
+    )

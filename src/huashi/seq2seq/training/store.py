@@ -15,13 +15,14 @@ import hashlib
 import itertools
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from huashi._files import atomic_folder
+from huashi.run import Run
 
 BLOCK = 4096
 """Records that are read together."""
@@ -140,6 +141,9 @@ def write_store(
             (unfinished / "lengths").open("wb") as lengths,
         ):
             about |= _write(records, len(sides), dtype, tokens, lengths)
+            for file in (tokens, lengths):
+                file.flush()
+                os.fsync(file.fileno())
         (unfinished / "store.json").write_text(json.dumps(about))
     return Store(folder)
 
@@ -148,18 +152,67 @@ def fingerprints(paths: Iterable[str | Path]) -> dict[str, Any]:
     """What tells files from other versions of them, for the ``origin`` of a store.
 
     Of each in turn its size and the SHA-256 of its content; not its name, since it may be moved.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is a pipe or the like, which can be read only once.
     """
     found = []
     for path in map(Path, paths):
+        if str(path) == "-" or (path.exists() and not path.is_file()):
+            name = "standard input" if str(path) == "-" else path
+            raise ValueError(
+                f"a corpus must be files, which can be read more than once, got {name}: write it "
+                "to a file first"
+            )
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         found.append({"bytes": path.stat().st_size, "sha256": digest})
     return {"files": found}
 
 
-def check_unchanged(store: Store, paths: Sequence[str | Path]) -> None:
-    """Raise, naming those that differ, unless these are the files that a store was made of."""
-    were, are = store.origin.get("files", []), fingerprints(paths)["files"]
+def prepared(
+    run: Run, made_of: dict[str, Any], files: Mapping[str, Sequence[Path]]
+) -> Store | None:
+    """The store of a run, ``train.tokens``, if it is made of just that; otherwise None.
+
+    Args:
+        run: the run.
+        made_of: what its texts are made tokens by and of, as the ``origin`` has it.
+        files: the files in it, by their names there.
+
+    Raises:
+        ValueError: the run has trained, and files are not those that it began with.
+    """
+    folder = run.path("train.tokens")
+    if run.has_trained and folder.is_dir():
+        store = Store(folder)
+        for name, paths in files.items():
+            if name in store.origin:  # earlier versions kept only the files of the training
+                check_unchanged(store, paths, name)
+        return store
+    try:
+        store = Store(folder)
+        return store if store.origin == made_of | vocabularies(run) else None
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def vocabularies(run: Run) -> dict[str, Any]:
+    """What tells the tokenizers in a run folder from others, for the ``origin`` of a store."""
+    names = ("tokenizer.json", "target_tokenizer.json")
+    return {"tokenizers": fingerprints(filter(Path.is_file, map(run.path, names)))["files"]}
+
+
+def check_unchanged(store: Store, paths: Sequence[str | Path], name: str = "files") -> None:
+    """Raise, naming those that differ, unless a store was made of these files.
+
+    Args:
+        store: the store.
+        paths: the files.
+        name: what its ``origin`` calls them.
+    """
+    were, are = store.origin.get(name, []), fingerprints(paths)["files"]
     pairs = itertools.zip_longest(map(str, paths), are, were)
     changed = [name or "fewer files" for name, is_, was in pairs if is_ != was]
     if changed:
