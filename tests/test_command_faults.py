@@ -145,11 +145,21 @@ def test_standard_streams_may_be_closed_or_full(dates_run, closed, code, said):
     assert result.stdout == ("1979-05-03\n" if code == 0 else "")
 
 
-@pytest.mark.parametrize("name", ["top_k", "top_p", "min_p", "typical", "temperature", "seed"])
-def test_options_of_samples_need_samples(name):
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("top_k", 3),
+        ("top_p", 0.5),
+        ("min_p", 0.5),
+        ("typical", 0.5),
+        ("temperature", 3),
+        ("seed", 3),
+    ],
+)
+def test_options_of_samples_need_samples(name, value):
     with pytest.raises(ValueError, match=f"^{name} must not be given unless method is 'sample'"):
-        Decoding(**{name: 3})
-    assert getattr(Decoding(method="sample", **{name: 3}), name) == 3
+        Decoding(**{name: value})
+    assert getattr(Decoding(method="sample", **{name: value}), name) == value
 
 
 @pytest.mark.parametrize("name", ["patience", "groups", "sibling_rate", "coverage_penalty"])

@@ -248,7 +248,11 @@ def test_modules_are_the_functions():
             ValueError,
             r"x must have shape \(channel, length\) or \(batch, channel, length\), got .*",
         ),
-        (lambda _: blur.BlurPool2d((3,)), ValueError, r"kernel_size must .* 2 of them, got \(3,\)"),
+        (
+            lambda _: blur.BlurPool2d([3] * 3),
+            ValueError,
+            r"kernel_size must .* 2 of them, got \[3.*",
+        ),
         (lambda _: blur.MaxBlurPool2d(2, blur_size=0), ValueError, "blur_size must be >= 1, got 0"),
     ],
 )

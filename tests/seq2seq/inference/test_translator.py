@@ -82,7 +82,7 @@ def test_length_is_bounded(translator):
     [
         ({"beam": 0}, "beam must be > 0, got 0"),
         ({"beam": 3, "nbest": 4}, r"nbest must be from 1 to beam \(3\), got 4"),
-        ({"max_length": 0}, "max_length must be >= 1, got 0"),
+        ({"max_length": 0}, "max_length must be > 0, got 0"),
     ],
 )
 def test_errors_name_the_argument(translator, options, complaint):

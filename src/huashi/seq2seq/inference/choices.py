@@ -1,13 +1,10 @@
 """Checks of the choices of a search: each in its range, and none that would do nothing."""
 
 from dataclasses import fields
-from typing import TYPE_CHECKING
+from typing import Any
 
 from huashi._checks import check_choice, check_not_negative, check_positive, check_texts
 from huashi.seq2seq.search.arguments import check_beam, check_length_penalty
-
-if TYPE_CHECKING:
-    from huashi.seq2seq.inference.decoding import Decoding
 
 METHODS = ("beam", "sample", "stochastic_beam")
 _POSITIVE = (
@@ -53,7 +50,7 @@ _ACTS_IN: dict[str, tuple[str, ...]] = {
 }  # of each option the methods; those that are not here act in all
 
 
-def check_choices(decoding: "Decoding") -> None:
+def check_choices(decoding: Any) -> None:
     """Check the fields of a :class:`Decoding`, each by itself and together.
 
     Raises:
@@ -85,7 +82,7 @@ def check_choices(decoding: "Decoding") -> None:
     _refuse(given & {"patience"}, not rules.has_patience, "semantics that stop by count")
 
 
-def _check_ranges(decoding: "Decoding") -> None:
+def _check_ranges(decoding: Any) -> None:
     """Each number by itself, and the lengths together."""
     for names, check in (
         (_POSITIVE, check_positive),
