@@ -180,7 +180,7 @@ def acceleration(model: nn.Module) -> Acceleration:
         The names of the pools, those that are accelerated and those that are not.
 
     >>> acceleration(nn.Sequential(nn.LPPool2d(3, 2)))
-    Acceleration(accelerated={}, left={'0': 'has an odd exponent, with which signs count'})
+    Acceleration(accelerated={}, left={'0': 'has an exponent that is not even'})
     """
     _check(model)
     found = Acceleration()
@@ -207,7 +207,7 @@ def _reason(module: nn.Module) -> str | None:
     settings = {name: getattr(module, name) for name in pool.settings}
     if pool.settings is _LP:
         if settings["norm_type"] % 2 != 0:
-            return "has an odd exponent, with which signs count"
+            return "has an exponent that is not even"
         if settings["ceil_mode"]:
             return "has ceil mode, in which torch divides by full windows"
     try:

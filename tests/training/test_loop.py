@@ -100,6 +100,12 @@ def test_without_a_metric_nothing_is_best(tmp_path):
     assert run.path("model.safetensors").exists()
 
 
+def test_the_best_score_of_any_split_is_remembered(tmp_path):
+    run, _ = trained(tmp_path, metric="done", split="held out")
+    assert Kept(run, "done", SETTINGS, "held out").best == 12
+    assert Kept(run, "done", SETTINGS).best == -torch.inf
+
+
 @pytest.mark.parametrize("bare", [False, True])
 def test_a_checkpoint_keeps_the_modules_that_were_asked_for(tmp_path, bare):
     run, _ = trained(tmp_path, bare=bare)
