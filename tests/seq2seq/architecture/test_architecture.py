@@ -5,199 +5,23 @@ import torch
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from huashi import implementation
 from huashi.seq2seq import (
     Architecture,
     AttentionShape,
-    ConvDecoderShape,
-    ConvEncoderShape,
-    ConvSelfAttentionDecoderShape,
-    LightConvDecoderShape,
-    LightConvEncoderShape,
     RNNDecoderShape,
-    RNNEncoderShape,
-    SliceNetDecoderShape,
-    SliceNetEncoderShape,
-    TransformerDecoderShape,
-    TransformerEncoderShape,
 )
 from huashi.seq2seq.architecture import DECODERS, ENCODERS, build, describe
-from huashi.seq2seq.search import beam_search, greedy_search, sample, select
+from huashi.seq2seq.search import beam_search, sample, select
 from huashi.seq2seq.text.corpus import collate
 from huashi.seq2seq.text.tokenizer import BOS, EOS, PAD
+from tests.seq2seq.architecture.small_parts import (
+    ADDITIVE,
+    SHAPES,
+    SIZE,
+    SOME_DECODERS,
+    SOME_ENCODERS,
+)
 
-SIZE = {"embedding_size": 8, "dropout": 0.0}
-ADDITIVE = AttentionShape(score="additive")  # fits queries and memories of any size
-TRANSFORMER = {"layers": 2, "heads": 2, "feed_forward_size": 12, **SIZE}
-LIGHT = {"heads": 2, "feed_forward_size": 12, **SIZE}
-SOME_ENCODERS = {  # small ones, of every kind, with embeddings of 8 features
-    "rnn": RNNEncoderShape(hidden_size=6, **SIZE),
-    "conv": ConvEncoderShape(layers=((6, 3), (6, 3)), **SIZE),
-    "conv, even and changing": ConvEncoderShape(
-        layers=((4, 2), (6, 4), (6, 1)), positions=5, **SIZE
-    ),
-    "lightweight": LightConvEncoderShape(kernels=(3, 5), **LIGHT),
-    "dynamic, pre": LightConvEncoderShape(
-        convolution="dynamic", kernels=(2, 7), norm="pre", **LIGHT
-    ),
-    "slicenet": SliceNetEncoderShape(layers=2, separability=-1, **SIZE),
-    "slicenet, dilated": SliceNetEncoderShape(
-        layers=1, separability=2, dilation_scheme="1.2.4.8", **SIZE
-    ),
-    "transformer": TransformerEncoderShape(**TRANSFORMER),
-    "transformer, pre, learned": TransformerEncoderShape(
-        norm="pre", positions="learned", max_length=7, activation="gelu", **TRANSFORMER
-    ),
-    "transformer, entmax": TransformerEncoderShape(
-        mapping="entmax", learn_alpha=True, **TRANSFORMER
-    ),
-}
-SOME_DECODERS = {
-    "rnn": RNNDecoderShape(hidden_size=6, cell="lstm", layers=2, **SIZE),
-    "rnn with coverage": RNNDecoderShape(
-        hidden_size=6, attention=AttentionShape(score="additive", coverage=True), **SIZE
-    ),
-    "rnn, monotonic": RNNDecoderShape(
-        hidden_size=6, attention=AttentionShape(score="normalised", monotonic="soft"), **SIZE
-    ),
-    "rnn, local": RNNDecoderShape(
-        hidden_size=6,
-        attention=AttentionShape(score="general", window="local_p", reach=2.0),
-        input_feeding=False,
-        **SIZE,
-    ),
-    "rnn with heads": RNNDecoderShape(
-        hidden_size=6,
-        attention=AttentionShape(heads=2, mapping="entmax", learn_alpha=True),
-        attend="before",
-        **SIZE,
-    ),
-    "rnn without attention": RNNDecoderShape(hidden_size=6, attention=None, **SIZE),
-    "conv": ConvDecoderShape(layers=((6, 3), (6, 3)), attention=ADDITIVE, **SIZE),
-    "conv, even and changing": ConvDecoderShape(
-        layers=((4, 2), (6, 4), (6, 1), (5, 3)),
-        attention=AttentionShape(score="general", mapping="entmax15"),
-        attend=(3, 1),
-        output_size=7,
-        **SIZE,
-    ),
-    "conv with self-attention": ConvSelfAttentionDecoderShape(
-        layers=((6, 2), (6, 3)), attention=ADDITIVE, **SIZE
-    ),
-    "conv with some self-attention": ConvSelfAttentionDecoderShape(
-        layers=((4, 2), (6, 3), (6, 1)),
-        attention=ADDITIVE,
-        attend=(0,),
-        strides=(2, 3),
-        self_attend=(1, 2),
-        gated=False,
-        **SIZE,
-    ),
-    "lightweight": LightConvDecoderShape(kernels=(3, 5), **LIGHT),
-    "dynamic, pre": LightConvDecoderShape(
-        convolution="dynamic", kernels=(2, 7), norm="pre", **LIGHT
-    ),
-    "slicenet": SliceNetDecoderShape(layers=2, separability=-1, **SIZE),
-    "slicenet, dilated, of heads": SliceNetDecoderShape(
-        layers=1,
-        separability=0,
-        kernel_scheme="3.7.7.7",
-        dilation_scheme="1.1.2.4",
-        attention="multi_head",
-        heads=2,
-        **SIZE,
-    ),
-    "transformer": TransformerDecoderShape(**TRANSFORMER),
-    "transformer, pre, learned": TransformerDecoderShape(
-        norm="pre", positions="learned", max_length=7, activation="swish", **TRANSFORMER
-    ),
-    "transformer, entmax": TransformerDecoderShape(
-        mapping="entmax", learn_alpha=True, norm="pre", positions="tensor2tensor", **TRANSFORMER
-    ),
-}
-SHAPES = {  # every encoder with a recurrent decoder, every decoder with a recurrent encoder
-    **{f"{name} -> rnn": (encoder, RNNDecoderShape(hidden_size=6, attention=ADDITIVE, **SIZE))
-       for name, encoder in SOME_ENCODERS.items()},
-    **{f"rnn -> {name}": (SOME_ENCODERS["rnn"], decoder)
-       for name, decoder in SOME_DECODERS.items()},
-}  # fmt: skip
-SMALL_TRANSFORMER = {
-    "embedding_size": 32,
-    "layers": 2,
-    "heads": 4,
-    "feed_forward_size": 64,
-    "dropout": 0.0,
-}
-SMALL_LIGHT = {
-    "embedding_size": 32,
-    "heads": 4,
-    "feed_forward_size": 64,
-    "dropout": 0.0,
-    "weight_dropout": 0.0,
-}
-SMALL_SLICENET = {
-    "embedding_size": 36,
-    "kernel_scheme": "3.3.3.3",
-    "dropout": 0.0,
-    "symbol_dropout": 0.0,
-}
-LEARNERS = {  # architecture that learns to reverse, and its learning rate
-    "rnn": (
-        Architecture(
-            encoder=RNNEncoderShape(embedding_size=16, hidden_size=32, dropout=0.0),
-            decoder=RNNDecoderShape(embedding_size=16, hidden_size=32, dropout=0.0),
-        ),
-        1e-2,
-    ),
-    "conv": (
-        Architecture(
-            encoder=ConvEncoderShape(
-                embedding_size=32, layers=((32, 3),) * 2, attention_layers=2, dropout=0.0
-            ),
-            decoder=ConvDecoderShape(embedding_size=32, layers=((32, 3),) * 2, dropout=0.0),
-        ),
-        1e-2,
-    ),
-    "conv with self-attention": (
-        Architecture(
-            encoder=ConvEncoderShape(
-                embedding_size=32, layers=((32, 3),) * 2, attention_layers=2, dropout=0.0
-            ),
-            decoder=ConvSelfAttentionDecoderShape(
-                embedding_size=32, layers=((32, 2),) * 2, strides=(1, 2), dropout=0.0
-            ),
-        ),
-        1e-2,
-    ),
-    **{
-        kind: (
-            Architecture(
-                encoder=LightConvEncoderShape(
-                    convolution=kind, kernels=(3, 7), norm="pre", **SMALL_LIGHT
-                ),
-                decoder=LightConvDecoderShape(
-                    convolution=kind, kernels=(3, 7), norm="pre", **SMALL_LIGHT
-                ),
-            ),
-            3e-3,
-        )
-        for kind in ("lightweight", "dynamic")
-    },
-    "slicenet": (
-        Architecture(
-            encoder=SliceNetEncoderShape(layers=1, separability=-2, **SMALL_SLICENET),
-            decoder=SliceNetDecoderShape(layers=1, separability=-2, **SMALL_SLICENET),
-        ),
-        3e-3,
-    ),
-    "transformer": (
-        Architecture(
-            encoder=TransformerEncoderShape(norm="pre", **SMALL_TRANSFORMER),
-            decoder=TransformerDecoderShape(norm="pre", **SMALL_TRANSFORMER),
-        ),
-        3e-3,
-    ),
-}
 BATCH = collate([[4, 5, 6, 7], [6], [5, 4]], [[7, 6], [4, 4, 4], [5]])
 
 
@@ -386,52 +210,3 @@ def test_features_that_do_not_fit_are_refused():
     parts = {"encoder": SOME_ENCODERS["rnn"], "decoder": SOME_DECODERS["rnn"]}
     with pytest.raises(ValueError, match="embedding_size must be the decoder's 6 features"):
         Architecture(**parts, share="all").build(9)
-
-
-def reversal(generator, count):
-    """Sequences of digits and the same backwards."""
-    lengths = torch.randint(2, 6, (count,), generator=generator).tolist()
-    sources = [torch.randint(4, 12, (n,), generator=generator).tolist() for n in lengths]
-    return collate(sources, [source[::-1] for source in sources])
-
-
-@pytest.mark.parametrize("name", LEARNERS)
-def test_learns_to_reverse(name, one_thread):
-    learn_to_reverse(*LEARNERS[name])
-
-
-@pytest.mark.parametrize("which", ["auto", "reference"])
-def test_learns_to_reverse_with_and_without_kernels(which, one_thread):
-    """Entmax in the attention and as the output, by kernels and by formulas."""
-    size = {"embedding_size": 16, "hidden_size": 32, "dropout": 0.0}
-    architecture = Architecture(
-        encoder=RNNEncoderShape(**size),
-        decoder=RNNDecoderShape(attention=AttentionShape(mapping="entmax15"), **size),
-        mapping="entmax",
-        alpha=1.3,
-    )
-    with implementation(which):
-        learn_to_reverse(architecture, 1e-2)
-
-
-def learn_to_reverse(architecture, lr):
-    model, generator = architecture.build(12), torch.Generator().manual_seed(0)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=lr)
-    for step in range(1000):
-        batch = reversal(generator, 64)
-        gold = batch.target[:, 1:]
-        features, state = model.features(batch.source, batch.lengths, batch.target[:, :-1])
-        loss = model.output.loss(features, gold, state).total / (gold != PAD).sum()
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        if step > 100 and step % 25 == 0 and loss < 0.004:
-            break
-    model.eval()
-    batch = reversal(generator, 100)
-    with torch.inference_mode():
-        state = model.encode(batch.source, batch.lengths)
-    found = greedy_search(model.step, state, bos=BOS, eos=EOS, max_length=8)
-    wanted = [[t for t in row[1:] if t != PAD] for row in batch.target.tolist()]
-    assert sum(h.tokens == row for [h], row in zip(found, wanted, strict=True)) >= 95

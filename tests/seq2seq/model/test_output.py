@@ -11,7 +11,7 @@ from huashi.seq2seq import Architecture, RNNDecoderShape, RNNEncoderShape
 from huashi.seq2seq.model.output import Output
 from huashi.seq2seq.search import beam_search, greedy_search
 from huashi.seq2seq.text.tokenizer import BOS, EOS, PAD
-from tests.seq2seq.architecture.test_architecture import reversal
+from tests.seq2seq.architecture.test_learning import reversal
 
 MAPPINGS = ["softmax", "sparsemax", "entmax15", "entmax"]
 
