@@ -1,5 +1,7 @@
 """What the CPU kernels share."""
 
+import subprocess
+import sys
 from typing import Any, NamedTuple
 
 import numba
@@ -19,6 +21,30 @@ def test_compiles_where_no_cache_can_be_kept():
     with pytest.raises(RuntimeError, match="cannot cache function"):
         numba.njit(cache=True)(scope["double"])
     assert compiled(scope["double"])(21) == 42
+
+
+CALL = """
+import sys, huashi
+huashi.__path__.append(sys.argv[1])
+from huashi.probe.outer import twice
+print(twice(3))
+"""
+
+
+def test_a_kernel_is_compiled_anew_where_what_it_calls_has_changed(tmp_path):
+    """Numba alone would go on with what is on disk, since the file of the kernel is the same."""
+    folder = tmp_path / "probe"
+    folder.mkdir()
+    start = "from huashi._kernel.numba import compiled\n"
+    (folder / "outer.py").write_text(
+        f"{start}from huashi.probe.inner import one\n@compiled\ndef twice(x):\n    return 2 * one(x)\n"
+    )
+    for rest, wanted in (("x", "6"), ("x + 100", "206"), ("x", "6")):
+        (folder / "inner.py").write_text(f"{start}@compiled\ndef one(x):\n    return {rest}\n")
+        command = [sys.executable, "-c", CALL, str(tmp_path)]
+        run = subprocess.run(command, check=True, capture_output=True, text=True)
+        assert run.stdout.strip() == wanted
+    assert list((folder / "__pycache__").glob("outer.twice*.nbc"))  # it was kept
 
 
 @compiled

@@ -1,10 +1,9 @@
-"""How CPU kernels are compiled, and how many threads run them.
+"""How CPU kernels are compiled, and how many threads run them."""
 
-Numba's cache on disk notices only changes of a kernel's own file: after a change here, delete it.
-"""
-
+import contextlib
 import functools
 import os
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -32,9 +31,27 @@ _threads_lost = False  # true in a forked child whose parent had started Numba's
 def compiled(function: Callable, *, parallel: bool = False) -> Callable:
     """Compile at the first call; keep the machine code on disk where a folder can be written."""
     try:
-        return numba.njit(cache=True, parallel=parallel, **_OPTIONS)(function)
+        kernel = numba.njit(cache=True, parallel=parallel, **_OPTIONS)(function)
     except RuntimeError:  # no folder for the cache can be written
         return numba.njit(parallel=parallel, **_OPTIONS)(function)
+    # Numba itself looks at the kernel's own file only, not at those of the functions that it calls
+    with contextlib.suppress(AttributeError):
+        kernel._cache._cache_file._source_stamp = _stamp_of(function.__module__)
+    return kernel
+
+
+@functools.cache
+def _stamp_of(module: str) -> tuple:
+    """Time and size of a module's file and of those in Huashi that its functions come from."""
+    found = {__name__, module}
+    waiting = list(found)
+    while waiting:
+        values = list(vars(sys.modules[waiting.pop()]).values())
+        names = {getattr(value, "__module__", None) for value in values} - found
+        waiting += [name for name in names if name and name.startswith("huashi.")]
+        found |= set(waiting)
+    files = [os.stat(sys.modules[name].__file__ or "") for name in sorted(found)]
+    return tuple((file.st_mtime_ns, file.st_size) for file in files)
 
 
 def inlined(function: Callable) -> Callable:
