@@ -2,7 +2,8 @@
 
     python -m benchmarks.tables
 
-A table stands between ``<!-- results: NAME -->`` and ``<!-- end -->``. It belongs to the script of
+A table stands between ``<!-- results: NAME -->`` and ``<!-- end -->``; ``<!-- results: NAME: A; B -->``
+takes only the rows that begin with A or B. It belongs to the script of
 that name, or to the one whose name the table's begins with: ``pooling-summary`` to ``pooling``.
 There ``table(rows)`` gives its lines, the head first, and ``note(rows)``, where there is one, the
 beginning of the sentence below, which goes on with the machine. A script with more than one table,
@@ -21,7 +22,7 @@ from benchmarks.harness import saved, threads_of
 from huashi._files import write_atomically
 
 ROOT = Path(__file__).parent.parent
-BLOCK = re.compile(r"(<!-- results: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- results: ([\w-]+)(?:: (.+?))? -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def default_note(rows: list[dict]) -> str:
@@ -43,16 +44,30 @@ def pages() -> list[Path]:
 
 def filled(text: str) -> str:
     """``text`` with every table made anew from its results."""
-    return BLOCK.sub(lambda found: found[1] + made(found[2]) + found[3], text)
+    return BLOCK.sub(lambda found: found[1] + made(found[2], found[3]) + found[4], text)
 
 
-def made(name: str) -> str:
-    """A table and the note below it."""
+def made(name: str, only: str | None = None) -> str:
+    """A table and the note below it.
+
+    Args:
+        name: of the table.
+        only: what the first column has of the rows to show, apart by ``;``.
+
+    Raises:
+        ValueError: there is no such table or row.
+    """
     table = tables_of(script_of(name))[name]
     rows = saved(table.results)
     if not rows:
         return "Not measured yet.\n"
     head, *body = table.lines(rows)
+    if only is not None:
+        wanted = only.split("; ")
+        missing = set(wanted) - {line[0] for line in body}
+        if missing:
+            raise ValueError(f"{name} must have the rows that a page shows, got none for {missing}")
+        body = [line for line in body if line[0] in wanted]
     lines = [head, ["---", *["--:"] * (len(head) - 1)], *body]
     one = rows[0]
     return (

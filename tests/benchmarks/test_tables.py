@@ -12,7 +12,9 @@ from benchmarks.harness import RESULTS
 
 FOLDER = Path(tables.__file__).parent
 SCRIPTS = [path.stem for path in FOLDER.glob("*.py") if path.stem not in ("harness", "tables")]
-MARKERS = {name for page in tables.pages() for _, name, _ in tables.BLOCK.findall(page.read_text())}
+MARKERS = {
+    name for page in tables.pages() for _, name, *_ in tables.BLOCK.findall(page.read_text())
+}
 PEERS = ("entmax", "onnx", "onnxruntime", "torch_pruning", "sklearn", "transformers", "joeynmt")
 
 WITHOUT_PEERS = f"""
@@ -48,6 +50,15 @@ def test_results_are_shown():
 def test_a_marker_without_a_script_is_refused():
     with pytest.raises(ValueError, match="name of a script in benchmarks, got no-such-thing"):
         tables.filled("<!-- results: no-such-thing -->\n<!-- end -->")
+
+
+def test_a_page_shows_some_rows():
+    whole, some = tables.made("pooling"), tables.made("pooling", "spp 13; global avg")
+    lines = whole.splitlines()
+    shown = [line for line in lines if line.startswith(("| spp 13 |", "| global avg |"))]
+    assert some.splitlines() == [*lines[:2], *shown, *lines[-2:]]
+    with pytest.raises(ValueError, match=r"rows that a page shows, got none for \{'spp 14'\}"):
+        tables.filled("<!-- results: pooling: spp 13; spp 14 -->\n<!-- end -->")
 
 
 def test_a_benchmark_is_one_file(monkeypatch, tmp_path):
