@@ -19,8 +19,8 @@ _LN2 = math.log(2)
 
 
 @compiled
-def _exp2(t):
-    """2^t of a float32, in vector lanes; 0 below 2^-126, infinite from 2^128."""
+def _exp2_parts(t):
+    """2^t of a float32 as (1 + a) b: a at most 0.42, b a power of 2, or 0 or infinite."""
     t = smaller(larger(t, np.float32(-127)), np.float32(128))
     whole = np.floor(t + np.float32(0.5))
     x = (t - whole) * np.float32(_LN2)  # at most 0.35: the series is exact enough after 7 terms
@@ -31,9 +31,37 @@ def _exp2(t):
     series = series * x + np.float32(1 / 6)
     series = series * x + np.float32(0.5)
     series = series * x + np.float32(1)
-    series = series * x + np.float32(1)
     exponent = np.int32(whole) + np.int32(127)
-    return series * float_of_bits(exponent << 23)
+    return series * x, float_of_bits(exponent << 23)
+
+
+@compiled
+def _exp2(t):
+    """2^t of a float32, in vector lanes; 0 below 2^-126, infinite from 2^128."""
+    a, b = _exp2_parts(t)
+    return (a + np.float32(1)) * b
+
+
+@compiled
+def _exp2_less_1(t):
+    """2^t - 1 of a float32, in vector lanes, to its last digits near 0."""
+    a, b = _exp2_parts(t)
+    return a * b + (b - np.float32(1))
+
+
+@compiled
+def _log1p(u):
+    """log(1 + u) of a float32 from -0.5 to 1, in vector lanes: 2 artanh(u / (2 + u))."""
+    s = u / (np.float32(2) + u)  # at most 1/3: exact enough after 7 terms
+    z = s * s
+    series = np.float32(1 / 13)
+    series = series * z + np.float32(1 / 11)
+    series = series * z + np.float32(1 / 9)
+    series = series * z + np.float32(1 / 7)
+    series = series * z + np.float32(1 / 5)
+    series = series * z + np.float32(1 / 3)
+    series = series * z + np.float32(1)
+    return np.float32(2) * s * series
 
 
 @compiled
@@ -59,6 +87,16 @@ def exponential(x):
     raise NotImplementedError("only for kernels")
 
 
+def expm1(x):
+    """In a kernel: e^x - 1, for x <= 0."""
+    raise NotImplementedError("only for kernels")
+
+
+def log1p(x):
+    """In a kernel: the natural logarithm of 1 + x, for x from -0.5 to 1."""
+    raise NotImplementedError("only for kernels")
+
+
 def logarithm(x):
     """In a kernel: the natural logarithm of a number > 0."""
     raise NotImplementedError("only for kernels")
@@ -74,6 +112,20 @@ def _exponential(x):
     if x == types.float32:
         return lambda x: x if x != x else _exp2(x * np.float32(1 / _LN2))
     return lambda x: np.exp(x)
+
+
+@overload(expm1)
+def _expm1(x):
+    if x == types.float32:
+        return lambda x: x if x != x else _exp2_less_1(x * np.float32(1 / _LN2))
+    return lambda x: np.expm1(x)
+
+
+@overload(log1p)
+def _log1p_of(x):
+    if x == types.float32:
+        return lambda x: _log1p(x)
+    return lambda x: np.log1p(x)
 
 
 @overload(logarithm)

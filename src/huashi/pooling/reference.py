@@ -175,14 +175,21 @@ def log_sum_exp(
 ) -> Tensor:
     """``log(mean(exp(r x))) / r``, r a 0-d tensor > 0: from the mean to the maximum as r grows.
 
-    An empty window gives 0 (Pinheiro 2015).
+    Where the mean of ``exp(r (x - max))`` is near 1, its logarithm is taken of what is missing, so
+    that a small r loses no digits. An empty window gives 0 (Pinheiro 2015).
     """
     values, real, _ = windows(_wide(x), axes, mask)
-    count = real.sum(-1)
+    count = real.sum(-1).clamp(min=1)
     values = torch.where(real, values, 0)  # so that no NaN of an absent one reaches r's gradient
-    scaled = torch.where(real, r * values, torch.where(real.any(-1, keepdim=True), -torch.inf, 0))
-    mean = scaled.logsumexp(-1) - count.clamp(min=1).to(scaled).log()
-    return torch.where(count > 0, mean / r, 0).to(x.dtype)
+    there = real | ~real.any(-1, keepdim=True)
+    scaled = torch.where(there, r * values, -torch.inf)
+    far = scaled.logsumexp(-1) - count.to(scaled).log()
+    peak = values.masked_fill(~there, -torch.inf).amax(-1, keepdim=True).detach()
+    peak = torch.where(peak.isfinite(), peak, 0)
+    less = torch.where(real & values.isfinite(), r * (values - peak), 0).expm1().sum(-1) / count
+    near = (less > -0.5) & values.isfinite().all(-1)
+    value = torch.where(near, peak[..., 0] + torch.where(near, less, 0).log1p() / r, far / r)
+    return torch.where(real.any(-1), value, 0).to(x.dtype)
 
 
 def formula(x: Tensor, axes: tuple[AnyAxis, ...], kind: str, param: Tensor, eps: float) -> Tensor:

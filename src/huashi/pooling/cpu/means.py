@@ -71,7 +71,9 @@ def _formula(
     wide = torch.promote_types(source.dtype, torch.float32)
     y = new_tensor(source, [axis.windows for axis in axes], last, wide if slope else source.dtype)
     array, out = as_planes(source, dims, last), as_planes(y, dims, last)
-    number = np.float64 if source.dtype == torch.float64 else np.float32
+    # the slope of log-sum-exp is a difference over r: for a small r few digits would be left
+    precise = source.dtype == torch.float64 or (slope and kind == "log_sum_exp")
+    number = np.float64 if precise else np.float32
     wanted = formula_of(kind, param, eps, number)
     if is_whole(axes) and not last:
         rows = array.reshape(len(array), -1)

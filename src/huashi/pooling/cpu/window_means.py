@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from huashi._kernel.bfloat16 import narrow, wide
-from huashi._kernel.mathematics import exponential, logarithm, raised
+from huashi._kernel.mathematics import expm1, exponential, log1p, logarithm, raised
 from huashi._kernel.numba import compiled, inlined, part_of, threaded
 from huashi.pooling.cpu.fold_elements import Factors
 from huashi.pooling.cpu.windows import Windows, every, place
@@ -123,8 +123,10 @@ def add_up(buffer, sums, formula, slope):
         elif kind == LOG_SUM_EXP:
             for i in range(lane.size):
                 weight = exponential(param * (lane[i] - scale[i]))
+                less = expm1(param * (lane[i] - scale[i]))
+                part = weight * (lane[i] - scale[i]) if slope else less
                 first[i] += weight
-                second[i] += weight * (lane[i] - scale[i]) if lane[i] != -np.inf else weight
+                second[i] += part if lane[i] != -np.inf else weight
         elif kind == STOCHASTIC:
             for i in range(lane.size):
                 share = lane[i] / scale[i] if scale[i] != 0 else lane[i]
@@ -160,8 +162,12 @@ def results(sums, count, along, unit, formula, out):
                 out[i] = second[i] / first[i]
             elif kind == LOG_SUM_EXP:
                 mean = first[i] / n
-                finite = scale[i] + logarithm(mean) / param
-                out[i] = -np.inf if mean == 0 else (mean if mean == np.inf else finite)
+                # near 1 its logarithm has few digits; -inf is in `first` alone
+                near = mean > 0.5 and first[i] - second[i] > n - 0.5
+                log = log1p(second[i] / n) if near else logarithm(mean)
+                out[i] = (
+                    -np.inf if mean == 0 else (mean if mean == np.inf else scale[i] + log / param)
+                )
             elif kind == STOCHASTIC:
                 out[i] = scale[i] * (second[i] / first[i])
             else:

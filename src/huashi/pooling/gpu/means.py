@@ -63,6 +63,31 @@ def _power(u, p):
 
 
 @triton.jit
+def _expm1(t):
+    """``exp(t) - 1`` for t <= 0, by its series near 0."""
+    series = 1.0 + t / 7.0
+    series = 1.0 + t / 6.0 * series
+    series = 1.0 + t / 5.0 * series
+    series = 1.0 + t / 4.0 * series
+    series = 1.0 + t / 3.0 * series
+    series = 1.0 + t / 2.0 * series
+    return tl.where(t > -0.35, t * series, tl.exp(t) - 1.0)
+
+
+@triton.jit
+def _log1p(u):
+    """``log(1 + u)`` for u from -0.5 to 1: ``2 artanh(u / (2 + u))``."""
+    s = u / (2.0 + u)
+    z = s * s
+    series = 1.0 / 11.0 + z * (1.0 / 13.0)
+    series = 1.0 / 9.0 + z * series
+    series = 1.0 / 7.0 + z * series
+    series = 1.0 / 5.0 + z * series
+    series = 1.0 / 3.0 + z * series
+    return 2.0 * s * (1.0 + z * series)
+
+
+@triton.jit
 def _base(x, eps, KIND: tl.constexpr):
     """What a power, or an exponential, is taken of."""
     if KIND == "power":
@@ -96,13 +121,17 @@ def scale_of(x_ptr, window, eps, g, KIND: tl.constexpr):
 def _plus(state, extra, x, real, e):
     scale, param = extra[0], extra[1]
     KIND: tl.constexpr = extra[3]
+    WANTED: tl.constexpr = extra[4]
     x = _base(x, extra[2], KIND)
     if KIND == "soft":
         first = tl.exp(x - scale)
         second = tl.where(x == -INF, 0.0, first * (x - scale))
     elif KIND == "log_sum_exp":
         first = tl.exp(param * (x - scale))
-        second = tl.where(x == -INF, 0.0, first * (x - scale))
+        if WANTED == "value":
+            second = _expm1(param * (x - scale))
+        else:
+            second = tl.where(x == -INF, 0.0, first * (x - scale))
     elif KIND == "stochastic":
         first = x / scale
         second = first * first
@@ -117,7 +146,9 @@ def _value(scale, first, second, n, param, KIND: tl.constexpr):
     if KIND == "soft":
         y = scale + second / first
     elif KIND == "log_sum_exp":
-        y = scale + tl.log(first / n) / param
+        near = first > 0.5 * n  # the logarithm of a mean near 1 has few digits
+        log = tl.where(near, _log1p(tl.where(near, second / n, 0.0)), tl.log(first / n))
+        y = scale + log / param
     elif KIND == "stochastic":
         y = tl.where(first == 0.0, 0.0, scale * second / first)
     elif KIND == "lp":
@@ -157,7 +188,7 @@ def _formula(x_ptr, grad_ptr, out_ptr, param_ptr, eps, g, KIND: tl.constexpr, WA
     param = tl.load(param_ptr).to(tl.float32)
     scale = scale_of(x_ptr, window, eps, g, KIND)
     sums = (tl.zeros((g.lanes, g.chunk), tl.float32), tl.zeros((g.lanes, g.chunk), tl.float32))
-    sums = fold(_plus, sums, (scale, param, eps, KIND), x_ptr, window, g)
+    sums = fold(_plus, sums, (scale, param, eps, KIND, WANTED), x_ptr, window, g)
     first, second = tl.sum(sums[0], 1, keep_dims=True), tl.sum(sums[1], 1, keep_dims=True)
     n = count(window[1], window[2], window[3], g, False)
     empty, n = n == 0.0, tl.maximum(n, 1.0)
