@@ -42,7 +42,7 @@ def by_unfold(kind, x, scores, windows):
 def by_huashi(kind, x, scores, windows):
     if kind == "median":
         return pooling.median_pool2d(x, *windows)
-    return pooling.sort_pool2d(x, scores, *windows)
+    return pooling.sort_pool2d(x, *windows, scores=scores)
 
 
 def by_reference(*arguments):

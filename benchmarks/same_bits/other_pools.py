@@ -33,7 +33,7 @@ def other_pools(dims: int) -> dict[str, Callable]:
            ("max", "min", "avg", "soft")},
         "adaptive max with indices": lambda x: of("adaptive_max_pool")(x, 2, True),
         "adaptive lp": lambda x: of("adaptive_lp_pool")(x, 2, 3),
-        "adaptive gem": lambda x: of("adaptive_gem_pool")(x, 3, 3),
+        "adaptive gem": lambda x: of("adaptive_gem_pool")(x, 3, p=3),
         "fractional": fractional,
         "fractional with indices": partial(fractional, return_indices=True),
         "s3": s3,

@@ -44,6 +44,12 @@ def window_pools(dims: int, channels: int) -> dict[str, tuple[Callable, list[tup
     def softly_drawn(x: Tensor, **windows: Any) -> Tensor:
         return of("stochastic_pool")(x, weights="softmax", generator=seeded("draw"), **windows)
 
+    def sort(x: Tensor, scores: Tensor, **windows: Any) -> Tensor:
+        return of("sort_pool")(x, scores=scores, **windows)
+
+    def mixed(x: Tensor, a: Tensor, **windows: Any) -> Tensor:
+        return of("mixed_pool")(x, a=a, **windows)
+
     def compact(x: Tensor, **windows: Any) -> Any:
         y, places = of("max_pool")(x, return_indices="compact", **windows)
         unpooled = of("max_unpool")(y, places)
@@ -62,19 +68,19 @@ def window_pools(dims: int, channels: int) -> dict[str, tuple[Callable, list[tup
         "lp 2, mean": (lambda x, **w: of("lp_pool")(x, 2, reduction="mean", **w), []),
         "lp 3": (lambda x, **w: of("lp_pool")(x, 3.0, **w), []),
         "lp infinity": (lambda x, **w: of("lp_pool")(x, math.inf, **w), []),
-        "generalised mean": (lambda x, p, **w: of("gem_pool")(x, p.exp(), **w), [()]),
+        "generalised mean": (lambda x, p, **w: of("gem_pool")(x, p=p.exp(), **w), [()]),
         "soft": (of("soft_pool"), []),
-        "log-sum-exp": (lambda x, r, **w: of("log_sum_exp_pool")(x, r.exp(), **w), [()]),
+        "log-sum-exp": (lambda x, r, **w: of("log_sum_exp_pool")(x, r=r.exp(), **w), [()]),
         "stochastic": (drawn, []),
         "stochastic, softmax": (softly_drawn, []),
         "stochastic, expected": (partial(of("stochastic_pool"), training=False), []),
-        "sort": (of("sort_pool"), [(2,)]),
-        "sort by channel": (of("sort_pool"), [(channels, 2)]),
-        "quantile": (lambda x, **w: of("quantile_pool")(x, 0.3, **w), []),
+        "sort": (sort, [(2,)]),
+        "sort by channel": (sort, [(channels, 2)]),
+        "quantile": (lambda x, **w: of("quantile_pool")(x, q=0.3, **w), []),
         "median": (of("median_pool"), []),
-        "mixed": (of("mixed_pool"), [()]),
-        "mixed by channel": (of("mixed_pool"), [(channels,)]),
-        "gated": (of("gated_pool"), [(-1,)]),
+        "mixed": (mixed, [()]),
+        "mixed by channel": (mixed, [(channels,)]),
+        "gated": (lambda x, weight, **w: of("gated_pool")(x, weight=weight, **w), [(-1,)]),
         "max and blur": (of("max_blur_pool"), []),
     }
 

@@ -31,8 +31,8 @@ KINDS = {  # name: (adaptive, over windows)
         lambda dims, x, size: powers.lp_pool(dims, x, 2, size, reduction="mean"),
     ),
     "gem": (
-        lambda dims, x, size, **real: adaptive_means.adaptive_gem_pool(dims, x, 3.0, size, eps=0.1, **real),
-        lambda dims, x, size, **real: powers.gem_pool(dims, x, 3.0, size, eps=0.1, **real),
+        lambda dims, x, size, **real: adaptive_means.adaptive_gem_pool(dims, x, size, p=3.0, eps=0.1, **real),
+        lambda dims, x, size, **real: powers.gem_pool(dims, x, size, p=3.0, eps=0.1, **real),
     ),
     "soft": (adaptive_means.adaptive_soft_pool, exponentials.soft_pool),
 }  # fmt: skip

@@ -18,8 +18,8 @@ KINDS = {
     "lp 2": lambda x: pooling.lp_pool1d(x, 2, 4),
     "lp 3": lambda x: pooling.lp_pool1d(x, 3, 4),
     "mean lp 3": lambda x: pooling.lp_pool1d(x, 3, 4, reduction="mean"),
-    "gem": lambda x: pooling.gem_pool1d(x, 3.0, 4),
-    "log-sum-exp": lambda x: pooling.log_sum_exp_pool1d(x, 2.0, 4),
+    "gem": lambda x: pooling.gem_pool1d(x, 4, p=3.0),
+    "log-sum-exp": lambda x: pooling.log_sum_exp_pool1d(x, 4, r=2.0),
     "soft": lambda x: pooling.soft_pool1d(x, 4),
     "expected": lambda x: pooling.stochastic_pool1d(x, 4, training=False),
     "expected by softmax": lambda x: pooling.stochastic_pool1d(

@@ -53,7 +53,7 @@ def test_mixed_is_its_formula(geometry, seed, masked, per_channel):
     mask = mask if masked else None
     a = torch.rand(3 if per_channel else (), generator=generator, dtype=torch.double)
     poisoned = x if mask is None else x.masked_fill(~mask, torch.nan)
-    y = MIXED[len(lengths)](poisoned, a, **arguments, mask=mask)
+    y = MIXED[len(lengths)](poisoned, a=a, **arguments, mask=mask)
     for at, own, _ in windows_of(x, mask, lengths, arguments):
         share = a.expand(3)[at[1]].item()
         want = share * own.max() + (1 - share) * own.mean() if own.size else 0.0
@@ -68,8 +68,8 @@ def test_gated_is_its_formula(geometry, seed, masked, per_channel):
     k = np.prod(arguments["kernel_size"])
     weight = torch.randn((3, k) if per_channel else k, generator=generator, dtype=torch.double)
     poisoned = x if mask is None else x.masked_fill(~mask, torch.nan)
-    y = GATED[len(lengths)](poisoned, weight, **arguments, mask=mask)
-    narrow = GATED[len(lengths)](poisoned.float(), weight.float(), **arguments, mask=mask)
+    y = GATED[len(lengths)](poisoned, weight=weight, **arguments, mask=mask)
+    narrow = GATED[len(lengths)](poisoned.float(), weight=weight.float(), **arguments, mask=mask)
     assert_close(narrow.double(), y, rtol=1e-4, atol=1e-5)  # through a convolution
     for at, own, window in windows_of(x, mask, lengths, arguments):
         share = 1 / (1 + np.exp(-(weight.expand(3, k)[at[1]].numpy() * window).sum()))
@@ -79,20 +79,20 @@ def test_gated_is_its_formula(geometry, seed, masked, per_channel):
 
 def test_golden_values():
     x = torch.tensor([[[1.0, 2.0], [3.0, 6.0]]])
-    assert mixture.mixed_pool2d(x, 0.25, 2).item() == 0.25 * 6 + 0.75 * 3
+    assert mixture.mixed_pool2d(x, 2, a=0.25).item() == 0.25 * 6 + 0.75 * 3
     ln3 = torch.tensor(3.0).log().item()
     weight = torch.tensor([ln3, 0.0, -ln3, ln3 / 6])  # 1 - 3 + 1 times ln 3: odds of 1 to 3
-    assert_close(mixture.gated_pool2d(x, weight, 2).item(), 0.25 * 6 + 0.75 * 3)
+    assert_close(mixture.gated_pool2d(x, 2, weight=weight).item(), 0.25 * 6 + 0.75 * 3)
 
 
 def test_limits_are_the_maximum_and_the_average():
     x = torch.randn(2, 3, 7, 6)
     windows = {"kernel_size": 3, "stride": 2, "padding": 1}
     high, mean = max_pool2d(x, **windows), avg_pool2d(x, **windows, count_include_pad=False)
-    assert_close(mixture.mixed_pool2d(x, 1.0, **windows), high)
-    assert_close(mixture.mixed_pool2d(x, 0, **windows), mean)
-    assert_close(mixture.gated_pool2d(x, torch.zeros(9), **windows), (high + mean) / 2)
-    sure = mixture.gated_pool2d(x.abs() + 1, torch.full((9,), 99.0), **windows)
+    assert_close(mixture.mixed_pool2d(x, a=1.0, **windows), high)
+    assert_close(mixture.mixed_pool2d(x, a=0, **windows), mean)
+    assert_close(mixture.gated_pool2d(x, weight=torch.zeros(9), **windows), (high + mean) / 2)
+    sure = mixture.gated_pool2d(x.abs() + 1, weight=torch.full((9,), 99.0), **windows)
     assert_close(sure, max_pool2d(x.abs() + 1, **windows))
 
 
@@ -102,8 +102,8 @@ def test_agrees_with_float64(dtype, layout, device):
     x = torch.randn(2, 4, 9, 7, device=device).to(dtype).contiguous(memory_format=layout)
     a, weight = torch.rand(4, device=device), torch.randn(4, 9, device=device)
     for run in (
-        lambda x: mixture.mixed_pool2d(x, a, 3, 2, 1),
-        lambda x: mixture.gated_pool2d(x, weight, 3, 2, 1),
+        lambda x: mixture.mixed_pool2d(x, 3, 2, 1, a=a),
+        lambda x: mixture.gated_pool2d(x, 3, 2, 1, weight=weight),
     ):
         y = run(x)
         assert y.dtype == dtype
@@ -115,14 +115,16 @@ def test_agrees_with_float64(dtype, layout, device):
 
 def test_sequences_by_their_lengths_and_single_samples():
     x = torch.tensor([[[1.0, 3.0, 9.0, 9.0]], [[1.0, 3.0, 5.0, 9.0]]])
-    y = mixture.mixed_pool1d(x, 0.5, 2, lengths=torch.tensor([2, 3]))
+    y = mixture.mixed_pool1d(x, 2, a=0.5, lengths=torch.tensor([2, 3]))
     assert y.tolist() == [[[2.5, 0.0]], [[2.5, 5.0]]]
-    one = mixture.mixed_pool1d(x[1], 0.5, 2, lengths=torch.tensor(3))
+    one = mixture.mixed_pool1d(x[1], 2, a=0.5, lengths=torch.tensor(3))
     assert torch.equal(one, y[1])
     weight = torch.randn(2)
-    assert_close(mixture.gated_pool1d(x[1], weight, 2), mixture.gated_pool1d(x, weight, 2)[1])
+    assert_close(
+        mixture.gated_pool1d(x[1], 2, weight=weight), mixture.gated_pool1d(x, 2, weight=weight)[1]
+    )
     row = torch.tensor([True, True, True, False])
-    assert torch.equal(mixture.mixed_pool2d(x, 0.5, (1, 2), mask=row)[1], y[1])
+    assert torch.equal(mixture.mixed_pool2d(x, (1, 2), a=0.5, mask=row)[1], y[1])
 
 
 def test_derivatives_of_both_orders():
@@ -131,8 +133,8 @@ def test_derivatives_of_both_orders():
     weight = torch.randn(2, 6, dtype=torch.double, requires_grad=True)
     windows = [2, 3], 2, [(1, 0), (2, 2)]
     for run in (
-        lambda x, a, _: mixture.mixed_pool2d(x, a, *windows),
-        lambda x, _, weight: mixture.gated_pool2d(x, weight, *windows),
+        lambda x, a, _: mixture.mixed_pool2d(x, *windows, a=a),
+        lambda x, _, weight: mixture.gated_pool2d(x, *windows, weight=weight),
     ):
         assert gradcheck(run, (x, a, weight))
         assert gradgradcheck(run, (x, a, weight))
@@ -144,8 +146,11 @@ def test_empty_windows_and_masked_elements_have_no_gradient():
     mask = torch.tensor([True, False, False, False, False, False])
     a, weight = torch.full((2,), 0.3, requires_grad=True), torch.zeros(3, requires_grad=True)
     x.requires_grad_()
-    for pool, learned in ((mixture.mixed_pool1d, a), (mixture.gated_pool1d, weight)):
-        y = pool(x, learned, 3, mask=mask)
+    for pool, name, learned in (
+        (mixture.mixed_pool1d, "a", a),
+        (mixture.gated_pool1d, "weight", weight),
+    ):
+        y = pool(x, 3, mask=mask, **{name: learned})
         assert y.tolist() == [[[2.0, 0.0]] * 2]
         slope, learned_slope = grad(y.sum(), (x, learned))
         assert torch.equal(slope, mask.float().expand(1, 2, 6))
@@ -154,7 +159,7 @@ def test_empty_windows_and_masked_elements_have_no_gradient():
 
 def test_a_dilated_window_may_step_over_the_whole_input():
     x = torch.tensor([[1.0, 2.0]])  # windows of places -3 and 1, -2 and 2, -1 and 3, 0 and 4
-    y = mixture.mixed_pool1d(x, 0.5, 2, 1, 3, dilation=4)
+    y = mixture.mixed_pool1d(x, 2, 1, 3, a=0.5, dilation=4)
     assert y.tolist() == [[2.0, 0.0, 0.0, 1.0]]
 
 
@@ -184,8 +189,10 @@ def test_modules_are_the_functions():
         mixed = getattr(mixture, f"MixedPool{dims}d")(*windows, a=0.3)
         gated = getattr(mixture, f"GatedPool{dims}d")(*windows, channels=3)
         gated.weight.data.normal_()
-        assert torch.equal(mixed(x, mask=mask), MIXED[dims](x, mixed.a, *windows, mask=mask))
-        assert torch.equal(gated(x, mask=mask), GATED[dims](x, gated.weight, *windows, mask=mask))
+        assert torch.equal(mixed(x, mask=mask), MIXED[dims](x, *windows, a=mixed.a, mask=mask))
+        assert torch.equal(
+            gated(x, mask=mask), GATED[dims](x, *windows, weight=gated.weight, mask=mask)
+        )
         assert gated.weight.shape == (3, 3**dims)
         assert set(mixed.state_dict()) == {"a"}
     assert "kernel_size=3" in repr(mixed)
@@ -205,29 +212,33 @@ def test_compiles_in_one_graph():
 @pytest.mark.parametrize(
     ("run", "error", "text"),
     [
-        (lambda x: mixture.mixed_pool2d(x, 1.5, 2), ValueError, r"a must be in \[0, 1\], got 1.5"),
         (
-            lambda x: mixture.mixed_pool2d(x, torch.ones(2), 2),
+            lambda x: mixture.mixed_pool2d(x, 2, a=1.5),
+            ValueError,
+            r"a must be in \[0, 1\], got 1.5",
+        ),
+        (
+            lambda x: mixture.mixed_pool2d(x, 2, a=torch.ones(2)),
             ValueError,
             r"a must have shape \(\) or \(3,\), got \(2,\)",
         ),
         (
-            lambda x: mixture.mixed_pool2d(x, torch.ones(3, dtype=torch.long), 2),
+            lambda x: mixture.mixed_pool2d(x, 2, a=torch.ones(3, dtype=torch.long)),
             TypeError,
             "a must be a floating-point tensor, got torch.int64",
         ),
         (
-            lambda x: mixture.gated_pool2d(x, torch.ones(3), 2),
+            lambda x: mixture.gated_pool2d(x, 2, weight=torch.ones(3)),
             ValueError,
             r"weight must have shape \(4,\) or \(3, 4\), got \(3,\)",
         ),
         (
-            lambda x: mixture.gated_pool2d(x, [1.0] * 4, 2),
+            lambda x: mixture.gated_pool2d(x, 2, weight=[1.0] * 4),
             TypeError,
             "weight must be a tensor, got list",
         ),
         (
-            lambda x: mixture.gated_pool2d(x.long(), torch.ones(4), 2),
+            lambda x: mixture.gated_pool2d(x.long(), 2, weight=torch.ones(4)),
             TypeError,
             "x must be a floating-point tensor, got torch.int64",
         ),

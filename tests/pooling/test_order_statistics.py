@@ -23,11 +23,11 @@ NAN, INF = math.nan, math.inf
 def sort(dims, x, *args, scores=None, **options):
     scores = torch.tensor([0.5, -1.0, 2.0]) if scores is None else scores
     most = math.prod(options["kernel_size"])
-    return order.sort_pool(dims, x, scores[..., :most], *args, **options)
+    return order.sort_pool(dims, x, *args, scores=scores[..., :most], **options)
 
 
 def quantile(dims, x, *args, q, **options):
-    return order.quantile_pool(dims, x, q, *args, **options)
+    return order.quantile_pool(dims, x, *args, q=q, **options)
 
 
 QUANTILES = {
@@ -154,8 +154,8 @@ def test_of_equals_the_first_comes_first_and_none_twice(layout):
     x = laid_out(row.expand(1, 3, 1, 8).clone(), layout)
     x.requires_grad_()
     with implementation("kernel"):
-        y = order.sort_pool(2, x, torch.tensor([0.0, 1.0]), (1, 4))
-        y += order.quantile_pool(2, x, 0.5, (1, 4)) * 10
+        y = order.sort_pool(2, x, (1, 4), scores=torch.tensor([0.0, 1.0]))
+        y += order.quantile_pool(2, x, (1, 4), q=0.5) * 10
     first, second = torch.tensor([0.0, 1.0]).softmax(0).tolist()
     want = torch.tensor([first + 5, 0, second + 5, 0]).repeat(2)
     assert_close(grad(y.sum(), x)[0][0, 0, 0], want)
@@ -164,7 +164,7 @@ def test_of_equals_the_first_comes_first_and_none_twice(layout):
 def test_a_nan_is_the_largest_and_spoils_a_quantile():
     x = torch.tensor([[[3.0, INF, NAN, 4.0, NAN, 1.0, 2.0, 0.0]]], requires_grad=True)
     with implementation("kernel"):
-        y = order.sort_pool(1, x, torch.tensor([0.0, 1.0]), 4)
+        y = order.sort_pool(1, x, 4, scores=torch.tensor([0.0, 1.0]))
         (dx,) = grad(y.sum(), x)
         z = order.median_pool(1, x, 4)
     assert y.isnan().all()
@@ -243,7 +243,7 @@ def test_what_is_kept_is_a_byte_for_each_element_that_counts():
     x = torch.randn(2, 8, 16, 16, requires_grad=True)
     for y, ranks in (
         (order.median_pool(2, x, 3), 2),
-        (order.sort_pool(2, x, torch.zeros(4), 3), 4),
+        (order.sort_pool(2, x, 3, scores=torch.zeros(4)), 4),
     ):
         kept = [t for t in y.grad_fn.saved_tensors if t.dtype == torch.uint8]
         assert [t.nbytes for t in kept] == [ranks * y.numel()]

@@ -15,7 +15,7 @@ from huashi._kernel.numba import SERIAL_BELOW
 POOLS = {
     "max": lambda x: pooling.max_pool2d(x, 3, 2, 1),
     "average": lambda x: pooling.avg_pool2d(x, 3, 2, 1),
-    "gem": lambda x: pooling.gem_pool2d(x, 3, 2),
+    "gem": lambda x: pooling.gem_pool2d(x, 2, p=3),
 }
 
 

@@ -197,7 +197,7 @@ def test_s3_of_what_is_masked(training):
 
 SEEDED = {
     **{name: lambda x, kind=kind: kind[0](2, x, (2, 3)) for name, kind in KINDS.items()},
-    "gem": lambda x: adaptive_means.adaptive_gem_pool2d(x, 3.0, (2, 3)),
+    "gem": lambda x: adaptive_means.adaptive_gem_pool2d(x, (2, 3), p=3.0),
     "pyramid": lambda x: spatial_pyramid.spatial_pyramid_pool2d(x, (1, 2)),
     "disjoint": lambda x: fractional.fractional_max_pool2d(x, "disjoint", 3, training=False),
     "fractional": lambda x: fractional.fractional_max_pool2d(x, 2, 3, generator=seeded()),
@@ -279,7 +279,7 @@ def test_modules_are_the_functions():
     gem = adaptive_means.AdaptiveGeMPool1d(3, p=2.0)
     gem(x).sum().backward()
     assert gem.p.grad.isfinite()
-    assert_close(gem(x), adaptive_means.adaptive_gem_pool1d(x, 2.0, 3))
+    assert_close(gem(x), adaptive_means.adaptive_gem_pool1d(x, 3, p=2.0))
     assert (
         str(adaptive_means.AdaptiveAvgPool2d((3, None)))
         == "AdaptiveAvgPool2d(output_size=(3, None))"
@@ -305,8 +305,8 @@ X = torch.ones(1, 2, 5, 5)
         (lambda: adaptive_extrema.adaptive_max_pool2d(X, 2, mask=X), TypeError, "mask must be a bool tensor"),
         (lambda: adaptive_means.adaptive_lp_pool2d(X, 0, 2), ValueError, "norm_type must be > 0, got 0"),
         (lambda: adaptive_means.adaptive_lp_pool2d(X, 1, 2, reduction="man"), ValueError, "did you mean 'mean'"),
-        (lambda: adaptive_means.adaptive_gem_pool2d(X, -1.0, 2), ValueError, "p must be > 0, got -1.0"),
-        (lambda: adaptive_means.adaptive_gem_pool2d(X, 1.0, 2, eps=0), ValueError, "eps must be > 0, got 0"),
+        (lambda: adaptive_means.adaptive_gem_pool2d(X, 2, p=-1.0), ValueError, "p must be > 0, got -1.0"),
+        (lambda: adaptive_means.adaptive_gem_pool2d(X, 2, p=1.0, eps=0), ValueError, "eps must be > 0, got 0"),
         (lambda: spatial_pyramid.spatial_pyramid_pool2d(X, kind="mex"), ValueError, "kind must be one of 'max', 'avg'"),
         (lambda: spatial_pyramid.spatial_pyramid_pool2d(X, ()), ValueError, "levels must have at least one"),
         (lambda: fractional.fractional_max_pool2d(X, 2), ValueError, "output_size or output_ratio must be given, and not both"),

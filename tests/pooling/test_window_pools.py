@@ -27,11 +27,11 @@ def lp(dims, x, *args, p, **options):
 
 
 def gem(dims, x, *args, p=2.5, **options):
-    return powers.gem_pool(dims, x, p, *args, eps=0.1, **options)
+    return powers.gem_pool(dims, x, *args, p=p, eps=0.1, **options)
 
 
 def log_sum_exp(dims, x, *args, r=2.5, **options):
-    return exponentials.log_sum_exp_pool(dims, x, r, *args, **options)
+    return exponentials.log_sum_exp_pool(dims, x, *args, r=r, **options)
 
 
 EXACT = {"max": extrema.max_pool, "min": extrema.min_pool}
@@ -253,9 +253,11 @@ def test_what_is_masked_is_absent(kind, data, geometry):
 def test_pooling_with_lengths_is_pooling_the_trimmed_sequence(kind):
     more = {
         "sort": lambda dims, x, *args, **rest: order.sort_pool(
-            dims, x, torch.arange(3.0), *args, **rest
+            dims, x, *args, scores=torch.arange(3.0), **rest
         ),
-        "quantile": lambda dims, x, *args, **rest: order.quantile_pool(dims, x, 0.3, *args, **rest),
+        "quantile": lambda dims, x, *args, **rest: order.quantile_pool(
+            dims, x, *args, q=0.3, **rest
+        ),
     }
     pool = partial((KINDS | more)[kind], 1, kernel_size=4, stride=3, padding=1)
     x, lengths = torch.randn(3, 2, 13), torch.tensor([13, 8, 5])

@@ -558,7 +558,7 @@ def adaptive_lp_pool3d(x: Tensor, norm_type: float, output_size: OutputSize, *, 
     """
     ...
 
-def adaptive_gem_pool1d(x: Tensor, p: Tensor | float, output_size: OutputSize, *, eps: float=1e-06, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
+def adaptive_gem_pool1d(x: Tensor, output_size: OutputSize, *, p: Tensor | float, eps: float=1e-06, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
     """The generalised mean ``mean(max(x, eps)^p)^(1/p)`` of each of ``output_size`` bins.
 
     Bin i of O along L elements has those from ``floor(i L / O)`` to before ``ceil((i + 1) L / O)``.
@@ -568,8 +568,8 @@ def adaptive_gem_pool1d(x: Tensor, p: Tensor | float, output_size: OutputSize, *
 
     Args:
         x: (channel, length) or (batch, channel, length), floating-point.
-        p: exponent > 0, a number or a 0-d tensor; differentiable.
         output_size: how many bins; None for as many as there are elements.
+        p: exponent > 0, a number or a 0-d tensor; differentiable.
         eps: elements below count as this, so that the power is real and its gradient finite.
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
@@ -585,12 +585,12 @@ def adaptive_gem_pool1d(x: Tensor, p: Tensor | float, output_size: OutputSize, *
         TypeError: an argument is of the wrong kind.
         RuntimeError: under ``implementation("kernel")``, where no kernel serves; it says why.
 
-    >>> adaptive_gem_pool1d(torch.tensor([[1.0, 7.0, 1.0]]), 2, 2)
+    >>> adaptive_gem_pool1d(torch.tensor([[1.0, 7.0, 1.0]]), 2, p=2)
     tensor([[5., 5.]])
     """
     ...
 
-def adaptive_gem_pool2d(x: Tensor, p: Tensor | float, output_size: OutputSize, *, eps: float=1e-06, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
+def adaptive_gem_pool2d(x: Tensor, output_size: OutputSize, *, p: Tensor | float, eps: float=1e-06, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
     """The generalised mean ``mean(max(x, eps)^p)^(1/p)`` of each of ``output_size`` bins.
 
     Bin i of O along L elements has those from ``floor(i L / O)`` to before ``ceil((i + 1) L / O)``.
@@ -600,9 +600,9 @@ def adaptive_gem_pool2d(x: Tensor, p: Tensor | float, output_size: OutputSize, *
 
     Args:
         x: (channel, height, width) or (batch, channel, height, width), floating-point.
-        p: exponent > 0, a number or a 0-d tensor; differentiable.
         output_size: how many bins, one number or one for each dimension; None for as many as there
             are elements.
+        p: exponent > 0, a number or a 0-d tensor; differentiable.
         eps: elements below count as this, so that the power is real and its gradient finite.
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
@@ -617,12 +617,12 @@ def adaptive_gem_pool2d(x: Tensor, p: Tensor | float, output_size: OutputSize, *
         TypeError: an argument is of the wrong kind.
         RuntimeError: under ``implementation("kernel")``, where no kernel serves; it says why.
 
-    >>> adaptive_gem_pool1d(torch.tensor([[1.0, 7.0, 1.0]]), 2, 2)
+    >>> adaptive_gem_pool1d(torch.tensor([[1.0, 7.0, 1.0]]), 2, p=2)
     tensor([[5., 5.]])
     """
     ...
 
-def adaptive_gem_pool3d(x: Tensor, p: Tensor | float, output_size: OutputSize, *, eps: float=1e-06, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
+def adaptive_gem_pool3d(x: Tensor, output_size: OutputSize, *, p: Tensor | float, eps: float=1e-06, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
     """The generalised mean ``mean(max(x, eps)^p)^(1/p)`` of each of ``output_size`` bins.
 
     Bin i of O along L elements has those from ``floor(i L / O)`` to before ``ceil((i + 1) L / O)``.
@@ -633,9 +633,9 @@ def adaptive_gem_pool3d(x: Tensor, p: Tensor | float, output_size: OutputSize, *
     Args:
         x: (channel, depth, height, width) or (batch, channel, depth, height, width),
             floating-point.
-        p: exponent > 0, a number or a 0-d tensor; differentiable.
         output_size: how many bins, one number or one for each dimension; None for as many as there
             are elements.
+        p: exponent > 0, a number or a 0-d tensor; differentiable.
         eps: elements below count as this, so that the power is real and its gradient finite.
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
@@ -650,7 +650,7 @@ def adaptive_gem_pool3d(x: Tensor, p: Tensor | float, output_size: OutputSize, *
         TypeError: an argument is of the wrong kind.
         RuntimeError: under ``implementation("kernel")``, where no kernel serves; it says why.
 
-    >>> adaptive_gem_pool1d(torch.tensor([[1.0, 7.0, 1.0]]), 2, 2)
+    >>> adaptive_gem_pool1d(torch.tensor([[1.0, 7.0, 1.0]]), 2, p=2)
     tensor([[5., 5.]])
     """
     ...
@@ -1461,7 +1461,7 @@ def soft_pool3d(x: Tensor, kernel_size: Size, stride: Size | None=None, padding:
     """
     ...
 
-def log_sum_exp_pool1d(x: Tensor, r: Tensor | float, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
+def log_sum_exp_pool1d(x: Tensor, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, r: Tensor | float, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
     """``log(mean(exp(r x))) / r`` of each window: from its mean to its maximum as r grows.
 
     A window without a real element gives 0.
@@ -1471,13 +1471,13 @@ def log_sum_exp_pool1d(x: Tensor, r: Tensor | float, kernel_size: Size, stride: 
 
     Args:
         x: (channel, length) or (batch, channel, length), floating-point.
-        r: sharpness > 0, a number or a 0-d tensor; differentiable.
         kernel_size: elements of a window.
         stride: from one window to the next; ``kernel_size`` by default.
         padding: absent elements around ``x``: a number, or (before, after); ``"same"`` gives
             ceil(length / stride) windows, an odd element of padding after, ``"same_lower"`` before.
         dilation: from one element of a window to the next.
         ceil_mode: also count a last window that is only partly inside.
+        r: sharpness > 0, a number or a 0-d tensor; differentiable.
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: how many elements of each sample are real, integers, (batch,), or () without a
@@ -1493,12 +1493,12 @@ def log_sum_exp_pool1d(x: Tensor, r: Tensor | float, kernel_size: Size, stride: 
         TypeError: an argument is of the wrong kind.
         RuntimeError: under ``implementation("kernel")``, where no kernel serves; it says why.
 
-    >>> log_sum_exp_pool1d(torch.tensor([[2.0, 2.0, 0.0, 90.0]]), 1.0, 2)
+    >>> log_sum_exp_pool1d(torch.tensor([[2.0, 2.0, 0.0, 90.0]]), 2, r=1.0)
     tensor([[ 2.0000, 89.3069]])
     """
     ...
 
-def log_sum_exp_pool2d(x: Tensor, r: Tensor | float, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
+def log_sum_exp_pool2d(x: Tensor, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, r: Tensor | float, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
     """``log(mean(exp(r x))) / r`` of each window: from its mean to its maximum as r grows.
 
     A window without a real element gives 0.
@@ -1508,7 +1508,6 @@ def log_sum_exp_pool2d(x: Tensor, r: Tensor | float, kernel_size: Size, stride: 
 
     Args:
         x: (channel, height, width) or (batch, channel, height, width), floating-point.
-        r: sharpness > 0, a number or a 0-d tensor; differentiable.
         kernel_size: elements of a window, one number or one for each dimension.
         stride: from one window to the next, one number or one for each dimension; ``kernel_size``
             by default.
@@ -1517,6 +1516,7 @@ def log_sum_exp_pool2d(x: Tensor, r: Tensor | float, kernel_size: Size, stride: 
             ``"same_lower"`` before.
         dilation: from one element of a window to the next, one number or one for each dimension.
         ceil_mode: also count a last window that is only partly inside.
+        r: sharpness > 0, a number or a 0-d tensor; differentiable.
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: None; in 2 dimensions ``mask`` says which elements are real.
@@ -1532,12 +1532,12 @@ def log_sum_exp_pool2d(x: Tensor, r: Tensor | float, kernel_size: Size, stride: 
         TypeError: an argument is of the wrong kind.
         RuntimeError: under ``implementation("kernel")``, where no kernel serves; it says why.
 
-    >>> log_sum_exp_pool1d(torch.tensor([[2.0, 2.0, 0.0, 90.0]]), 1.0, 2)
+    >>> log_sum_exp_pool1d(torch.tensor([[2.0, 2.0, 0.0, 90.0]]), 2, r=1.0)
     tensor([[ 2.0000, 89.3069]])
     """
     ...
 
-def log_sum_exp_pool3d(x: Tensor, r: Tensor | float, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
+def log_sum_exp_pool3d(x: Tensor, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, r: Tensor | float, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
     """``log(mean(exp(r x))) / r`` of each window: from its mean to its maximum as r grows.
 
     A window without a real element gives 0.
@@ -1548,7 +1548,6 @@ def log_sum_exp_pool3d(x: Tensor, r: Tensor | float, kernel_size: Size, stride: 
     Args:
         x: (channel, depth, height, width) or (batch, channel, depth, height, width),
             floating-point.
-        r: sharpness > 0, a number or a 0-d tensor; differentiable.
         kernel_size: elements of a window, one number or one for each dimension.
         stride: from one window to the next, one number or one for each dimension; ``kernel_size``
             by default.
@@ -1557,6 +1556,7 @@ def log_sum_exp_pool3d(x: Tensor, r: Tensor | float, kernel_size: Size, stride: 
             ``"same_lower"`` before.
         dilation: from one element of a window to the next, one number or one for each dimension.
         ceil_mode: also count a last window that is only partly inside.
+        r: sharpness > 0, a number or a 0-d tensor; differentiable.
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: None; in 3 dimensions ``mask`` says which elements are real.
@@ -1572,7 +1572,7 @@ def log_sum_exp_pool3d(x: Tensor, r: Tensor | float, kernel_size: Size, stride: 
         TypeError: an argument is of the wrong kind.
         RuntimeError: under ``implementation("kernel")``, where no kernel serves; it says why.
 
-    >>> log_sum_exp_pool1d(torch.tensor([[2.0, 2.0, 0.0, 90.0]]), 1.0, 2)
+    >>> log_sum_exp_pool1d(torch.tensor([[2.0, 2.0, 0.0, 90.0]]), 2, r=1.0)
     tensor([[ 2.0000, 89.3069]])
     """
     ...
@@ -2539,7 +2539,7 @@ class GlobalLogSumExpPool(_GlobalLogSumExpPool):
 class GlobalSoftPool(_GlobalSoftPool):
     """:func:`~huashi.pooling.global_soft_pool` as a module."""
 
-def mixed_pool1d(x: Tensor, a: Tensor | float, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
+def mixed_pool1d(x: Tensor, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, a: Tensor | float, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
     """``a max + (1 - a) average`` of each window; 0 for a window without a real element.
 
     The average is over real elements. Only the sum of the two is rounded to the dtype of ``x``.
@@ -2549,14 +2549,14 @@ def mixed_pool1d(x: Tensor, a: Tensor | float, kernel_size: Size, stride: Size |
 
     Args:
         x: (channel, length) or (batch, channel, length), floating-point.
-        a: the share of the maximum: a number in [0, 1], or a tensor, 0-d or (channel,), whose
-            values are free; differentiable.
         kernel_size: elements of a window.
         stride: from one window to the next; ``kernel_size`` by default.
         padding: absent elements around ``x``: a number, or (before, after); ``"same"`` gives
             ceil(length / stride) windows, an odd element of padding after, ``"same_lower"`` before.
         dilation: from one element of a window to the next.
         ceil_mode: also count a last window that is only partly inside.
+        a: the share of the maximum: a number in [0, 1], or a tensor, 0-d or (channel,), whose
+            values are free; differentiable.
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: how many elements of each sample are real, integers, (batch,), or () without a
@@ -2572,12 +2572,12 @@ def mixed_pool1d(x: Tensor, a: Tensor | float, kernel_size: Size, stride: Size |
         TypeError: an argument is of the wrong kind.
         RuntimeError: under ``implementation("kernel")``, where no kernel serves; it says why.
 
-    >>> mixed_pool1d(torch.tensor([[1.0, 3.0, 0.0, 4.0]]), 0.5, 2)
+    >>> mixed_pool1d(torch.tensor([[1.0, 3.0, 0.0, 4.0]]), 2, a=0.5)
     tensor([[2.5000, 3.0000]])
     """
     ...
 
-def mixed_pool2d(x: Tensor, a: Tensor | float, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
+def mixed_pool2d(x: Tensor, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, a: Tensor | float, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
     """``a max + (1 - a) average`` of each window; 0 for a window without a real element.
 
     The average is over real elements. Only the sum of the two is rounded to the dtype of ``x``.
@@ -2587,8 +2587,6 @@ def mixed_pool2d(x: Tensor, a: Tensor | float, kernel_size: Size, stride: Size |
 
     Args:
         x: (channel, height, width) or (batch, channel, height, width), floating-point.
-        a: the share of the maximum: a number in [0, 1], or a tensor, 0-d or (channel,), whose
-            values are free; differentiable.
         kernel_size: elements of a window, one number or one for each dimension.
         stride: from one window to the next, one number or one for each dimension; ``kernel_size``
             by default.
@@ -2597,6 +2595,8 @@ def mixed_pool2d(x: Tensor, a: Tensor | float, kernel_size: Size, stride: Size |
             ``"same_lower"`` before.
         dilation: from one element of a window to the next, one number or one for each dimension.
         ceil_mode: also count a last window that is only partly inside.
+        a: the share of the maximum: a number in [0, 1], or a tensor, 0-d or (channel,), whose
+            values are free; differentiable.
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: None; in 2 dimensions ``mask`` says which elements are real.
@@ -2612,12 +2612,12 @@ def mixed_pool2d(x: Tensor, a: Tensor | float, kernel_size: Size, stride: Size |
         TypeError: an argument is of the wrong kind.
         RuntimeError: under ``implementation("kernel")``, where no kernel serves; it says why.
 
-    >>> mixed_pool1d(torch.tensor([[1.0, 3.0, 0.0, 4.0]]), 0.5, 2)
+    >>> mixed_pool1d(torch.tensor([[1.0, 3.0, 0.0, 4.0]]), 2, a=0.5)
     tensor([[2.5000, 3.0000]])
     """
     ...
 
-def mixed_pool3d(x: Tensor, a: Tensor | float, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
+def mixed_pool3d(x: Tensor, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, a: Tensor | float, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
     """``a max + (1 - a) average`` of each window; 0 for a window without a real element.
 
     The average is over real elements. Only the sum of the two is rounded to the dtype of ``x``.
@@ -2628,8 +2628,6 @@ def mixed_pool3d(x: Tensor, a: Tensor | float, kernel_size: Size, stride: Size |
     Args:
         x: (channel, depth, height, width) or (batch, channel, depth, height, width),
             floating-point.
-        a: the share of the maximum: a number in [0, 1], or a tensor, 0-d or (channel,), whose
-            values are free; differentiable.
         kernel_size: elements of a window, one number or one for each dimension.
         stride: from one window to the next, one number or one for each dimension; ``kernel_size``
             by default.
@@ -2638,6 +2636,8 @@ def mixed_pool3d(x: Tensor, a: Tensor | float, kernel_size: Size, stride: Size |
             ``"same_lower"`` before.
         dilation: from one element of a window to the next, one number or one for each dimension.
         ceil_mode: also count a last window that is only partly inside.
+        a: the share of the maximum: a number in [0, 1], or a tensor, 0-d or (channel,), whose
+            values are free; differentiable.
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: None; in 3 dimensions ``mask`` says which elements are real.
@@ -2653,12 +2653,12 @@ def mixed_pool3d(x: Tensor, a: Tensor | float, kernel_size: Size, stride: Size |
         TypeError: an argument is of the wrong kind.
         RuntimeError: under ``implementation("kernel")``, where no kernel serves; it says why.
 
-    >>> mixed_pool1d(torch.tensor([[1.0, 3.0, 0.0, 4.0]]), 0.5, 2)
+    >>> mixed_pool1d(torch.tensor([[1.0, 3.0, 0.0, 4.0]]), 2, a=0.5)
     tensor([[2.5000, 3.0000]])
     """
     ...
 
-def gated_pool1d(x: Tensor, weight: Tensor, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
+def gated_pool1d(x: Tensor, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, weight: Tensor, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
     """``a max + (1 - a) average`` of each window, where ``a = sigmoid(weight . window)``.
 
     The average is over real elements, and absent elements count 0 in the product. A window without
@@ -2669,14 +2669,14 @@ def gated_pool1d(x: Tensor, weight: Tensor, kernel_size: Size, stride: Size | No
 
     Args:
         x: (channel, length) or (batch, channel, length), floating-point.
-        weight: of each element of a window in row-major order, (elements,), or (channel, elements)
-            for weights of their own; differentiable.
         kernel_size: elements of a window.
         stride: from one window to the next; ``kernel_size`` by default.
         padding: absent elements around ``x``: a number, or (before, after); ``"same"`` gives
             ceil(length / stride) windows, an odd element of padding after, ``"same_lower"`` before.
         dilation: from one element of a window to the next.
         ceil_mode: also count a last window that is only partly inside.
+        weight: of each element of a window in row-major order, (elements,), or (channel, elements)
+            for weights of their own; differentiable.
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: how many elements of each sample are real, integers, (batch,), or () without a
@@ -2692,12 +2692,12 @@ def gated_pool1d(x: Tensor, weight: Tensor, kernel_size: Size, stride: Size | No
         TypeError: an argument is of the wrong kind.
         RuntimeError: under ``implementation("kernel")``, where no kernel serves; it says why.
 
-    >>> gated_pool1d(torch.tensor([[1.0, 3.0, 0.0, 4.0]]), torch.tensor([9.0, -3.0]), 2)
+    >>> gated_pool1d(torch.tensor([[1.0, 3.0, 0.0, 4.0]]), 2, weight=torch.tensor([9.0, -3.0]))
     tensor([[2.5000, 2.0000]])
     """
     ...
 
-def gated_pool2d(x: Tensor, weight: Tensor, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
+def gated_pool2d(x: Tensor, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, weight: Tensor, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
     """``a max + (1 - a) average`` of each window, where ``a = sigmoid(weight . window)``.
 
     The average is over real elements, and absent elements count 0 in the product. A window without
@@ -2708,8 +2708,6 @@ def gated_pool2d(x: Tensor, weight: Tensor, kernel_size: Size, stride: Size | No
 
     Args:
         x: (channel, height, width) or (batch, channel, height, width), floating-point.
-        weight: of each element of a window in row-major order, (elements,), or (channel, elements)
-            for weights of their own; differentiable.
         kernel_size: elements of a window, one number or one for each dimension.
         stride: from one window to the next, one number or one for each dimension; ``kernel_size``
             by default.
@@ -2718,6 +2716,8 @@ def gated_pool2d(x: Tensor, weight: Tensor, kernel_size: Size, stride: Size | No
             ``"same_lower"`` before.
         dilation: from one element of a window to the next, one number or one for each dimension.
         ceil_mode: also count a last window that is only partly inside.
+        weight: of each element of a window in row-major order, (elements,), or (channel, elements)
+            for weights of their own; differentiable.
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: None; in 2 dimensions ``mask`` says which elements are real.
@@ -2733,12 +2733,12 @@ def gated_pool2d(x: Tensor, weight: Tensor, kernel_size: Size, stride: Size | No
         TypeError: an argument is of the wrong kind.
         RuntimeError: under ``implementation("kernel")``, where no kernel serves; it says why.
 
-    >>> gated_pool1d(torch.tensor([[1.0, 3.0, 0.0, 4.0]]), torch.tensor([9.0, -3.0]), 2)
+    >>> gated_pool1d(torch.tensor([[1.0, 3.0, 0.0, 4.0]]), 2, weight=torch.tensor([9.0, -3.0]))
     tensor([[2.5000, 2.0000]])
     """
     ...
 
-def gated_pool3d(x: Tensor, weight: Tensor, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
+def gated_pool3d(x: Tensor, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, weight: Tensor, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
     """``a max + (1 - a) average`` of each window, where ``a = sigmoid(weight . window)``.
 
     The average is over real elements, and absent elements count 0 in the product. A window without
@@ -2750,8 +2750,6 @@ def gated_pool3d(x: Tensor, weight: Tensor, kernel_size: Size, stride: Size | No
     Args:
         x: (channel, depth, height, width) or (batch, channel, depth, height, width),
             floating-point.
-        weight: of each element of a window in row-major order, (elements,), or (channel, elements)
-            for weights of their own; differentiable.
         kernel_size: elements of a window, one number or one for each dimension.
         stride: from one window to the next, one number or one for each dimension; ``kernel_size``
             by default.
@@ -2760,6 +2758,8 @@ def gated_pool3d(x: Tensor, weight: Tensor, kernel_size: Size, stride: Size | No
             ``"same_lower"`` before.
         dilation: from one element of a window to the next, one number or one for each dimension.
         ceil_mode: also count a last window that is only partly inside.
+        weight: of each element of a window in row-major order, (elements,), or (channel, elements)
+            for weights of their own; differentiable.
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: None; in 3 dimensions ``mask`` says which elements are real.
@@ -2775,7 +2775,7 @@ def gated_pool3d(x: Tensor, weight: Tensor, kernel_size: Size, stride: Size | No
         TypeError: an argument is of the wrong kind.
         RuntimeError: under ``implementation("kernel")``, where no kernel serves; it says why.
 
-    >>> gated_pool1d(torch.tensor([[1.0, 3.0, 0.0, 4.0]]), torch.tensor([9.0, -3.0]), 2)
+    >>> gated_pool1d(torch.tensor([[1.0, 3.0, 0.0, 4.0]]), 2, weight=torch.tensor([9.0, -3.0]))
     tensor([[2.5000, 2.0000]])
     """
     ...
@@ -2869,7 +2869,7 @@ class GatedPool3d(_GatedPool):
         channels: of the input, for weights of their own; None for the same ones.
     """
 
-def sort_pool1d(x: Tensor, scores: Tensor, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
+def sort_pool1d(x: Tensor, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, scores: Tensor, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
     """The k largest elements of each window, in order, weighted by ``softmax(scores)``.
 
     k = 1 is the maximum; equal scores for all elements give the mean. A window of fewer real
@@ -2877,13 +2877,13 @@ def sort_pool1d(x: Tensor, scores: Tensor, kernel_size: Size, stride: Size | Non
 
     Args:
         x: (channel, length) or (batch, channel, length), floating-point.
-        scores: (k,), or (channel, k) for scores of their own; differentiable.
         kernel_size: elements of a window.
         stride: from one window to the next; ``kernel_size`` by default.
         padding: absent elements around ``x``: a number, or (before, after); ``"same"`` gives
             ceil(length / stride) windows, an odd element of padding after, ``"same_lower"`` before.
         dilation: from one element of a window to the next.
         ceil_mode: also count a last window that is only partly inside.
+        scores: (k,), or (channel, k) for scores of their own; differentiable.
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: how many elements of each sample are real, integers, (batch,), or () without a
@@ -2899,12 +2899,12 @@ def sort_pool1d(x: Tensor, scores: Tensor, kernel_size: Size, stride: Size | Non
         TypeError: an argument is of the wrong kind.
         RuntimeError: under ``implementation("kernel")``, where no kernel serves; it says why.
 
-    >>> sort_pool1d(torch.tensor([[1.0, 5.0, 3.0]]), torch.zeros(2), 3)
+    >>> sort_pool1d(torch.tensor([[1.0, 5.0, 3.0]]), 3, scores=torch.zeros(2))
     tensor([[4.]])
     """
     ...
 
-def sort_pool2d(x: Tensor, scores: Tensor, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
+def sort_pool2d(x: Tensor, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, scores: Tensor, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
     """The k largest elements of each window, in order, weighted by ``softmax(scores)``.
 
     k = 1 is the maximum; equal scores for all elements give the mean. A window of fewer real
@@ -2912,7 +2912,6 @@ def sort_pool2d(x: Tensor, scores: Tensor, kernel_size: Size, stride: Size | Non
 
     Args:
         x: (channel, height, width) or (batch, channel, height, width), floating-point.
-        scores: (k,), or (channel, k) for scores of their own; differentiable.
         kernel_size: elements of a window, one number or one for each dimension.
         stride: from one window to the next, one number or one for each dimension; ``kernel_size``
             by default.
@@ -2921,6 +2920,7 @@ def sort_pool2d(x: Tensor, scores: Tensor, kernel_size: Size, stride: Size | Non
             ``"same_lower"`` before.
         dilation: from one element of a window to the next, one number or one for each dimension.
         ceil_mode: also count a last window that is only partly inside.
+        scores: (k,), or (channel, k) for scores of their own; differentiable.
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: None; in 2 dimensions ``mask`` says which elements are real.
@@ -2936,12 +2936,12 @@ def sort_pool2d(x: Tensor, scores: Tensor, kernel_size: Size, stride: Size | Non
         TypeError: an argument is of the wrong kind.
         RuntimeError: under ``implementation("kernel")``, where no kernel serves; it says why.
 
-    >>> sort_pool1d(torch.tensor([[1.0, 5.0, 3.0]]), torch.zeros(2), 3)
+    >>> sort_pool1d(torch.tensor([[1.0, 5.0, 3.0]]), 3, scores=torch.zeros(2))
     tensor([[4.]])
     """
     ...
 
-def sort_pool3d(x: Tensor, scores: Tensor, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
+def sort_pool3d(x: Tensor, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, scores: Tensor, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
     """The k largest elements of each window, in order, weighted by ``softmax(scores)``.
 
     k = 1 is the maximum; equal scores for all elements give the mean. A window of fewer real
@@ -2950,7 +2950,6 @@ def sort_pool3d(x: Tensor, scores: Tensor, kernel_size: Size, stride: Size | Non
     Args:
         x: (channel, depth, height, width) or (batch, channel, depth, height, width),
             floating-point.
-        scores: (k,), or (channel, k) for scores of their own; differentiable.
         kernel_size: elements of a window, one number or one for each dimension.
         stride: from one window to the next, one number or one for each dimension; ``kernel_size``
             by default.
@@ -2959,6 +2958,7 @@ def sort_pool3d(x: Tensor, scores: Tensor, kernel_size: Size, stride: Size | Non
             ``"same_lower"`` before.
         dilation: from one element of a window to the next, one number or one for each dimension.
         ceil_mode: also count a last window that is only partly inside.
+        scores: (k,), or (channel, k) for scores of their own; differentiable.
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: None; in 3 dimensions ``mask`` says which elements are real.
@@ -2974,12 +2974,12 @@ def sort_pool3d(x: Tensor, scores: Tensor, kernel_size: Size, stride: Size | Non
         TypeError: an argument is of the wrong kind.
         RuntimeError: under ``implementation("kernel")``, where no kernel serves; it says why.
 
-    >>> sort_pool1d(torch.tensor([[1.0, 5.0, 3.0]]), torch.zeros(2), 3)
+    >>> sort_pool1d(torch.tensor([[1.0, 5.0, 3.0]]), 3, scores=torch.zeros(2))
     tensor([[4.]])
     """
     ...
 
-def quantile_pool1d(x: Tensor, q: float, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
+def quantile_pool1d(x: Tensor, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, q: float, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
     """The q-quantile of each window, on a straight line between two neighbours in its order.
 
     The one or two elements that make it up get the gradient. NaN in a window makes its result NaN.
@@ -2987,13 +2987,13 @@ def quantile_pool1d(x: Tensor, q: float, kernel_size: Size, stride: Size | None=
 
     Args:
         x: (channel, length) or (batch, channel, length), floating-point.
-        q: from 0, the minimum, to 1, the maximum.
         kernel_size: elements of a window.
         stride: from one window to the next; ``kernel_size`` by default.
         padding: absent elements around ``x``: a number, or (before, after); ``"same"`` gives
             ceil(length / stride) windows, an odd element of padding after, ``"same_lower"`` before.
         dilation: from one element of a window to the next.
         ceil_mode: also count a last window that is only partly inside.
+        q: from 0, the minimum, to 1, the maximum.
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: how many elements of each sample are real, integers, (batch,), or () without a
@@ -3009,12 +3009,12 @@ def quantile_pool1d(x: Tensor, q: float, kernel_size: Size, stride: Size | None=
         TypeError: an argument is of the wrong kind.
         RuntimeError: under ``implementation("kernel")``, where no kernel serves; it says why.
 
-    >>> quantile_pool1d(torch.tensor([[1.0, 9.0, 3.0]]), 0.75, 3)
+    >>> quantile_pool1d(torch.tensor([[1.0, 9.0, 3.0]]), 3, q=0.75)
     tensor([[6.]])
     """
     ...
 
-def quantile_pool2d(x: Tensor, q: float, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
+def quantile_pool2d(x: Tensor, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, q: float, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
     """The q-quantile of each window, on a straight line between two neighbours in its order.
 
     The one or two elements that make it up get the gradient. NaN in a window makes its result NaN.
@@ -3022,7 +3022,6 @@ def quantile_pool2d(x: Tensor, q: float, kernel_size: Size, stride: Size | None=
 
     Args:
         x: (channel, height, width) or (batch, channel, height, width), floating-point.
-        q: from 0, the minimum, to 1, the maximum.
         kernel_size: elements of a window, one number or one for each dimension.
         stride: from one window to the next, one number or one for each dimension; ``kernel_size``
             by default.
@@ -3031,6 +3030,7 @@ def quantile_pool2d(x: Tensor, q: float, kernel_size: Size, stride: Size | None=
             ``"same_lower"`` before.
         dilation: from one element of a window to the next, one number or one for each dimension.
         ceil_mode: also count a last window that is only partly inside.
+        q: from 0, the minimum, to 1, the maximum.
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: None; in 2 dimensions ``mask`` says which elements are real.
@@ -3046,12 +3046,12 @@ def quantile_pool2d(x: Tensor, q: float, kernel_size: Size, stride: Size | None=
         TypeError: an argument is of the wrong kind.
         RuntimeError: under ``implementation("kernel")``, where no kernel serves; it says why.
 
-    >>> quantile_pool1d(torch.tensor([[1.0, 9.0, 3.0]]), 0.75, 3)
+    >>> quantile_pool1d(torch.tensor([[1.0, 9.0, 3.0]]), 3, q=0.75)
     tensor([[6.]])
     """
     ...
 
-def quantile_pool3d(x: Tensor, q: float, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
+def quantile_pool3d(x: Tensor, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, q: float, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
     """The q-quantile of each window, on a straight line between two neighbours in its order.
 
     The one or two elements that make it up get the gradient. NaN in a window makes its result NaN.
@@ -3060,7 +3060,6 @@ def quantile_pool3d(x: Tensor, q: float, kernel_size: Size, stride: Size | None=
     Args:
         x: (channel, depth, height, width) or (batch, channel, depth, height, width),
             floating-point.
-        q: from 0, the minimum, to 1, the maximum.
         kernel_size: elements of a window, one number or one for each dimension.
         stride: from one window to the next, one number or one for each dimension; ``kernel_size``
             by default.
@@ -3069,6 +3068,7 @@ def quantile_pool3d(x: Tensor, q: float, kernel_size: Size, stride: Size | None=
             ``"same_lower"`` before.
         dilation: from one element of a window to the next, one number or one for each dimension.
         ceil_mode: also count a last window that is only partly inside.
+        q: from 0, the minimum, to 1, the maximum.
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: None; in 3 dimensions ``mask`` says which elements are real.
@@ -3084,7 +3084,7 @@ def quantile_pool3d(x: Tensor, q: float, kernel_size: Size, stride: Size | None=
         TypeError: an argument is of the wrong kind.
         RuntimeError: under ``implementation("kernel")``, where no kernel serves; it says why.
 
-    >>> quantile_pool1d(torch.tensor([[1.0, 9.0, 3.0]]), 0.75, 3)
+    >>> quantile_pool1d(torch.tensor([[1.0, 9.0, 3.0]]), 3, q=0.75)
     tensor([[6.]])
     """
     ...
@@ -3456,7 +3456,7 @@ def lp_pool3d(x: Tensor, norm_type: float, kernel_size: Size, stride: Size | Non
     """
     ...
 
-def gem_pool1d(x: Tensor, p: Tensor | float, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, eps: float=1e-06, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
+def gem_pool1d(x: Tensor, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, p: Tensor | float, eps: float=1e-06, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
     """The generalised mean ``mean(max(x, eps)^p)^(1/p)`` of each window.
 
     p = 1 is the mean, p = 2 the L2 pool, and the maximum is the limit. A window without a real
@@ -3466,13 +3466,13 @@ def gem_pool1d(x: Tensor, p: Tensor | float, kernel_size: Size, stride: Size | N
 
     Args:
         x: (channel, length) or (batch, channel, length), floating-point.
-        p: exponent > 0, a number or a 0-d tensor; differentiable.
         kernel_size: elements of a window.
         stride: from one window to the next; ``kernel_size`` by default.
         padding: absent elements around ``x``: a number, or (before, after); ``"same"`` gives
             ceil(length / stride) windows, an odd element of padding after, ``"same_lower"`` before.
         dilation: from one element of a window to the next.
         ceil_mode: also count a last window that is only partly inside.
+        p: exponent > 0, a number or a 0-d tensor; differentiable.
         eps: elements below count as this, so that the power is real and its gradient finite.
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
@@ -3489,12 +3489,12 @@ def gem_pool1d(x: Tensor, p: Tensor | float, kernel_size: Size, stride: Size | N
         TypeError: an argument is of the wrong kind.
         RuntimeError: under ``implementation("kernel")``, where no kernel serves; it says why.
 
-    >>> gem_pool2d(torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]), 3, 2)
+    >>> gem_pool2d(torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]), 2, p=3)
     tensor([[[2.9240]]])
     """
     ...
 
-def gem_pool2d(x: Tensor, p: Tensor | float, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, eps: float=1e-06, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
+def gem_pool2d(x: Tensor, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, p: Tensor | float, eps: float=1e-06, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
     """The generalised mean ``mean(max(x, eps)^p)^(1/p)`` of each window.
 
     p = 1 is the mean, p = 2 the L2 pool, and the maximum is the limit. A window without a real
@@ -3504,7 +3504,6 @@ def gem_pool2d(x: Tensor, p: Tensor | float, kernel_size: Size, stride: Size | N
 
     Args:
         x: (channel, height, width) or (batch, channel, height, width), floating-point.
-        p: exponent > 0, a number or a 0-d tensor; differentiable.
         kernel_size: elements of a window, one number or one for each dimension.
         stride: from one window to the next, one number or one for each dimension; ``kernel_size``
             by default.
@@ -3513,6 +3512,7 @@ def gem_pool2d(x: Tensor, p: Tensor | float, kernel_size: Size, stride: Size | N
             ``"same_lower"`` before.
         dilation: from one element of a window to the next, one number or one for each dimension.
         ceil_mode: also count a last window that is only partly inside.
+        p: exponent > 0, a number or a 0-d tensor; differentiable.
         eps: elements below count as this, so that the power is real and its gradient finite.
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
@@ -3529,12 +3529,12 @@ def gem_pool2d(x: Tensor, p: Tensor | float, kernel_size: Size, stride: Size | N
         TypeError: an argument is of the wrong kind.
         RuntimeError: under ``implementation("kernel")``, where no kernel serves; it says why.
 
-    >>> gem_pool2d(torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]), 3, 2)
+    >>> gem_pool2d(torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]), 2, p=3)
     tensor([[[2.9240]]])
     """
     ...
 
-def gem_pool3d(x: Tensor, p: Tensor | float, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, eps: float=1e-06, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
+def gem_pool3d(x: Tensor, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, p: Tensor | float, eps: float=1e-06, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
     """The generalised mean ``mean(max(x, eps)^p)^(1/p)`` of each window.
 
     p = 1 is the mean, p = 2 the L2 pool, and the maximum is the limit. A window without a real
@@ -3545,7 +3545,6 @@ def gem_pool3d(x: Tensor, p: Tensor | float, kernel_size: Size, stride: Size | N
     Args:
         x: (channel, depth, height, width) or (batch, channel, depth, height, width),
             floating-point.
-        p: exponent > 0, a number or a 0-d tensor; differentiable.
         kernel_size: elements of a window, one number or one for each dimension.
         stride: from one window to the next, one number or one for each dimension; ``kernel_size``
             by default.
@@ -3554,6 +3553,7 @@ def gem_pool3d(x: Tensor, p: Tensor | float, kernel_size: Size, stride: Size | N
             ``"same_lower"`` before.
         dilation: from one element of a window to the next, one number or one for each dimension.
         ceil_mode: also count a last window that is only partly inside.
+        p: exponent > 0, a number or a 0-d tensor; differentiable.
         eps: elements below count as this, so that the power is real and its gradient finite.
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
@@ -3570,7 +3570,7 @@ def gem_pool3d(x: Tensor, p: Tensor | float, kernel_size: Size, stride: Size | N
         TypeError: an argument is of the wrong kind.
         RuntimeError: under ``implementation("kernel")``, where no kernel serves; it says why.
 
-    >>> gem_pool2d(torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]), 3, 2)
+    >>> gem_pool2d(torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]), 2, p=3)
     tensor([[[2.9240]]])
     """
     ...

@@ -59,13 +59,13 @@ def soft_pool(
 def log_sum_exp_pool(
     dims: int,
     x: Tensor,
-    r: Tensor | float,
     kernel_size: Size,
     stride: Size | None = None,
     padding: Padding = 0,
     dilation: Size = 1,
     ceil_mode: bool = False,
     *,
+    r: Tensor | float,
     mask: Tensor | None = None,
     lengths: Tensor | None = None,
 ) -> Tensor:
@@ -87,7 +87,7 @@ def log_sum_exp_pool(
     Raises:
         {errors}
 
-    >>> log_sum_exp_pool1d(torch.tensor([[2.0, 2.0, 0.0, 90.0]]), 1.0, 2)
+    >>> log_sum_exp_pool1d(torch.tensor([[2.0, 2.0, 0.0, 90.0]]), 2, r=1.0)
     tensor([[ 2.0000, 89.3069]])
     """
     axes, real = checked(dims, x, kernel_size, stride, padding, dilation, ceil_mode, mask, lengths)
@@ -132,7 +132,7 @@ class LogSumExpPool(WindowPool):
         self, x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
     ) -> Tensor:
         options = {"mask": mask, "lengths": lengths}
-        return log_sum_exp_pool(self.dims, x, self.r, *self.windows, **options)
+        return log_sum_exp_pool(self.dims, x, *self.windows, r=self.r, **options)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, r={shown(self.r)}"
@@ -147,8 +147,8 @@ soft_pool1d, soft_pool2d, soft_pool3d = each_dimension(
 
 log_sum_exp_pool1d, log_sum_exp_pool2d, log_sum_exp_pool3d = each_dimension(
     log_sum_exp_pool,
-    Called(lambda f, x, r: f(x, r.exp(), 2), more=lambda dims: ((),)),
-    Called(lambda f, x, r: f(x, r.exp(), 3, 2), more=lambda dims: ((),), spatial=LONG_ROWS),
+    Called(lambda f, x, r: f(x, 2, r=r.exp()), more=lambda dims: ((),)),
+    Called(lambda f, x, r: f(x, 3, 2, r=r.exp()), more=lambda dims: ((),), spatial=LONG_ROWS),
 )
 
 

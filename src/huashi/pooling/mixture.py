@@ -41,13 +41,13 @@ CONVOLUTION = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 def mixed_pool(
     dims: int,
     x: Tensor,
-    a: Tensor | float,
     kernel_size: Size,
     stride: Size | None = None,
     padding: Padding = 0,
     dilation: Size = 1,
     ceil_mode: bool = False,
     *,
+    a: Tensor | float,
     mask: Tensor | None = None,
     lengths: Tensor | None = None,
 ) -> Tensor:
@@ -70,7 +70,7 @@ def mixed_pool(
     Raises:
         {errors}
 
-    >>> mixed_pool1d(torch.tensor([[1.0, 3.0, 0.0, 4.0]]), 0.5, 2)
+    >>> mixed_pool1d(torch.tensor([[1.0, 3.0, 0.0, 4.0]]), 2, a=0.5)
     tensor([[2.5000, 3.0000]])
     """
     windows = kernel_size, stride, padding, dilation, ceil_mode
@@ -90,13 +90,13 @@ def mixed_pool(
 def gated_pool(
     dims: int,
     x: Tensor,
-    weight: Tensor,
     kernel_size: Size,
     stride: Size | None = None,
     padding: Padding = 0,
     dilation: Size = 1,
     ceil_mode: bool = False,
     *,
+    weight: Tensor,
     mask: Tensor | None = None,
     lengths: Tensor | None = None,
 ) -> Tensor:
@@ -120,7 +120,7 @@ def gated_pool(
     Raises:
         {errors}
 
-    >>> gated_pool1d(torch.tensor([[1.0, 3.0, 0.0, 4.0]]), torch.tensor([9.0, -3.0]), 2)
+    >>> gated_pool1d(torch.tensor([[1.0, 3.0, 0.0, 4.0]]), 2, weight=torch.tensor([9.0, -3.0]))
     tensor([[2.5000, 2.0000]])
     """
     windows = kernel_size, stride, padding, dilation, ceil_mode
@@ -166,7 +166,7 @@ class MixedPool(WindowPool):
     def forward(
         self, x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
     ) -> Tensor:
-        return mixed_pool(self.dims, x, self.a, *self.windows, mask=mask, lengths=lengths)
+        return mixed_pool(self.dims, x, *self.windows, a=self.a, mask=mask, lengths=lengths)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, a={tuple(self.a.shape)}"
@@ -198,7 +198,9 @@ class GatedPool(WindowPool):
     def forward(
         self, x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
     ) -> Tensor:
-        return gated_pool(self.dims, x, self.weight, *self.windows, mask=mask, lengths=lengths)
+        return gated_pool(
+            self.dims, x, *self.windows, weight=self.weight, mask=mask, lengths=lengths
+        )
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, weight={tuple(self.weight.shape)}"
@@ -278,10 +280,10 @@ def _weighted_windows(x: Tensor, weight: Tensor, axes: tuple[Axis, ...]) -> Tens
 
 
 mixed_pool1d, mixed_pool2d, mixed_pool3d = each_dimension(
-    mixed_pool, Called(lambda f, x, a: f(x, a, 2), more=lambda dims: ((),))
+    mixed_pool, Called(lambda f, x, a: f(x, 2, a=a), more=lambda dims: ((),))
 )
 gated_pool1d, gated_pool2d, gated_pool3d = each_dimension(
-    gated_pool, Called(lambda f, x, w: f(x, w, 2), more=lambda dims: ((2**dims,),))
+    gated_pool, Called(lambda f, x, w: f(x, 2, weight=w), more=lambda dims: ((2**dims,),))
 )
 MixedPool1d, MixedPool2d, MixedPool3d = each_dimension_module(
     MixedPool, (mixed_pool1d, mixed_pool2d, mixed_pool3d)

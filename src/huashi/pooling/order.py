@@ -31,13 +31,13 @@ MOST_SORTED = 64  # elements of a window that the kernels sort
 def sort_pool(
     dims: int,
     x: Tensor,
-    scores: Tensor,
     kernel_size: Size,
     stride: Size | None = None,
     padding: Padding = 0,
     dilation: Size = 1,
     ceil_mode: bool = False,
     *,
+    scores: Tensor,
     mask: Tensor | None = None,
     lengths: Tensor | None = None,
 ) -> Tensor:
@@ -57,7 +57,7 @@ def sort_pool(
     Raises:
         {errors}
 
-    >>> sort_pool1d(torch.tensor([[1.0, 5.0, 3.0]]), torch.zeros(2), 3)
+    >>> sort_pool1d(torch.tensor([[1.0, 5.0, 3.0]]), 3, scores=torch.zeros(2))
     tensor([[4.]])
     """
     axes, real = checked(dims, x, kernel_size, stride, padding, dilation, ceil_mode, mask, lengths)
@@ -79,13 +79,13 @@ def sort_pool(
 def quantile_pool(
     dims: int,
     x: Tensor,
-    q: float,
     kernel_size: Size,
     stride: Size | None = None,
     padding: Padding = 0,
     dilation: Size = 1,
     ceil_mode: bool = False,
     *,
+    q: float,
     mask: Tensor | None = None,
     lengths: Tensor | None = None,
 ) -> Tensor:
@@ -105,7 +105,7 @@ def quantile_pool(
     Raises:
         {errors}
 
-    >>> quantile_pool1d(torch.tensor([[1.0, 9.0, 3.0]]), 0.75, 3)
+    >>> quantile_pool1d(torch.tensor([[1.0, 9.0, 3.0]]), 3, q=0.75)
     tensor([[6.]])
     """
     axes, real = checked(dims, x, kernel_size, stride, padding, dilation, ceil_mode, mask, lengths)
@@ -146,7 +146,7 @@ def median_pool(
     tensor([[3.]])
     """
     windows = kernel_size, stride, padding, dilation, ceil_mode
-    return quantile_pool(dims, x, 0.5, *windows, mask=mask, lengths=lengths)
+    return quantile_pool(dims, x, *windows, q=0.5, mask=mask, lengths=lengths)
 
 
 def _uncovered(x: Tensor, axes: tuple[Axis, ...], real: Tensor | None) -> str | Literal[False]:
@@ -192,7 +192,7 @@ class SortPool(WindowPool):
         self, x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
     ) -> Tensor:
         options = {"mask": mask, "lengths": lengths}
-        return sort_pool(self.dims, x, self.scores, *self.windows, **options)
+        return sort_pool(self.dims, x, *self.windows, scores=self.scores, **options)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, scores={tuple(self.scores.shape)}"
@@ -220,7 +220,7 @@ class QuantilePool(WindowPool):
         self, x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
     ) -> Tensor:
         options = {"mask": mask, "lengths": lengths}
-        return quantile_pool(self.dims, x, self.q, *self.windows, **options)
+        return quantile_pool(self.dims, x, *self.windows, q=self.q, **options)
 
     def extra_repr(self) -> str:
         return f"q={self.q}, {super().extra_repr()}"
@@ -237,15 +237,15 @@ class MedianPool(WindowPool):
 
 sort_pool1d, sort_pool2d, sort_pool3d = each_dimension(
     sort_pool,
-    Called(lambda f, x, v: f(x, v, 2), more=lambda dims: ((3, 2**dims),)),
-    Called(lambda f, x, v: f(x, v, 3, 2), more=lambda dims: ((2,),), spatial=LONG_ROWS),
+    Called(lambda f, x, v: f(x, 2, scores=v), more=lambda dims: ((3, 2**dims),)),
+    Called(lambda f, x, v: f(x, 3, 2, scores=v), more=lambda dims: ((2,),), spatial=LONG_ROWS),
 )
 
 
 quantile_pool1d, quantile_pool2d, quantile_pool3d = each_dimension(
     quantile_pool,
-    lambda f, x: f(x, 0.3, 2),
-    Called(lambda f, x: f(x, 0.3, 3, 2), spatial=LONG_ROWS),
+    lambda f, x: f(x, 2, q=0.3),
+    Called(lambda f, x: f(x, 3, 2, q=0.3), spatial=LONG_ROWS),
 )
 
 

@@ -77,13 +77,13 @@ def lp_pool(
 def gem_pool(
     dims: int,
     x: Tensor,
-    p: Tensor | float,
     kernel_size: Size,
     stride: Size | None = None,
     padding: Padding = 0,
     dilation: Size = 1,
     ceil_mode: bool = False,
     *,
+    p: Tensor | float,
     eps: float = 1e-6,
     mask: Tensor | None = None,
     lengths: Tensor | None = None,
@@ -107,7 +107,7 @@ def gem_pool(
     Raises:
         {errors}
 
-    >>> gem_pool2d(torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]), 3, 2)
+    >>> gem_pool2d(torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]), 2, p=3)
     tensor([[[2.9240]]])
     """
     axes, real = checked(dims, x, kernel_size, stride, padding, dilation, ceil_mode, mask, lengths)
@@ -189,7 +189,7 @@ class GeMPool(WindowPool):
         self, x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
     ) -> Tensor:
         options = {"eps": self.eps, "mask": mask, "lengths": lengths}
-        return gem_pool(self.dims, x, self.p, *self.windows, **options)
+        return gem_pool(self.dims, x, *self.windows, p=self.p, **options)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, p={shown(self.p)}, eps={self.eps}"
@@ -209,8 +209,8 @@ lp_pool1d, lp_pool2d, lp_pool3d = each_dimension(
 
 gem_pool1d, gem_pool2d, gem_pool3d = each_dimension(
     gem_pool,
-    Called(lambda f, x, p: f(x, p.exp(), 2), more=lambda dims: ((),)),
-    Called(lambda f, x, p: f(x, p.exp(), 3, 2, 1), more=lambda dims: ((),), spatial=LONG_ROWS),
+    Called(lambda f, x, p: f(x, 2, p=p.exp()), more=lambda dims: ((),)),
+    Called(lambda f, x, p: f(x, 3, 2, 1, p=p.exp()), more=lambda dims: ((),), spatial=LONG_ROWS),
 )
 
 

@@ -103,9 +103,9 @@ def adaptive_lp_pool(
 def adaptive_gem_pool(
     dims: int,
     x: Tensor,
-    p: Tensor | float,
     output_size: OutputSize,
     *,
+    p: Tensor | float,
     eps: float = 1e-6,
     mask: Tensor | None = None,
     lengths: Tensor | None = None,
@@ -128,11 +128,11 @@ def adaptive_gem_pool(
     Raises:
         {errors}
 
-    >>> adaptive_gem_pool1d(torch.tensor([[1.0, 7.0, 1.0]]), 2, 2)
+    >>> adaptive_gem_pool1d(torch.tensor([[1.0, 7.0, 1.0]]), 2, p=2)
     tensor([[5., 5.]])
     """
     check_positive("eps", eps)
-    windows = partial(powers.gem_pool, dims, x, p, eps=eps)
+    windows = partial(powers.gem_pool, dims, x, p=p, eps=eps)
 
     def bins(x: Tensor, axes: tuple[AnyAxis, ...], mask: Tensor | None) -> Tensor:
         return reference.power(x, axes, scalar("p", p, x), mask, eps=eps)
@@ -245,8 +245,8 @@ adaptive_lp_pool1d, adaptive_lp_pool2d, adaptive_lp_pool3d = each_dimension(
 
 adaptive_gem_pool1d, adaptive_gem_pool2d, adaptive_gem_pool3d = each_dimension(
     adaptive_gem_pool,
-    lambda f, x: f(x, 3, 3),
-    lambda f, x: f(x, 3, 2),
+    lambda f, x: f(x, 3, p=3),
+    lambda f, x: f(x, 2, p=3),
 )
 
 
