@@ -10,11 +10,14 @@ import pytest
 triton = pytest.importorskip("triton")
 
 
-def test_kernels_under_the_interpreter():
+@pytest.mark.parametrize(
+    "files",
+    ["tests/gpu", pytest.param("tests/pooling/test_extreme_values.py", marks=pytest.mark.slow)],
+)
+def test_kernels_under_the_interpreter(files):
     """Runs tests with TRITON_INTERPRET=1, which has to be set before Triton is imported."""
-    files = "tests/gpu", "tests/pooling/test_extreme_values.py"
     result = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "not cuda", *files],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "not cuda", files],
         cwd=Path(__file__).parent.parent,
         env=os.environ | {"TRITON_INTERPRET": "1", "CUDA_VISIBLE_DEVICES": ""},
         capture_output=True,

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from huashi import pooling
+from huashi import implementation, pooling
 from tests.pooling.test_pool_tracing import run_onnx
 
 
@@ -109,3 +109,33 @@ def test_draws_follow_the_activations_and_evaluation_does_not_draw():
     assert_close(pooling.stochastic_pool2d(x, 2).mean().item(), 2.5, rtol=0, atol=0.1)
     pool = pooling.StochasticPool2d(2).eval()
     assert (pool(x) == 2.5).all()
+
+
+@pytest.mark.parametrize("mode", ["auto", "reference"])
+@pytest.mark.parametrize("small", [1e-3, 1e-4, 1e-6, 1e-8])
+def test_a_small_exponent_or_sharpness_costs_no_digits(small, mode):
+    """The limits are the geometric and the arithmetic mean; a plain logarithm of a mean loses both."""
+    x = torch.tensor([[[0.1, 0.2, 0.3, 0.4, 0.3, 0.9]]])
+    rows = x.unfold(-1, 4, 2)
+    plain = (rows * small).exp().mean(-1).log() / small
+    mean, geometric = rows.mean(-1), rows.log().mean(-1).exp()
+    if small < 1e-5:
+        assert not torch.allclose(plain, mean, rtol=1e-3)
+    with implementation(mode):
+        soft = pooling.log_sum_exp_pool1d(x, 4, 2, r=small)
+        whole = pooling.global_log_sum_exp_pool(x[..., :4], small)
+        gem = pooling.gem_pool1d(x, 4, 2, p=small)
+        norm = pooling.lp_pool1d(x, small, 4, 2, reduction="mean")
+    near = {"rtol": 1e-6 + 2 * small, "atol": 0}  # as far as the limit is from the value itself
+    assert_close(soft, mean, **near)
+    assert_close(whole, mean[..., 0], **near)
+    assert_close(gem, geometric, **near)
+    assert_close(norm, geometric, **near)
+
+
+def test_the_slope_in_a_small_sharpness_keeps_its_digits():
+    x = torch.tensor([[[0.1, 0.2, 0.3, 0.4, 0.3, 0.9]]])
+    r = torch.tensor(1e-6, requires_grad=True)
+    pooling.log_sum_exp_pool1d(x, 4, 2, r=r).sum().backward()
+    variance = x.unfold(-1, 4, 2).var(-1, correction=0).sum()
+    assert_close(r.grad, variance / 2, rtol=1e-3, atol=0)

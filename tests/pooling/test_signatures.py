@@ -38,7 +38,25 @@ def test_the_order_of_torch_stays():
     )
 
 
-@pytest.mark.parametrize("name", ["gem_pool", "log_sum_exp_pool", "quantile_pool", "mixed_pool"])
-def test_a_call_in_the_old_order_is_an_error(name):
-    with pytest.raises(TypeError, match="keyword"):
-        getattr(pooling, f"{name}2d")(torch.ones(1, 4, 4), 0.5, 2)
+X = torch.rand(1, 2, 4, 4)
+OLD = {  # what stood before the window
+    "gem_pool2d": ("p", 3.0),
+    "adaptive_gem_pool2d": ("p", torch.tensor(2.0)),
+    "log_sum_exp_pool2d": ("r", 0.5),
+    "quantile_pool2d": ("q", 0.3),
+    "sort_pool2d": ("scores", torch.tensor([0.0, 1.0])),
+    "mixed_pool2d": ("a", 0.25),
+    "gated_pool2d": ("weight", torch.tensor([1.0, 2.0, 3.0, 4.0])),
+}
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_a_call_in_the_old_order_is_understood_where_it_can_be_told(name):
+    pool, (parameter, value) = getattr(pooling, name), OLD[name]
+    with pytest.warns(DeprecationWarning, match=f"{parameter} by its name: {name}"):
+        old = pool(X, value, 2)
+    assert torch.equal(old, pool(X, 2, **{parameter: value}))
+    with pytest.raises(TypeError, match=r"keyword-only argument|positional argument"):
+        pool(X, 3, 2)
+    with pytest.raises(TypeError, match=r"kernel_size|output_size"):
+        pool(X, **{parameter: value})

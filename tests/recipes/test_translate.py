@@ -172,7 +172,9 @@ def test_a_pipe_is_refused_by_its_name(tmp_path, config):
         )
 
 
-@pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true"])
+@pytest.mark.parametrize(
+    "precision", ["bf16-mixed", pytest.param("bf16-true", marks=pytest.mark.slow)]
+)
 def test_learns_in_bfloat16(tmp_path, config, precision):
     few = replace(TRAINING, steps=100, validate_every=50, precision=precision)
     run = translate.train(replace(config, folder=tmp_path / "run", training=few))

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
@@ -36,6 +37,7 @@ def each_dimension(
     pool: Callable[Concatenate[int, Tensor, P], T],
     *examples: Called | Callable[..., Any],
     integers: bool = False,
+    once_first: str | None = None,
 ) -> tuple[Pool[P, T], Pool[P, T], Pool[P, T]]:
     """``pool(dims, x, ...)`` as ``pool1d(x, ...)``, ``pool2d(x, ...)`` and ``pool3d(x, ...)``.
 
@@ -46,6 +48,8 @@ def each_dimension(
         pool: takes the number of dimensions first.
         examples: calls for tests, warm-up and benchmarks, the plainest first.
         integers: whether ``x`` may be of integers.
+        once_first: an argument that stood before the window in earlier versions. A call in that
+            order still works where it can be told, with a DeprecationWarning, until 0.3.
 
     >>> def hollow(dims: int, x: Tensor, scale: int = 2) -> int:
     ...     return scale * dims
@@ -60,6 +64,8 @@ def each_dimension(
 
     def of(dims: int) -> Pool[P, T]:
         def face(x: Tensor, *args: P.args, **kwargs: P.kwargs) -> T:
+            if once_first and args and isinstance(args[0], float | Tensor):  # which is no window
+                args, kwargs = _window_first(face.__name__, once_first, args, kwargs)  # pyright: ignore[reportAssignmentType]
             y = pool(dims, x, *args, **kwargs)
             memory = memory_format_of(x, dims)
             return y if memory == torch.contiguous_format else _in_format(y, memory, x.ndim)
@@ -110,6 +116,19 @@ def memory_format_of(x: Tensor, dims: int) -> torch.memory_format:
     if torch._C._are_functorch_transforms_active():  # a tensor under vmap cannot be asked
         return torch.contiguous_format
     return last[dims] if x.is_contiguous(memory_format=last[dims]) else torch.contiguous_format
+
+
+def _window_first(
+    function: str, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of a call that has ``name`` before the window, in the order of today."""
+    warnings.warn(
+        f"{function} takes the window first and {name} by its name: {function}(x, kernel_size, "
+        f"{name}=...)",
+        DeprecationWarning,
+        stacklevel=3,
+    )
+    return args[1:], {**kwargs, name: args[0]}
 
 
 def _in_format(y: Any, memory: torch.memory_format, ndim: int) -> Any:

@@ -149,6 +149,7 @@ log_sum_exp_pool1d, log_sum_exp_pool2d, log_sum_exp_pool3d = each_dimension(
     log_sum_exp_pool,
     Called(lambda f, x, r: f(x, 2, r=r.exp()), more=lambda dims: ((),)),
     Called(lambda f, x, r: f(x, 3, 2, r=r.exp()), more=lambda dims: ((),), spatial=LONG_ROWS),
+    once_first="r",
 )
 
 

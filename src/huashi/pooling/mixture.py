@@ -280,10 +280,14 @@ def _weighted_windows(x: Tensor, weight: Tensor, axes: tuple[Axis, ...]) -> Tens
 
 
 mixed_pool1d, mixed_pool2d, mixed_pool3d = each_dimension(
-    mixed_pool, Called(lambda f, x, a: f(x, 2, a=a), more=lambda dims: ((),))
+    mixed_pool,
+    Called(lambda f, x, a: f(x, 2, a=a), more=lambda dims: ((),)),
+    once_first="a",
 )
 gated_pool1d, gated_pool2d, gated_pool3d = each_dimension(
-    gated_pool, Called(lambda f, x, w: f(x, 2, weight=w), more=lambda dims: ((2**dims,),))
+    gated_pool,
+    Called(lambda f, x, w: f(x, 2, weight=w), more=lambda dims: ((2**dims,),)),
+    once_first="weight",
 )
 MixedPool1d, MixedPool2d, MixedPool3d = each_dimension_module(
     MixedPool, (mixed_pool1d, mixed_pool2d, mixed_pool3d)

@@ -239,6 +239,7 @@ sort_pool1d, sort_pool2d, sort_pool3d = each_dimension(
     sort_pool,
     Called(lambda f, x, v: f(x, 2, scores=v), more=lambda dims: ((3, 2**dims),)),
     Called(lambda f, x, v: f(x, 3, 2, scores=v), more=lambda dims: ((2,),), spatial=LONG_ROWS),
+    once_first="scores",
 )
 
 
@@ -246,6 +247,7 @@ quantile_pool1d, quantile_pool2d, quantile_pool3d = each_dimension(
     quantile_pool,
     lambda f, x: f(x, 2, q=0.3),
     Called(lambda f, x: f(x, 3, 2, q=0.3), spatial=LONG_ROWS),
+    once_first="q",
 )
 
 

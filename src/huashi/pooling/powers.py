@@ -211,6 +211,7 @@ gem_pool1d, gem_pool2d, gem_pool3d = each_dimension(
     gem_pool,
     Called(lambda f, x, p: f(x, 2, p=p.exp()), more=lambda dims: ((),)),
     Called(lambda f, x, p: f(x, 3, 2, 1, p=p.exp()), more=lambda dims: ((),), spatial=LONG_ROWS),
+    once_first="p",
 )
 
 

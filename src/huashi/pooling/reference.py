@@ -133,11 +133,16 @@ def lp(
     scale = torch.where((peak > 0) & (peak < torch.inf), peak, 1).detach()
     # a power below 1 has an infinite slope at 0, so zeros are kept out of it
     ratio = magnitude / scale
-    power = torch.where(ratio == 0, 0, torch.where(ratio == 0, 1, ratio).pow(p))
-    total = power.sum(-1)
+    positive = torch.where(ratio == 0, 1, ratio)
+    total = torch.where(ratio == 0, 0, positive.pow(p)).sum(-1)
+    count = real.sum(-1).clamp(min=1)
     if mean:
-        total = total / real.sum(-1).clamp(min=1)
+        total = total / count
     root = torch.where(total == 0, 0, torch.where(total == 0, 1, total).pow(1 / p))
+    if mean:
+        parts = torch.where(ratio == 0, -1, (p * positive.log()).expm1())
+        less = torch.where(real, parts, 0).sum(-1) / count
+        root = torch.where(total == 0, 0, _root(less, p, root))
     return (scale[..., 0] * root).to(x.dtype)
 
 
@@ -157,10 +162,22 @@ def power(
     values = torch.where(real, values, eps)
     peak = values.amax(-1, keepdim=True).detach()
     peak = torch.where(peak < torch.inf, peak, 1)
-    terms = torch.where(real, (values / peak).pow(p), 0).sum(-1)
+    ratio = values / peak
+    terms = torch.where(real, ratio.pow(p), 0).sum(-1)
     count = real.sum(-1).expand(terms.shape)
     mean = torch.where(count > 0, terms, 1) / count.clamp(min=1)
-    return torch.where(count > 0, peak[..., 0] * mean.pow(1 / p), 0).to(x.dtype)
+    parts = torch.where(real, (p * ratio.clamp(min=1e-37).log()).expm1(), 0)
+    root = _root(parts.sum(-1) / count.clamp(min=1), p, mean.pow(1 / p))
+    return torch.where(count > 0, peak[..., 0] * root, 0).to(x.dtype)
+
+
+def _root(less: Tensor, p: Tensor | float, root: Tensor) -> Tensor:
+    """``root``, the p-th of a mean, by the logarithm of the mean where that is near 1.
+
+    The mean is ``1 + less``. Near 1 it has few digits, of which a small p would leave none.
+    """
+    near = (less > -0.5) & less.isfinite()
+    return torch.where(near, (torch.where(near, less, 0).log1p() / p).exp(), root)
 
 
 def soft(x: Tensor, axes: tuple[AnyAxis, ...], mask: Tensor | None = None) -> Tensor:

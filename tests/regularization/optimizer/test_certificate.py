@@ -51,6 +51,7 @@ def skglm_weights(x, y, penalty):
     return solver.solve(x, y, QuadraticGroup(pointer, indices), theirs)[0]
 
 
+@pytest.mark.slow  # which is to compile skglm
 @pytest.mark.filterwarnings("ignore")  # of its own making
 @pytest.mark.parametrize(
     "penalty", [GroupLasso(strength=0.3), SparseGroupLasso(l1=0.1, strength=0.2)]

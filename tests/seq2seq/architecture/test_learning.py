@@ -109,7 +109,13 @@ def reversal(generator, count):
     return collate(sources, [source[::-1] for source in sources])
 
 
-@pytest.mark.parametrize("name", LEARNERS)
+SLOW = "conv with self-attention", "dynamic", "lightweight", "slicenet"  # the others run each time
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in LEARNERS],
+)
 def test_learns_to_reverse(name, one_thread):
     learn_to_reverse(*LEARNERS[name])
 

@@ -74,7 +74,12 @@ def test_a_sparse_output_has_one_kind_of_smoothing():
 
 @pytest.mark.parametrize(
     ("mapping", "kernels"),
-    [("sparsemax", "auto"), ("entmax15", "auto"), ("entmax15", "reference"), ("entmax", "auto")],
+    [
+        ("sparsemax", "auto"),
+        pytest.param("entmax15", "auto", marks=pytest.mark.slow),
+        pytest.param("entmax15", "reference", marks=pytest.mark.slow),
+        ("entmax", "auto"),
+    ],
 )
 def test_a_sparse_output_learns_and_its_search_is_exact(mapping, kernels, one_thread):
     size = {"embedding_size": 16, "hidden_size": 32, "dropout": 0.0}

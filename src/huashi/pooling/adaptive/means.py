@@ -247,6 +247,7 @@ adaptive_gem_pool1d, adaptive_gem_pool2d, adaptive_gem_pool3d = each_dimension(
     adaptive_gem_pool,
     lambda f, x: f(x, 3, p=3),
     lambda f, x: f(x, 2, p=3),
+    once_first="p",
 )
 
 

@@ -34,7 +34,7 @@ def whole_formula(part, parts, x, y, formula, slope, block):
         buffer, sums, line = _side_by_side(x[low:high], formula.absent)
         change(buffer, buffer, formula)
         add_up(buffer, sums, formula, slope)
-        results(sums, 1, n, high - low, formula, line)
+        results(sums, 1, n, high - low, formula, slope, line)
         if slope:
             slopes(sums, 1, n, high - low, formula, line)
         for i in range(high - low):
@@ -178,7 +178,7 @@ def whole_formula_backward(part, parts, x, grad, dx, formula, block):
         buffer, g, many = np.empty_like(raw), np.empty_like(line), np.full(high - low, n[0])
         change(raw, buffer, formula)
         add_up(buffer, sums, formula, False)
-        results(sums, 1, n, high - low, formula, line)
+        results(sums, 1, n, high - low, formula, False, line)
         for i in range(high - low):
             g[i] = wide(grad[low + i])
         gradients(raw, sums, line, g, many, formula)

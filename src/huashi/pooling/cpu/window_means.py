@@ -20,6 +20,7 @@ from huashi.pooling.cpu.windows import Windows, every, place
 
 KINDS = "lp", "lp_mean", "power", "soft", "log_sum_exp", "stochastic"
 LP, LP_MEAN, POWER, SOFT, LOG_SUM_EXP, STOCHASTIC = range(len(KINDS))
+SMALL = 0.1  # below this a power of p is so near 1 that its mean has few digits for the root
 NONE = -3.4028234663852886e38  # for an absent element of POWER: the least float32, not -inf
 ABSENT = {POWER: NONE, SOFT: -np.inf, LOG_SUM_EXP: -np.inf}  # of the others 0
 
@@ -142,6 +143,11 @@ def add_up(buffer, sums, formula, slope):
             for i in range(lane.size):
                 share = lane[i] / scale[i] if scale[i] != 0 else lane[i]
                 first[i] += share * share * share
+        elif param < SMALL:
+            for i in range(lane.size):
+                share = lane[i] / scale[i] if scale[i] != 0 else lane[i]
+                first[i] += raised(share, param)
+                second[i] += expm1(param * logarithm(share)) if share > 0 else share
         else:
             for i in range(lane.size):
                 share = lane[i] / scale[i] if scale[i] != 0 else lane[i]
@@ -149,8 +155,12 @@ def add_up(buffer, sums, formula, slope):
 
 
 @compiled
-def results(sums, count, along, unit, formula, out):
-    """The pooled values, 0 for a window without an element; a window has ``count * along``."""
+def results(sums, count, along, unit, formula, slope, out):
+    """The pooled values, 0 for a window without an element; a window has ``count * along``.
+
+    A mean of powers or exponentials that is near 1 has few digits for its root or logarithm, which
+    are taken of what it is less than 1 instead, where ``sums`` tell that.
+    """
     (scale, first, second), kind, param = sums, formula.kind, formula.param
     one = out.dtype.type(1)
     for o in range(along.size):
@@ -162,8 +172,7 @@ def results(sums, count, along, unit, formula, out):
                 out[i] = second[i] / first[i]
             elif kind == LOG_SUM_EXP:
                 mean = first[i] / n
-                # near 1 its logarithm has few digits; -inf is in `first` alone
-                near = mean > 0.5 and first[i] - second[i] > n - 0.5
+                near = mean > 0.5 and first[i] - second[i] > n - 0.5  # which -inf is no part of
                 log = log1p(second[i] / n) if near else logarithm(mean)
                 out[i] = (
                     -np.inf if mean == 0 else (mean if mean == np.inf else scale[i] + log / param)
@@ -172,7 +181,11 @@ def results(sums, count, along, unit, formula, out):
                 out[i] = scale[i] * (second[i] / first[i])
             else:
                 mean = first[i] if kind == LP else first[i] / n
-                out[i] = scale[i] * raised(mean, one / param)
+                near = kind != LP and mean > 0.5 and first[i] - second[i] > n - 0.5
+                if param < SMALL and near and not slope:
+                    out[i] = scale[i] * exponential(log1p(second[i] / n) / param)
+                else:
+                    out[i] = scale[i] * raised(mean, one / param)
 
 
 @compiled
@@ -241,7 +254,7 @@ def pool(part, parts, x, y, windows, formula, counts, slope):
         change(buffer, buffer, formula)
         add_up(buffer, sums, formula, slope)
         count = counts.rows[a, b]
-        results(sums, count, counts.along, unit, formula, line)
+        results(sums, count, counts.along, unit, formula, slope, line)
         if slope:
             slopes(sums, count, counts.along, unit, formula, line)
         out = y[p, a, b]
@@ -280,7 +293,7 @@ def pool_backward(part, parts, x, grad, dx, windows, formula, counts, band):
                 change(raw, buffer, formula)
                 add_up(buffer, sums, formula, False)
                 count = counts.rows[a, b]
-                results(sums, count, counts.along, unit, formula, line)
+                results(sums, count, counts.along, unit, formula, False, line)
                 row = grad[p, a, b]
                 for i in range(lanes):
                     g[i] = wide(row[i])

@@ -137,22 +137,28 @@ def _plus(state, extra, x, real, e):
         second = first * first
     else:
         first = _power(x / scale, param)
-        second = first * _log2(x / scale)
+        if WANTED == "value":
+            second = _expm1(param * LN2 * _log2(x / scale))
+        else:
+            second = first * _log2(x / scale)
     return state[0] + tl.where(real, first, 0.0), state[1] + tl.where(real, second, 0.0)
 
 
 @triton.jit
-def _value(scale, first, second, n, param, KIND: tl.constexpr):
+def _value(scale, first, second, n, param, KIND: tl.constexpr, WANTED: tl.constexpr):
+    near = (first > 0.5 * n) & (first < 2.0 * n)  # 1 has few digits for a root or a logarithm
     if KIND == "soft":
         y = scale + second / first
     elif KIND == "log_sum_exp":
-        near = first > 0.5 * n  # the logarithm of a mean near 1 has few digits
         log = tl.where(near, _log1p(tl.where(near, second / n, 0.0)), tl.log(first / n))
         y = scale + log / param
     elif KIND == "stochastic":
         y = tl.where(first == 0.0, 0.0, scale * second / first)
     elif KIND == "lp":
         y = scale * _power(first, 1.0 / param)
+    elif KIND == "power" and WANTED == "value":
+        root = tl.exp(_log1p(tl.where(near, second / n, 0.0)) / param)
+        y = scale * tl.where(near, root, _power(first / n, 1.0 / param))
     else:
         y = scale * _power(first / n, 1.0 / param)
     return y
@@ -164,7 +170,7 @@ def _slope(scale, first, second, n, param, KIND: tl.constexpr):
     if KIND == "log_sum_exp":
         return (second / first - tl.log(first / n) / param) / param
     else:
-        y = _value(scale, first, second, n, param, KIND)
+        y = _value(scale, first, second, n, param, KIND, "slope")
         return y * LN2 * (second / first - _log2(first / n) / param) / param
 
 
@@ -194,7 +200,7 @@ def _formula(x_ptr, grad_ptr, out_ptr, param_ptr, eps, g, KIND: tl.constexpr, WA
     empty, n = n == 0.0, tl.maximum(n, 1.0)
     ok = t < g.total
     if WANTED == "value":
-        y = _value(scale, first, second, n, param, KIND)
+        y = _value(scale, first, second, n, param, KIND, WANTED)
         tl.store(out_ptr + t, tl.where(empty, 0.0, y), mask=ok)
     elif WANTED == "slope":
         slope = _slope(scale, first, second, n, param, KIND)
@@ -203,7 +209,7 @@ def _formula(x_ptr, grad_ptr, out_ptr, param_ptr, eps, g, KIND: tl.constexpr, WA
         grad = tl.load(grad_ptr + t, mask=ok, other=0.0).to(tl.float32)
         factor = _factor(grad, scale, first, n, param, KIND)
         if KIND == "stochastic":
-            scale = _value(scale, first, second, n, param, KIND)
+            scale = _value(scale, first, second, n, param, KIND, WANTED)
         tl.store(out_ptr + t, scale, mask=ok)
         tl.store(out_ptr + g.total + t, factor, mask=ok)
         if KIND == "soft":
