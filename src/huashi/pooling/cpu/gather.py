@@ -117,6 +117,11 @@ def _interleave(phases, out, stride, unit):
             out[2 * i + 1] = narrow(odd[i], out)
         if out.size % 2:
             out[out.size - 1] = narrow(even[out.size // 2], out)
+    elif unit == 1:
+        for phase in range(stride):
+            row = phases[phase]
+            for o in range((out.size - phase + stride - 1) // stride):
+                out[o * stride + phase] = narrow(row[o], out)
     else:
         for phase in range(stride):
             row = phases[phase]
