@@ -2,9 +2,9 @@
 
     python -m benchmarks.tables
 
-A table stands between ``<!-- results: NAME -->`` and ``<!-- end -->``; ``<!-- results: NAME: A; B -->``
-takes only the rows that begin with A or B. It belongs to the script of
-that name, or to the one whose name the table's begins with: ``pooling-summary`` to ``pooling``.
+A table stands between ``<!-- results: NAME -->`` and ``<!-- end -->``; with ``NAME: A; B`` it has
+only the rows that begin with A or B. It belongs to the script of that name, or to the one whose
+name the table's begins with: ``pooling-summary`` to ``pooling``.
 There ``table(rows)`` gives its lines, the head first, and ``note(rows)``, where there is one, the
 beginning of the sentence below, which goes on with the machine. A script with more than one table,
 or results of another name, says so in ``TABLES = {name: (results, table), ...}``, with the note as

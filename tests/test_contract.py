@@ -102,10 +102,11 @@ def with_gradients(example, given):
 
 
 def operators_of(example, given):
-    """The operators that run with a gradient and without."""
-    with Operators() as operators:
-        with_gradients(example, given)
-        with torch.no_grad():
+    """The operators that run with a gradient and without, as far as kernels serve."""
+    with Operators() as operators, implementation("kernel"):
+        with contextlib.suppress(NoKernelError):
+            with_gradients(example, given)
+        with contextlib.suppress(NoKernelError), torch.no_grad():
             run(example, given)
     return operators
 

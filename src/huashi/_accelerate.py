@@ -11,6 +11,7 @@ power overflows.
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, ClassVar, TypeVar
 
 import torch
@@ -18,10 +19,11 @@ from torch import Tensor, nn
 
 from huashi import pooling
 from huashi._kernel.operator import NUMBERS
+from huashi.pooling import torch_pools
 
 M = TypeVar("M", bound=nn.Module)
 
-_MAX = "kernel_size", "stride", "padding", "dilation", "return_indices", "ceil_mode"
+_MAX = "kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices"
 _AVG = "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad"
 _LP = "norm_type", "kernel_size", "stride", "ceil_mode"
 _LEAF = "torch.nn.modules.pooling"  # torch.fx keeps modules of torch.nn whole
@@ -47,9 +49,17 @@ class _AcceleratedPool(nn.Module):
     function: ClassVar[Callable[..., Any]]
     """The function of that module."""
     settings: ClassVar[tuple[str, ...]]
-    """Attributes of the module and arguments of the function."""
+    """Attributes of the module and arguments of the function, in its order."""
+    values: ClassVar[Any]
+    """Of the settings."""
+    by_torch: ClassVar[Callable[..., Any] | None]
+    """Gives the result where torch's own pool takes less time, else None."""
 
     def forward(self, x: Tensor) -> Any:
+        if self.by_torch is not None and not torch.compiler.is_compiling():
+            y = self.by_torch(x, *self.values(self))
+            if y is not None:
+                return y
         if self._is_for_torch(x):
             return super().forward(x)
         return self.function(x, **{name: getattr(self, name) for name in self.settings})
@@ -74,7 +84,12 @@ class _AcceleratedPool(nn.Module):
         return pool
 
 
-def _each_dimension(name: str, function: str, settings: tuple[str, ...]) -> list[Any]:
+def _each_dimension(
+    name: str,
+    function: str,
+    settings: tuple[str, ...],
+    by_torch: Callable[[int], Callable[..., Any]] | None = None,
+) -> list[Any]:
     made = []
     for dims in (1, 2, 3):
         base = getattr(nn, f"{name}{dims}d")
@@ -88,18 +103,28 @@ def _each_dimension(name: str, function: str, settings: tuple[str, ...]) -> list
         }
         if settings is _AVG and dims > 1:
             about["settings"] = (*_AVG, "divisor_override")
+        about["values"] = staticmethod(_values_of(about["settings"]))
+        about["by_torch"] = by_torch and staticmethod(by_torch(dims))
         made.append(type(base.__name__, (_AcceleratedPool, base), about))
     return made
 
 
-MaxPool1d, MaxPool2d, MaxPool3d = _each_dimension("MaxPool", "max_pool", _MAX)
-AvgPool1d, AvgPool2d, AvgPool3d = _each_dimension("AvgPool", "avg_pool", _AVG)
+def _values_of(names: tuple[str, ...]) -> Callable[[nn.Module], tuple]:
+    first, *others = names
+    return attrgetter(*names) if others else lambda pool: (getattr(pool, first),)
+
+
+MaxPool1d, MaxPool2d, MaxPool3d = _each_dimension("MaxPool", "max_pool", _MAX, torch_pools.max_pool)
+AvgPool1d, AvgPool2d, AvgPool3d = _each_dimension("AvgPool", "avg_pool", _AVG, torch_pools.avg_pool)
 LPPool1d, LPPool2d, LPPool3d = _each_dimension("LPPool", "lp_pool", _LP)
 AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d = _each_dimension(
-    "AdaptiveMaxPool", "adaptive_max_pool", ("output_size", "return_indices")
+    "AdaptiveMaxPool",
+    "adaptive_max_pool",
+    ("output_size", "return_indices"),
+    torch_pools.adaptive_max_pool,
 )
 AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d = _each_dimension(
-    "AdaptiveAvgPool", "adaptive_avg_pool", ("output_size",)
+    "AdaptiveAvgPool", "adaptive_avg_pool", ("output_size",), torch_pools.adaptive_avg_pool
 )
 _POOLS: dict[type[nn.Module], type[Any]] = {
     pool.base: pool

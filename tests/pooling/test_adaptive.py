@@ -8,6 +8,7 @@ from torch.autograd import grad
 from torch.nn import functional as F
 from torch.testing import assert_close
 
+from huashi import implementation
 from huashi._windows import Axis
 from huashi.pooling import average, exponentials, extrema, powers, reference
 from huashi.pooling.adaptive import extrema as adaptive_extrema
@@ -182,7 +183,8 @@ def test_what_serves(monkeypatch):
         )
     x, mask = torch.randn(1, 1, 6, 6), torch.ones(6, 6, dtype=torch.bool)
     adaptive_extrema.adaptive_max_pool2d(x, (2, 3), mask=mask)
-    adaptive_means.adaptive_avg_pool2d(x, (6, 1))
+    with implementation("kernel"):  # torch is faster for so few elements
+        adaptive_means.adaptive_avg_pool2d(x, (6, 1))
     assert served[0] == "huashi.pooling.extrema.max_pool"
     assert "huashi.pooling.average.avg_pool" in served
     served.clear()

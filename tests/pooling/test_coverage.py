@@ -112,10 +112,17 @@ UNCOVERED = {  # with a part of the reason
         f"adaptive_{kind}, {name}": (
             lambda kind=kind, more=more, options=options: getattr(
                 pooling, f"adaptive_{kind}_pool2d"
-            )(IMAGE, *more, (3, 4), **options),
+            )(IMAGE, output_size=(3, 4), **more, **options),
             BINS,
         )
-        for kind, more in {"max": (), "min": (), "avg": (), "lp": (2,), "gem": (3,), "soft": ()}.items()
+        for kind, more in {
+            "max": {},
+            "min": {},
+            "avg": {},
+            "lp": {"norm_type": 2},
+            "gem": {"p": 3},
+            "soft": {},
+        }.items()
         for name, options in {"unequal": {}, "unequal, mask": {"mask": MASK}}.items()
     },
     "spatial_pyramid, unequal": (lambda: pooling.spatial_pyramid_pool2d(IMAGE, (1, 3)), BINS),

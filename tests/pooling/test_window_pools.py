@@ -341,7 +341,8 @@ def test_a_maximum_keeps_a_byte_for_each_result():
             y = pool(x, 2)
         return sum(sizes), y.numel()
 
-    ours, results = kept(pooling.max_pool2d)
+    with implementation("kernel"):
+        ours, results = kept(pooling.max_pool2d)
     assert ours == results
     assert 8 * ours <= kept(F.max_pool2d)[0]
 

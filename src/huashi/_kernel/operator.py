@@ -172,7 +172,7 @@ def kernel_serves(
     Raises:
         NoKernelError: under ``implementation("kernel")``, if no kernel can serve.
     """
-    mode = _current_mode()
+    mode = current_mode()
     if mode == "reference":
         return False
     obstacle = DECLARED[name].uncovered[unless] if unless else _obstacle(name, x, *others)
@@ -190,7 +190,7 @@ def without_kernel(why: str) -> Callable[[F], F]:
     def mark(function: F) -> F:
         @functools.wraps(function)
         def checked(*args: Any, **kwargs: Any) -> Any:
-            if _current_mode() == "kernel":
+            if current_mode() == "kernel":
                 name = function.__name__.lstrip("_")
                 raise NoKernelError(f'implementation("kernel"): no kernel serves {name}: {why}')
             return function(*args, **kwargs)
@@ -209,7 +209,8 @@ def with_own_code(closure: F) -> F:
     return closure
 
 
-def _current_mode() -> str:
+def current_mode() -> str:
+    """What :func:`implementation` has chosen."""
     return _traced_mode.value if torch.compiler.is_compiling() else _mode.get()
 
 

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from huashi._kernel.operator import kernel_serves, without_kernel
 from huashi._windows import Axis, Padding, Size, is_whole
-from huashi.pooling import operators, reference
+from huashi.pooling import operators, reference, torch_pools
 from huashi.pooling.arguments import checked
 from huashi.pooling.dimensions import LONG_ROWS, Called, each_dimension, each_dimension_module
 from huashi.pooling.window_module import WindowPool
@@ -103,8 +103,7 @@ class AvgPool(WindowPool):
         self, x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
     ) -> Tensor:
         kernel_size, stride, padding, dilation, ceil_mode = self.windows
-        return avg_pool(
-            self.dims,
+        return self.function(
             x,
             kernel_size,
             stride,
@@ -128,6 +127,7 @@ avg_pool1d, avg_pool2d, avg_pool3d = each_dimension(
     lambda f, x: f(x, 3, 2, 1, count_include_pad=False),
     Called(lambda f, x: f(x, 2), spatial=LONG_ROWS),
     Called(lambda f, x: f(x, 3, 2, 1, count_include_pad=False), spatial=LONG_ROWS),
+    by_torch=torch_pools.avg_pool,
 )
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from huashi._kernel.operator import kernel_serves
 from huashi._windows import Axis, Padding, Size
-from huashi.pooling import operators, reference
+from huashi.pooling import operators, reference, torch_pools
 from huashi.pooling.arguments import checked
 from huashi.pooling.dimensions import LONG_ROWS, Called, each_dimension, each_dimension_module
 from huashi.pooling.offsets import Places, offsets_of
@@ -188,7 +188,7 @@ class MaxPool(WindowPool):
         self, x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
     ) -> Tensor | tuple[Tensor, Tensor | Places]:
         options = {"mask": mask, "lengths": lengths}
-        return max_pool(self.dims, x, *self.windows, self.return_indices, **options)
+        return self.function(x, *self.windows, self.return_indices, **options)
 
 
 class MinPool(WindowPool):
@@ -229,6 +229,7 @@ max_pool1d, max_pool2d, max_pool3d = each_dimension(
     Called(lambda f, x: f(x, 300, 100), spatial={1: (512,)}),
     Called(lambda f, x: f(x, 33_000, 1), spatial={1: (40_000,)}),  # offsets of four bytes
     integers=True,
+    by_torch=torch_pools.max_pool,
 )
 
 

@@ -140,7 +140,7 @@ def lp(
         total = total / count
     root = torch.where(total == 0, 0, torch.where(total == 0, 1, total).pow(1 / p))
     if mean:
-        parts = torch.where(ratio == 0, -1, (p * positive.log()).expm1())
+        parts = torch.where(ratio == 0, -1, _expm1(p * positive.log()))
         less = torch.where(real, parts, 0).sum(-1) / count
         root = torch.where(total == 0, 0, _root(less, p, root))
     return (scale[..., 0] * root).to(x.dtype)
@@ -166,7 +166,7 @@ def power(
     terms = torch.where(real, ratio.pow(p), 0).sum(-1)
     count = real.sum(-1).expand(terms.shape)
     mean = torch.where(count > 0, terms, 1) / count.clamp(min=1)
-    parts = torch.where(real, (p * ratio.clamp(min=1e-37).log()).expm1(), 0)
+    parts = torch.where(real, _expm1(p * ratio.clamp(min=1e-37).log()), 0)
     root = _root(parts.sum(-1) / count.clamp(min=1), p, mean.pow(1 / p))
     return torch.where(count > 0, peak[..., 0] * root, 0).to(x.dtype)
 
@@ -178,6 +178,12 @@ def _root(less: Tensor, p: Tensor | float, root: Tensor) -> Tensor:
     """
     near = (less > -0.5) & less.isfinite()
     return torch.where(near, (torch.where(near, less, 0).log1p() / p).exp(), root)
+
+
+def _expm1(t: Tensor) -> Tensor:
+    """``exp(t) - 1``, of which torch computes the gradient ``exp(t)`` as the result plus 1."""
+    power = t.exp()
+    return power - 1 + (t.expm1() - (power - 1)).detach()
 
 
 def soft(x: Tensor, axes: tuple[AnyAxis, ...], mask: Tensor | None = None) -> Tensor:
@@ -203,7 +209,8 @@ def log_sum_exp(
     far = scaled.logsumexp(-1) - count.to(scaled).log()
     peak = values.masked_fill(~there, -torch.inf).amax(-1, keepdim=True).detach()
     peak = torch.where(peak.isfinite(), peak, 0)
-    less = torch.where(real & values.isfinite(), r * (values - peak), 0).expm1().sum(-1) / count
+    parts = _expm1(torch.where(real & values.isfinite(), r * (values - peak), 0))
+    less = parts.sum(-1) / count
     near = (less > -0.5) & values.isfinite().all(-1)
     value = torch.where(near, peak[..., 0] + torch.where(near, less, 0).log1p() / r, far / r)
     return torch.where(real.any(-1), value, 0).to(x.dtype)

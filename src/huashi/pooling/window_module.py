@@ -1,6 +1,7 @@
 """The module that every pool over windows is."""
 
-from typing import ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -13,6 +14,8 @@ class WindowPool(nn.Module):
     """What the pools over windows share: the shape of a window, checked at once, and shown."""
 
     dims: ClassVar[int]
+    function: ClassVar[Callable[..., Any]]
+    """That of as many dimensions, which the module is of."""
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional as F
 
-from huashi.pooling import extrema, reference
+from huashi.pooling import extrema, reference, torch_pools
 from huashi.pooling.adaptive.windows import AdaptivePool, OutputSize, adaptive_pool
 from huashi.pooling.bins import AnyAxis
 from huashi.pooling.dimensions import each_dimension, each_dimension_module
@@ -129,8 +129,6 @@ def _adaptive_extremum(
 class AdaptiveMaxPool(AdaptivePool):
     """:func:`~huashi.pooling.adaptive_max_pool{dims}d` as a module."""
 
-    pool = staticmethod(adaptive_max_pool)
-
     def __init__(self, output_size: OutputSize, return_indices: bool = False) -> None:
         super().__init__(output_size)
         self.return_indices = return_indices
@@ -143,14 +141,13 @@ class AdaptiveMaxPool(AdaptivePool):
 class AdaptiveMinPool(AdaptiveMaxPool):
     """:func:`~huashi.pooling.adaptive_min_pool{dims}d` as a module."""
 
-    pool = staticmethod(adaptive_min_pool)
-
 
 adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = each_dimension(
     adaptive_max_pool,
     lambda f, x: f(x, 3),
     lambda f, x: f(x, 2),
     integers=True,
+    by_torch=torch_pools.adaptive_max_pool,
 )
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from huashi._checks import check_choice, check_positive
-from huashi.pooling import average, exponentials, powers, reference
+from huashi.pooling import average, exponentials, powers, reference, torch_pools
 from huashi.pooling.adaptive.windows import AdaptivePool, OutputSize, adaptive_pool
 from huashi.pooling.arguments import scalar, shown
 from huashi.pooling.bins import AnyAxis
@@ -173,13 +173,9 @@ def adaptive_soft_pool(
 class AdaptiveAvgPool(AdaptivePool):
     """:func:`~huashi.pooling.adaptive_avg_pool{dims}d` as a module."""
 
-    pool = staticmethod(adaptive_avg_pool)
-
 
 class AdaptiveLPPool(AdaptivePool):
     """:func:`~huashi.pooling.adaptive_lp_pool{dims}d` as a module."""
-
-    pool = staticmethod(adaptive_lp_pool)
 
     def __init__(
         self, norm_type: float, output_size: OutputSize, *, reduction: str = "sum"
@@ -206,8 +202,6 @@ class AdaptiveGeMPool(AdaptivePool):
         p: the exponent at first, > 0.
     """
 
-    pool = staticmethod(adaptive_gem_pool)
-
     def __init__(self, output_size: OutputSize, *, p: float = 3.0, eps: float = 1e-6) -> None:
         super().__init__(output_size)
         check_positive("p", p)
@@ -226,13 +220,12 @@ class AdaptiveGeMPool(AdaptivePool):
 class AdaptiveSoftPool(AdaptivePool):
     """:func:`~huashi.pooling.adaptive_soft_pool{dims}d` as a module."""
 
-    pool = staticmethod(adaptive_soft_pool)
-
 
 adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d = each_dimension(
     adaptive_avg_pool,
     lambda f, x: f(x, 3),
     lambda f, x: f(x, 2),
+    by_torch=torch_pools.adaptive_avg_pool,
 )
 
 

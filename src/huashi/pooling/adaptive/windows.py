@@ -74,7 +74,8 @@ class AdaptivePool(nn.Module):
     """What the adaptive pools share: the size of the output, checked at once, and shown."""
 
     dims: ClassVar[int]
-    pool: ClassVar[Callable[..., Any]]
+    function: ClassVar[Callable[..., Any]]
+    """That of as many dimensions, which the module is of."""
 
     def __init__(self, output_size: OutputSize) -> None:
         super().__init__()
@@ -90,7 +91,7 @@ class AdaptivePool(nn.Module):
         self, x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
     ) -> Any:
         options = {**self.options, "mask": mask, "lengths": lengths}
-        return self.pool(self.dims, x, output_size=self.output_size, **options)
+        return self.function(x, output_size=self.output_size, **options)
 
     def extra_repr(self) -> str:
         return f"output_size={self.output_size}"

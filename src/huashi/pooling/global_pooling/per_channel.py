@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from huashi._checks import check_choice, check_positive
 from huashi._kernel.example import example
-from huashi.pooling import average, exponentials, extrema, powers
+from huashi.pooling import average, exponentials, extrema, powers, torch_pools
 from huashi.pooling.arguments import shown
 from huashi.pooling.docstrings import OF_ALL, as_module_of, shares
 from huashi.pooling.global_pooling.module import GlobalPool, pooled_dimensions
@@ -112,6 +112,9 @@ def global_avg_pool(
     >>> global_avg_pool(torch.tensor([[[1.0, 5.0, 9.0]]]), lengths=torch.tensor([2]))
     tensor([[3.]])
     """
+    plain = mask is None and lengths is None and torch_pools.may_be_for_torch(x)
+    if plain and 2 < x.ndim < 6 and x.is_floating_point() and 0 not in x.shape[1:]:
+        return x.mean(tuple(range(2, x.ndim)))
     options = {"count_include_pad": False, "mask": mask, "lengths": lengths}
     return _over_all(average.avg_pool, x, **options)
 

@@ -1,0 +1,263 @@
+"""Torch's own pools, where they mean the same and take less time: small inputs above all.
+
+Both times are predicted by a sum of a few products, which ``python -m benchmarks.torch_or_kernel``
+measures and fits: a call of a kernel costs as much as hundreds of thousands of elements that torch
+pools, and planes of few elements cost more than their share; torch pays for each element of each
+window. What the two compute is the same, to the rounding of an average.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from huashi._kernel.operator import current_mode
+from huashi._windows import Axis, axes_of
+
+DTYPES = torch.float32, torch.bfloat16, torch.float64
+MARGIN = 1.1  # the kernel has to be that much faster by prediction, which is that uncertain
+
+
+class Cost(NamedTuple):
+    """Microseconds of a call, and of a thousand of each of these."""
+
+    call: float
+    results: float
+    """Of torch and of the kernel."""
+    elements: float
+    """Of torch: the elements of all windows. Of the kernel: the results times the window's side."""
+    planes: float = 0
+    """Of the kernel, as are those that follow: images, or images times channels."""
+    rows: float = 0
+    """Of results."""
+    inputs: float = 0
+    plane: float = 0
+    """Elements of a plane: one thread computes it."""
+
+
+class Costs(NamedTuple):
+    """Of the same call."""
+
+    torch: Cost
+    kernel: Cost
+
+
+COSTS: Mapping[tuple[str, bool, bool], Costs] = {  # kind, channels last, with a gradient
+    ("max", False, False): Costs(Cost(34, 30, 1.9), Cost(295, 0, 0.37, 740, 39, 1.1)),
+    ("max", False, True): Costs(Cost(194, 38, 1.6), Cost(910, 0, 2.4, 318, 130, 2.5)),
+    ("max", True, False): Costs(Cost(40, 1.65, 0.29), Cost(296, 0.24, 0.45, 0, 1111, 0.5)),
+    ("max", True, True): Costs(Cost(171, 8.2, 0.26), Cost(867, 0, 2.1, 0, 3960, 1.4)),
+    ("average", False, False): Costs(Cost(37, 15, 0.67), Cost(420, 0, 0.44, 984, 74, 0.95)),
+    ("average", False, True): Costs(Cost(232, 34, 1.1), Cost(1265, 0, 0.75, 2120, 121, 3.0)),
+    ("average", True, False): Costs(Cost(36, 1.3, 0.17), Cost(404, 0.87, 0.39, 0, 985, 0.87)),
+    ("average", True, True): Costs(Cost(214, 4.8, 0.44), Cost(1246, 0.47, 0.85, 0, 2865, 2.8)),
+}
+MAX: Mapping[int, Callable[..., Tensor]] = {
+    1: torch.max_pool1d,
+    2: torch.max_pool2d,
+    3: torch.max_pool3d,
+}
+AVERAGE: Mapping[int, Callable[..., Tensor]] = {
+    1: torch.avg_pool1d,
+    2: functional.avg_pool2d,
+    3: functional.avg_pool3d,
+}
+
+
+def max_pool(dims: int) -> Callable[..., Tensor | None]:
+    """Maxima in so many dimensions by torch's operator, or None where Huashi has to compute them.
+
+    It takes what :func:`huashi.pooling.max_pool2d` takes, and leaves errors to it.
+    """
+    operator = MAX[dims]
+
+    def max_pool(
+        x: Tensor,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        dilation: Any = 1,
+        ceil_mode: bool = False,
+        return_indices: Any = False,
+        *,
+        mask: Tensor | None = None,
+        lengths: Tensor | None = None,
+    ) -> Tensor | None:
+        if return_indices or mask is not None or lengths is not None or not may_be_for_torch(x):
+            return None
+        last = not x.is_contiguous()
+        learns = x.requires_grad and torch.is_grad_enabled()
+        settings = kernel_size, stride, padding, dilation, ceil_mode
+        try:
+            windows = _plan("max", dims, x.shape, x.dtype, last, learns, settings)
+        except (TypeError, ValueError):  # a list is no key; what is wrong, the pool itself says
+            return None
+        if windows is None or (last and not _has_channels_last(x, dims)):
+            return None
+        return operator(x, *windows, 1, ceil_mode)
+
+    return max_pool
+
+
+def avg_pool(dims: int) -> Callable[..., Tensor | None]:
+    """Averages in so many dimensions by torch's operator, or None where Huashi has to compute them.
+
+    It takes what :func:`huashi.pooling.avg_pool2d` takes, and leaves errors to it.
+    """
+    operator = AVERAGE[dims]
+
+    def avg_pool(
+        x: Tensor,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        divisor_override: int | None = None,
+        *,
+        dilation: Any = 1,
+        mask: Tensor | None = None,
+        lengths: Tensor | None = None,
+    ) -> Tensor | None:
+        if ceil_mode or divisor_override is not None or mask is not None or lengths is not None:
+            return None
+        if not may_be_for_torch(x):
+            return None
+        last = not x.is_contiguous()
+        learns = x.requires_grad and torch.is_grad_enabled()
+        settings = kernel_size, stride, padding, dilation, False
+        try:
+            windows = _plan("average", dims, x.shape, x.dtype, last, learns, settings)
+        except (TypeError, ValueError):
+            return None
+        if windows is None or (last and not _has_channels_last(x, dims)):
+            return None
+        return operator(x, *windows, False, count_include_pad)
+
+    return avg_pool
+
+
+def adaptive_max_pool(dims: int) -> Callable[..., Tensor | None]:
+    """The same for maxima of a number of bins that divides each length."""
+    return _in_equal_bins(dims, max_pool(dims))
+
+
+def adaptive_avg_pool(dims: int) -> Callable[..., Tensor | None]:
+    """The same for averages of a number of bins that divides each length."""
+    pool = avg_pool(dims)
+    lengths = tuple(range(-dims, 0))
+
+    def whole_or_parts(x: Tensor, kernel_size: tuple[int, ...]) -> Tensor | None:
+        if kernel_size == x.shape[-dims:]:
+            return x.mean(lengths, keepdim=True)
+        return pool(x, kernel_size)
+
+    return _in_equal_bins(dims, whole_or_parts)
+
+
+def _in_equal_bins(dims: int, pool: Callable[..., Tensor | None]) -> Callable[..., Tensor | None]:
+    def adaptive_pool(
+        x: Tensor,
+        output_size: Any,
+        return_indices: bool = False,
+        *,
+        mask: Tensor | None = None,
+        lengths: Tensor | None = None,
+    ) -> Tensor | None:
+        if return_indices or mask is not None or lengths is not None or not may_be_for_torch(x):
+            return None
+        try:
+            kernel_size = _length_of_bins(dims, x.shape, x.dtype, output_size)
+        except TypeError:  # a list is no key
+            return None
+        return None if kernel_size is None else pool(x, kernel_size)
+
+    return adaptive_pool
+
+
+@functools.lru_cache(maxsize=4096)
+def _length_of_bins(
+    dims: int, shape: tuple[int, ...], dtype: torch.dtype, output_size: Any
+) -> tuple[int, ...] | None:
+    """Of so many bins along each dimension, or None where they differ in length."""
+    sizes = output_size if isinstance(output_size, tuple) else (output_size,) * dims
+    full = shape[-dims:]
+    if len(sizes) != dims or not dims < len(shape) <= dims + 2 or not dtype.is_floating_point:
+        return None
+    sizes = [length if size is None else size for size, length in zip(sizes, full, strict=True)]
+    if 0 in shape or any(type(size) is not int or size < 1 for size in sizes):
+        return None
+    if any(length % size for length, size in zip(full, sizes, strict=True)):
+        return None
+    return tuple(length // size for length, size in zip(full, sizes, strict=True))
+
+
+def may_be_for_torch(x: Any) -> bool:
+    """Whether ``x`` is an ordinary tensor of the CPU, and nothing traces or transforms the call."""
+    return (
+        not torch.compiler.is_compiling()
+        and torch._C._get_tracing_state() is None
+        and (type(x) is Tensor or type(x) is nn.Parameter)
+        and x.is_cpu
+        and current_mode() == "auto"
+        and not torch._C._are_functorch_transforms_active()
+    )
+
+
+def _has_channels_last(x: Tensor, dims: int) -> bool:
+    return dims == 2 and x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last)
+
+
+@functools.lru_cache(maxsize=4096)
+def _plan(
+    kind: str,
+    dims: int,
+    shape: tuple[int, ...],
+    dtype: torch.dtype,
+    last: bool,
+    learns: bool,
+    settings: tuple[Any, ...],
+) -> tuple[Any, Any, Any] | None:
+    """Kernel size, stride and padding for torch, or None where it is not to compute.
+
+    Found once for each shape and setting.
+    """
+    if not dims < len(shape) <= dims + 2 or 0 in shape or dtype not in DTYPES:
+        return None
+    axes = axes_of(shape[-dims:], *settings)
+    for axis in axes:
+        if axis.before != axis.after or 2 * axis.before > axis.kernel or axis.dilation != 1:
+            return None
+        if axis.kernel > axis.length + 2 * axis.before:  # in ceil mode
+            return None
+    costs = COSTS.get((kind if dims > 1 else f"{kind} 1d", last, learns))
+    if costs is None:
+        return None
+    by_torch, by_kernel = predicted(costs, axes, shape, last=last)
+    if by_torch > MARGIN * by_kernel:
+        return None
+    sides = zip(*((axis.kernel, axis.stride, axis.before) for axis in axes), strict=True)
+    same = (side[0] if len(set(side)) == 1 else side for side in sides)  # an int is read faster
+    return tuple(same)  # pyright: ignore[reportReturnType]
+
+
+def predicted(
+    costs: Costs, axes: tuple[Axis, ...], shape: tuple[int, ...], *, last: bool
+) -> tuple[float, float]:
+    """Microseconds that torch and the kernel are expected to take; ``last``: channels come last."""
+    planes = math.prod(shape[: -len(axes) - (1 if last else 0)])
+    rows = planes * math.prod([axis.windows for axis in axes[:-1]])
+    results = math.prod([*shape[: -len(axes)], *(axis.windows for axis in axes)])
+    size = math.prod([axis.kernel for axis in axes])
+    side = size ** (1 / len(axes))
+    its, ours = costs
+    by_torch = its.call + (its.results * results + its.elements * results * size) / 1e3
+    inputs = math.prod(shape)
+    moved = ours.planes * planes + ours.rows * rows
+    moved += ours.inputs * inputs + ours.plane * inputs / planes
+    by_kernel = ours.call + (moved + ours.results * results + ours.elements * results * side) / 1e3
+    return by_torch, by_kernel

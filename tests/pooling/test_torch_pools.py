@@ -1,0 +1,155 @@
+"""Torch computes where its own pool means the same and takes less time, and nowhere else."""
+
+import pytest
+import torch
+from torch.autograd import grad
+from torch.nn import functional as F
+from torch.testing import assert_close
+from torch.utils._python_dispatch import TorchDispatchMode
+
+import huashi
+from huashi import implementation, pooling
+from huashi.pooling import torch_pools
+
+NAN, INF = float("nan"), float("inf")
+SMALL = (2, 3, 8, 6)
+
+
+class Seen(TorchDispatchMode):
+    def __init__(self):
+        super().__init__()
+        self.names = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.names.add(func.name())
+        return func(*args, **(kwargs or {}))
+
+
+def is_by_torch(call):
+    with Seen() as seen:
+        call()
+    return not any(name.startswith("huashi::") for name in seen.names)
+
+
+POOLS = {
+    "max": lambda x: pooling.max_pool2d(x, 2),
+    "max, padded": lambda x: pooling.max_pool2d(x, (3, 2), 2, (1, 1)),
+    "max, ceil": lambda x: pooling.max_pool2d(x, 3, 2, 1, ceil_mode=True),
+    "average": lambda x: pooling.avg_pool2d(x, 2),
+    "average, real": lambda x: pooling.avg_pool2d(x, 3, 2, 1, count_include_pad=False),
+    "average, counted": lambda x: pooling.avg_pool2d(x, 3, 1, 1),
+    "adaptive max": lambda x: pooling.adaptive_max_pool2d(x, (4, 3)),
+    "adaptive average": lambda x: pooling.adaptive_avg_pool2d(x, 2),
+    "adaptive, whole": lambda x: pooling.adaptive_avg_pool2d(x, 1),
+    "global average": pooling.global_avg_pool,
+    "module": pooling.MaxPool2d(2),
+    "module, average": pooling.AvgPool2d(3, 2, 1),
+    "module, adaptive": pooling.AdaptiveAvgPool2d((4, None)),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("name", POOLS)
+def test_small_inputs_are_for_torch_and_mean_the_same(name, last, dtype):
+    x = torch.randn(SMALL).mul(4).round().div(4).to(dtype)  # with equals
+    x[0, 0, 0, 0], x[0, 1, 2, 3], x[1, 1, 1, 1] = INF, NAN, -0.0
+    if last:
+        x = x.contiguous(memory_format=torch.channels_last)
+    x.requires_grad_()
+    assert is_by_torch(lambda: POOLS[name](x))
+    found = POOLS[name](x)
+    with implementation("reference"):
+        want = POOLS[name](x)
+    assert found.dtype == want.dtype
+    assert found.is_contiguous(memory_format=torch.channels_last) >= (last and found.ndim == 4)
+    assert_close(found, want, equal_nan=True)
+    if (
+        "average" not in name and "whole" not in name
+    ):  # infinity and NaN have no certain gradient there
+        g = torch.randn_like(found)
+        assert_close(grad(found, x, g), grad(want, x, g))
+
+
+NOT_FOR_TORCH = {
+    "padding of more than half": lambda x: pooling.max_pool2d(x, 2, 2, 2),
+    "one side": lambda x: pooling.max_pool2d(x, 2, 2, [(1, 0), (1, 0)]),
+    "dilation": lambda x: pooling.max_pool2d(x, 2, 1, 0, 2),
+    "indices": lambda x: pooling.max_pool2d(x, 2, return_indices=True),
+    "mask": lambda x: pooling.max_pool2d(x, 2, mask=torch.ones(8, 6, dtype=torch.bool)),
+    "average over a number": lambda x: pooling.avg_pool2d(x, 2, divisor_override=3),
+    "average, ceil": lambda x: pooling.avg_pool2d(x, 3, 2, 1, ceil_mode=True),
+    "float16": lambda x: pooling.max_pool2d(x.half(), 2),
+    "integers": lambda x: pooling.max_pool2d(x.int(), 2),
+    "neither layout": lambda x: pooling.max_pool2d(x.transpose(2, 3), 2),
+    "minimum": lambda x: pooling.min_pool2d(x, 2),
+    "large": lambda x: pooling.max_pool2d(x.repeat(64, 16, 4, 4), 3, 1, 1),
+    "asked for": lambda x: by_kernel(pooling.max_pool2d, x, 2),
+}
+
+
+def by_kernel(pool, *arguments):
+    with implementation("kernel"):
+        return pool(*arguments)
+
+
+@pytest.mark.parametrize("name", NOT_FOR_TORCH)
+def test_what_torch_has_not_or_is_slower_at_is_for_the_kernel(name):
+    assert not is_by_torch(lambda: NOT_FOR_TORCH[name](torch.randn(SMALL)))
+
+
+def test_wrong_arguments_are_told_as_ever():
+    x = torch.randn(SMALL)
+    with pytest.raises(ValueError, match="kernel_size must be >= 1, got 0"):
+        pooling.max_pool2d(x, 0)
+    with pytest.raises(ValueError, match="kernel_size must fit into the padded input"):
+        pooling.max_pool2d(x, 9)
+    with pytest.raises(TypeError, match="kernel_size must be made of ints"):
+        pooling.avg_pool2d(x, 2.5)
+    with pytest.raises(TypeError, match="kernel_sise"):
+        pooling.max_pool2d(x, kernel_sise=2)
+    with pytest.raises(ValueError, match="x must have shape"):
+        pooling.max_pool2d(x[0, 0], 2)
+    with pytest.raises(ValueError, match="no dimension of size 0"):
+        pooling.avg_pool2d(x[:, :0], 2)
+    with pytest.raises(ValueError, match="output_size must be >= 1"):
+        pooling.adaptive_avg_pool2d(x, 0)
+
+
+def test_lists_numbers_of_numpy_and_one_tuples_work():
+    np = pytest.importorskip("numpy")
+    x = torch.randn(SMALL)
+    want = F.max_pool2d(x, 2)
+    for size in ([2, 2], np.int64(2), (2,), [np.int32(2), 2]):
+        assert torch.equal(pooling.max_pool2d(x, size), want)
+
+
+def test_transforms_and_traces_work():
+    x = torch.randn(4, *SMALL)
+    assert_close(
+        torch.vmap(lambda y: pooling.max_pool2d(y, 2))(x),
+        torch.stack([F.max_pool2d(y, 2) for y in x]),
+    )
+    traced = torch.jit.trace(huashi.accelerate(torch.nn.MaxPool2d(2)), x[0])
+    assert_close(traced(x[0, :, :, :4]), F.max_pool2d(x[0, :, :, :4], 2))
+    compiled = torch.compile(lambda y: pooling.avg_pool2d(y, 2), backend="eager", fullgraph=True)
+    assert_close(compiled(x[0]), F.avg_pool2d(x[0], 2))
+
+
+def test_the_model_of_costs_is_told_by_its_terms():
+    """By hand: 100 results of windows of 4, of an input of 400 in 1 plane and 10 rows."""
+    costs = torch_pools.Costs(
+        torch_pools.Cost(call=10, results=20, elements=30),
+        torch_pools.Cost(call=50, results=0, elements=10, planes=1000, rows=200, inputs=5, plane=3),
+    )
+    by_torch, by_kernel = torch_pools.predicted(costs, pooling_axes(), (1, 1, 20, 20), last=False)
+    assert by_torch == pytest.approx(10 + (20 * 100 + 30 * 400) / 1e3)
+    assert by_kernel == pytest.approx(
+        50 + (1000 + 200 * 10 + 5 * 400 + 3 * 400 + 10 * 100 * 2) / 1e3
+    )
+
+
+def pooling_axes():
+    from huashi._windows import axes_of
+
+    return axes_of((20, 20), 2)
