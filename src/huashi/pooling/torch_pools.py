@@ -87,18 +87,11 @@ def max_pool(dims: int) -> Callable[..., Tensor | None]:
         mask: Tensor | None = None,
         lengths: Tensor | None = None,
     ) -> Tensor | None:
-        if return_indices or mask is not None or lengths is not None or not may_be_for_torch(x):
+        if return_indices or mask is not None or lengths is not None:
             return None
-        last = not x.is_contiguous()
-        learns = x.requires_grad and torch.is_grad_enabled()
         settings = kernel_size, stride, padding, dilation, ceil_mode
-        try:
-            windows = _plan("max", dims, x.shape, x.dtype, last, learns, settings)
-        except (TypeError, ValueError):  # a list is no key; what is wrong, the pool itself says
-            return None
-        if windows is None or (last and not _has_channels_last(x, dims)):
-            return None
-        return operator(x, *windows, 1, ceil_mode)
+        windows = _windows_for_torch("max", dims, x, settings)
+        return None if windows is None else operator(x, *windows, 1, ceil_mode)
 
     return max_pool
 
@@ -125,18 +118,9 @@ def avg_pool(dims: int) -> Callable[..., Tensor | None]:
     ) -> Tensor | None:
         if ceil_mode or divisor_override is not None or mask is not None or lengths is not None:
             return None
-        if not may_be_for_torch(x):
-            return None
-        last = not x.is_contiguous()
-        learns = x.requires_grad and torch.is_grad_enabled()
         settings = kernel_size, stride, padding, dilation, False
-        try:
-            windows = _plan("average", dims, x.shape, x.dtype, last, learns, settings)
-        except (TypeError, ValueError):
-            return None
-        if windows is None or (last and not _has_channels_last(x, dims)):
-            return None
-        return operator(x, *windows, False, count_include_pad)
+        windows = _windows_for_torch("average", dims, x, settings)
+        return None if windows is None else operator(x, *windows, False, count_include_pad)
 
     return avg_pool
 
@@ -208,8 +192,23 @@ def may_be_for_torch(x: Any) -> bool:
     )
 
 
-def _has_channels_last(x: Tensor, dims: int) -> bool:
-    return dims == 2 and x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last)
+def _windows_for_torch(
+    kind: str, dims: int, x: Tensor, settings: tuple[Any, ...]
+) -> tuple[Any, Any, Any] | None:
+    """Kernel size, stride and padding for torch, or None where it is not to compute."""
+    if not may_be_for_torch(x):
+        return None
+    last = not x.is_contiguous()
+    learns = x.requires_grad and torch.is_grad_enabled()
+    try:
+        windows = _plan(kind, dims, x.shape, x.dtype, last, learns, settings)
+    except (TypeError, ValueError):  # a list is no key; what is wrong, the pool itself says
+        return None
+    if last and windows is not None:
+        images = dims == 2 and x.ndim == 4
+        if not (images and x.is_contiguous(memory_format=torch.channels_last)):
+            return None
+    return windows
 
 
 @functools.lru_cache(maxsize=4096)
