@@ -201,8 +201,8 @@ def test_models_of_transformers():
 def test_restoring_gives_the_model_back():
     model, old = Segmenter(), Segmenter()
     restore(accelerate(model))
-    kinds = [[type(m) for m in each.modules()] for each in (model, old)]
-    assert kinds[0] == kinds[1]
+    pairs = zip(model.modules(), old.modules(), strict=True)
+    assert all(type(ours) is type(theirs) for ours, theirs in pairs)
     assert not acceleration(model).accelerated
     assert set(acceleration(model).left.values()) == {"was not accelerated"}
 
@@ -240,6 +240,29 @@ def test_fx_keeps_accelerated_pools_whole():
     assert [node.target for node in traced.graph.nodes if node.op == "call_module"][1:3] == [*"12"]
     assert is_ours(traced.get_submodule("1"))
     assert_close(traced(x), model(x))
+
+
+def test_tables_by_class_find_accelerated_pools():
+    pool = accelerate(nn.MaxPool2d(2))
+    assert {nn.MaxPool2d: "a maximum"}[type(pool)] == "a maximum"
+    assert type(pool) == nn.MaxPool2d  # noqa: E721
+    assert type(pool) is not nn.MaxPool2d
+    assert type(pool) not in (nn.MaxPool1d, nn.AvgPool2d, type(accelerate(nn.AvgPool2d(2))))
+
+
+@pytest.mark.filterwarnings("ignore")  # torch.ao is to go; it warns of that and of its observers
+def test_quantisation_by_fx_finds_accelerated_pools():
+    fx = pytest.importorskip("torch.ao.quantization.quantize_fx")
+    mapping = torch.ao.quantization.get_default_qconfig_mapping("x86")
+    x, model, graphs = torch.rand(2, 3, 14, 14), net(), []
+    for each in (model, accelerate(copy.deepcopy(model))):
+        prepared = fx.prepare_fx(each, mapping, (x,))
+        prepared(x)
+        quantised_model = fx.convert_fx(prepared)
+        graphs.append(str(quantised_model.graph))
+        assert len(acceleration(quantised_model).left) == (2 if each is model else 0)
+        quantised_model(x)
+    assert graphs[0] == graphs[1]
 
 
 @pytest.mark.parametrize("through", [torch.jit.script, lambda m: torch.jit.trace(m, X_NET)])

@@ -39,7 +39,20 @@ class Acceleration:
     """Name to why the pool is torch's own."""
 
 
-class _AcceleratedPool(nn.Module):
+class _EqualToBase(type):
+    """Of classes that are equal to torch's, where a program looks them up in a table by class.
+
+    ``torch.ao`` finds so what it quantises, others the cost of a module.
+    """
+
+    def __eq__(cls, other: object) -> bool:
+        return other is cls or other is vars(cls).get("base")
+
+    def __hash__(cls) -> int:
+        return type.__hash__(vars(cls).get("base", cls))
+
+
+class _AcceleratedPool(nn.Module, metaclass=_EqualToBase):
     """What comes before a pool of torch's among the bases of an accelerated one."""
 
     base: ClassVar[type[nn.Module]]
@@ -105,7 +118,7 @@ def _each_dimension(
             about["settings"] = (*_AVG, "divisor_override")
         about["values"] = staticmethod(_values_of(about["settings"]))
         about["by_torch"] = by_torch and staticmethod(by_torch(dims))
-        made.append(type(base.__name__, (_AcceleratedPool, base), about))
+        made.append(_EqualToBase(base.__name__, (_AcceleratedPool, base), about))
     return made
 
 
@@ -191,7 +204,7 @@ def restore(model: M) -> M:
     for module in model.modules():
         if isinstance(module, _AcceleratedPool):
             module.__class__ = module.base  # pyright: ignore[reportAttributeAccessIssue]
-            module.__dict__.pop("__module__", None)
+            vars(module).pop("__module__", None)
     return model
 
 
