@@ -21,6 +21,8 @@ def compile_all(x, axes, kinds):
         averages.average(x, axes, *rule)
         averages.average_backward(y, axes, *rule)
     draw.draw(x, axes, "softmax", torch.zeros(y.shape))
+    mask = torch.ones(x.shape[2:], dtype=torch.bool)
+    means.formula(x, axes, kinds[0], param, 1e-6, mask)
     for kind in kinds:
         means.formula(x, axes, kind, param, 1e-6)
         means.formula_backward(y, x, axes, kind, param, 1e-6)

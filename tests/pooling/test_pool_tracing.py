@@ -133,7 +133,7 @@ def test_operators_are_registered_as_they_are():
     ops = torch.ops.huashi
     y, offsets = ops.pool_extremum_offsets(x, flat, 1)
     p, point = torch.tensor(3.0), torch.rand_like(y)
-    v = torch.randn(3, 2)
+    v, mask = torch.randn(3, 2), torch.rand(2, 1, 5, 4) < 0.7
     ranked, ranked_last = (ops.pool_order_offsets(t, flat, "sorted_mean", v)[1] for t in (x, last))
     calls = {
         "pool_extremum": [(x, flat, 1), (last, flat, -1), (x.to(torch.uint8), flat, 1)],
@@ -142,11 +142,11 @@ def test_operators_are_registered_as_they_are():
         "pool_draw": [(x, flat, "relu", point), (last, flat, "softmax", point)],
         "pool_average": [(x, flat, True, None), (last.bfloat16(), flat, False, 3)],
         "pool_average_backward": [(y, flat, True, None), (y, flat, False, 3)],
-        "pool_norm": [(x, flat, 1, False), (last, flat, 2, True)],
-        "pool_norm_backward": [(y, x, y, flat, 2, False), (y, last, y, flat, 1, True)],
-        "pool_formula": [(x, flat, "power", p, 0.1), (last.bfloat16(), flat, "soft", p, 0.0)],
-        "pool_formula_slope": [(x, flat, "power", p, 0.1), (x.double(), flat, "log_sum_exp", p, 0.0)],
-        "pool_formula_backward": [(y, x, flat, "lp", p, 0.0), (y, last, flat, "soft", p, 0.0)],
+        "pool_norm": [(x, flat, 1, False), (last, flat, 2, True), (last, flat, 2, True, mask)],
+        "pool_norm_backward": [(y, x, y, flat, 2, False), (y, last, y, flat, 1, True), (y, last, y, flat, 2, True, mask)],
+        "pool_formula": [(x, flat, "power", p, 0.1), (last.bfloat16(), flat, "soft", p, 0.0, mask)],
+        "pool_formula_slope": [(x, flat, "power", p, 0.1, mask), (x.double(), flat, "log_sum_exp", p, 0.0)],
+        "pool_formula_backward": [(y, x, flat, "lp", p, 0.0), (y, last, flat, "soft", p, 0.0, mask)],
         "pool_order": [(x, flat, "sorted_mean", v), (last.bfloat16(), flat, "quantile", p / 4)],
         "pool_order_offsets": [(x, flat, "sorted_mean", v), (last, flat, "quantile", p / 4), (x[0], flat, "sorted_mean", v)],
         "pool_order_backward": [(y, ranked, flat, "sorted_mean", v), (y, ranked_last, flat, "sorted_mean", v)],
