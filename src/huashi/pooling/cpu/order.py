@@ -11,12 +11,8 @@ from torch import Tensor
 
 from huashi._windows import Axis
 from huashi.pooling import reference
-from huashi.pooling.cpu import (
-    sorting_network,
-)
-from huashi.pooling.cpu.fold_elements import (
-    SUM,
-)
+from huashi.pooling.cpu import order_gradients, sorting_network
+from huashi.pooling.cpu.fold_elements import SUM
 from huashi.pooling.cpu.planning import (
     BAND,
     LANES,
@@ -58,7 +54,7 @@ def order_backward(
     band = per_task(out.shape[1], BAND // (out[0, 0].size * out.itemsize), out.shape[0])
     zero, shifts = identity_of(source.dtype, SUM), shifts_of(axes) * unit
     windows = windows_of(axes, unit)
-    sorting_network.scatter(array, found, out, windows, shifts, ranking, band, zero)
+    order_gradients.scatter(array, found, out, windows, shifts, ranking, band, zero)
     return dx.to(grad.dtype)
 
 
@@ -73,7 +69,7 @@ def order_slope(
     ranking = _ranking(axes, kind, param, source.dtype)
     worth = np.zeros((len(array), *ranking.ranks.shape, unit))
     windows, shifts = windows_of(axes, unit), shifts_of(axes) * unit
-    sorting_network.slopes(array, given, found, worth, windows, shifts, ranking)
+    order_gradients.slopes(array, given, found, worth, windows, shifts, ranking)
     share = torch.from_numpy(ranking.shares).double()
     channels = 1 if param.ndim == 1 else len(param)
     worth = torch.from_numpy(worth).movedim(-1, 1).flatten(0, 1)
