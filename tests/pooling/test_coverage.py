@@ -47,7 +47,9 @@ COVERED = {
         IMAGE, 2, training=False, mask=MASK
     ),
     "sort": lambda: pooling.sort_pool2d(IMAGE, 2, scores=torch.zeros(2)),
+    "sort, mask": lambda: pooling.sort_pool2d(IMAGE, 2, scores=torch.zeros(2), mask=MASK),
     "quantile": lambda: pooling.quantile_pool2d(IMAGE, 2, q=0.3),
+    "quantile, mask": lambda: pooling.quantile_pool2d(IMAGE, 2, q=0.3, mask=MASK),
     "median": lambda: pooling.median_pool2d(IMAGE, 2),
     "median, one window in a row, no gradient": lambda: pooling.median_pool2d(IMAGE, (2, 6)),
     "mixed": lambda: pooling.mixed_pool2d(IMAGE, 2, a=0.3),
@@ -92,8 +94,6 @@ UNCOVERED = {  # with a part of the reason
     "avg, all": (lambda: pooling.avg_pool2d(IMAGE, (4, 6)), "average_of_all: torch's mean"),
     "global_avg": (lambda: pooling.global_avg_pool(IMAGE), "average_of_all: torch's mean"),
     "lp inf": (lambda: pooling.lp_pool2d(IMAGE, torch.inf, 2), "the limit is the largest magnitude"),
-    "sort, mask": (lambda: pooling.sort_pool2d(IMAGE, 2, scores=torch.zeros(2), mask=MASK), MASKED),
-    "quantile, mask": (lambda: pooling.quantile_pool2d(IMAGE, 2, q=0.3, mask=MASK), MASKED),
     "median, large": (lambda: pooling.median_pool1d(torch.randn(1, 99), 65), "up to 64 elements"),
     "median, one window in a row": (
         lambda: pooling.median_pool2d(IMAGE.clone().requires_grad_(), (2, 6)),

@@ -15,10 +15,11 @@ from huashi.pooling.cpu.windows import Windows
 
 
 @threaded
-def scatter(part, parts, grad, offsets, dx, windows, shifts, ranking, band, zero):
+def scatter(part, parts, grad, offsets, dx, windows, shifts, ranking, real, band, zero):
     """The shares of each gradient to the elements of its ranks; a task owns ``band`` rows of dx.
 
-    ``shifts`` says how far from the first element of a window each of its offsets lies.
+    ``shifts`` says how far from the first element of a window each of its offsets lies, ``real``
+    with a mask how many elements of each window are real.
     """
     (axes, unit), ranking = Windows(*windows), Ranking(*ranking)
     shares, levels, counts, runs = ranking.shares, ranking.levels, ranking.counts, ranking.runs
@@ -52,6 +53,8 @@ def scatter(part, parts, grad, offsets, dx, windows, shifts, ranking, band, zero
                                 if j != NOWHERE:
                                     at = start + o * axes[2].stride * unit + c + shifts[j]
                                     if 0 <= at < mine.size:
+                                        if real.shape[0]:
+                                            weights = shares[levels[real[p, a, b, i]], r]
                                         weight = weights[channel if alone else c]
                                         mine[at] += weight * wide(given[i])
         out = dx[p, low:high].reshape(mine.size)
@@ -60,7 +63,7 @@ def scatter(part, parts, grad, offsets, dx, windows, shifts, ranking, band, zero
 
 
 @threaded
-def slopes(part, parts, x, grad, offsets, out, windows, shifts, ranking):
+def slopes(part, parts, x, grad, offsets, out, windows, shifts, ranking, real):
     """What each share is worth: the gradients times the elements, (planes, levels, ranks, unit)."""
     (axes, unit), ranking = Windows(*windows), Ranking(*ranking)
     levels, counts, runs = ranking.levels, ranking.counts, ranking.runs
@@ -81,4 +84,6 @@ def slopes(part, parts, x, grad, offsets, out, windows, shifts, ranking):
                                 j = found[i]
                                 if j != NOWHERE:
                                     at = start + o * axes[2].stride * unit + c + shifts[j]
+                                    if real.shape[0]:
+                                        total = out[p, levels[real[p, a, b, i]], r]
                                     total[c] += wide(given[i]) * wide(plane[at])

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from huashi._kernel.bfloat16 import narrow, wide
+from huashi._kernel.bfloat16 import narrow
 from huashi._kernel.numba import compiled, inlined, part_of, threaded
 from huashi._kernel.select import larger, smaller
 from huashi.pooling.cpu.windows import Windows, every, place
@@ -43,6 +43,15 @@ class Ranking(NamedTuple):
     """What stands for an element outside the input."""
     mean: bool
     """A mean of the largest, else a quantile."""
+
+
+class Real(NamedTuple):
+    """What is real where a mask says so; without one both have no planes."""
+
+    mask: Any
+    """Of each element whether it is real, (planes, A, B, W * unit), bool."""
+    counts: Any
+    """How many elements of each window are, (planes, windows of A, of B, of W * unit), uint8."""
 
 
 class Row(NamedTuple):
@@ -111,7 +120,20 @@ def _exchange_marked(a, b, marks, others):
 
 
 @inlined
-def _gather(plane, buffer, marks, row, windows, spans, ranking, marked):
+def _hide(mask, lane, value, stride, unit):
+    """``value`` in place of what the mask leaves out of a lane, as ``every`` filled it."""
+    if unit == 1:
+        for o in range(lane.size):
+            lane[o] = lane[o] if mask[stride * o] else value
+    else:
+        for o in range(lane.size // unit):
+            there, target = mask[o * stride * unit :], lane[o * unit : (o + 1) * unit]
+            for i in range(unit):
+                target[i] = target[i] if there[i] else value
+
+
+@inlined
+def _gather(plane, p, mask, buffer, marks, row, windows, spans, ranking, marked):
     """Copy the elements of a row of windows, and their marks, to the lanes of that row."""
     (axes, unit), (at, width, a, b), k = windows, row, buffer.shape[0]
     absent, mean, j = ranking.absent, ranking.mean, 0
@@ -129,12 +151,18 @@ def _gather(plane, buffer, marks, row, windows, spans, ranking, marked):
                     lane[i] = absent
                 if last > first:
                     every(plane[top, left][start:], lane[first:last], axes[2].stride, unit)
+                    if mask.shape[0]:
+                        there = mask[p, top, left][start:]
+                        _hide(there, lane[first:last], absent, axes[2].stride, unit)
                 for i in range(last, width):
                     lane[i] = absent
                 if marked:
                     mark, this = marks[j, at : at + width], np.int32(k - 1 - j if mean else j)
                     for i in range(width):
                         mark[i] = this if first <= i < last else none
+                    if mask.shape[0] and last > first:
+                        there = mask[p, top, left][start:]
+                        _hide(there, mark[first:last], none, axes[2].stride, unit)
                 j += 1
 
 
@@ -218,15 +246,56 @@ def _places_of_rank(marks, found, begin, stop, rank, mean):
             found[i] = np.uint8(mark[i])
 
 
+@compiled
+def _results_by_count(buffer, line, counts, at, ranking, channel, unit):
+    """What each window of a row gives, by how many of its elements are real."""
+    alone = ranking.shares.shape[2] == 1 or unit == 1
+    for i in range(counts.size):
+        level = ranking.levels[counts[i]]
+        ranks, shares, c = (
+            ranking.ranks[level],
+            ranking.shares[level],
+            channel if alone else i % unit,
+        )
+        if ranking.mean or ranks[0] < 0:
+            total = line.dtype.type(0)
+            for r in range(ranks.size):
+                if ranks[r] >= 0:
+                    total += shares[r, c] * buffer[ranks[r], at + i]
+            line[at + i] = total
+        elif ranks[1] < 0:
+            line[at + i] = buffer[ranks[0], at + i]
+        else:
+            low, high = buffer[ranks[0], at + i], buffer[ranks[1], at + i]
+            line[at + i] = low + (high - low) * shares[1, 0]
+
+
+@compiled
+def _places_by_count(marks, found, q, counts, at, ranking):
+    """Which elements each window of row ``q`` is made of, by how many of them are real."""
+    k = marks.shape[0]
+    for i in range(counts.size):
+        ranks = ranking.ranks[ranking.levels[counts[i]]]
+        for r in range(ranks.size):
+            mark = marks[max(ranks[r], 0), at + i]
+            if ranks[r] < 0:
+                found[r, q, i] = NOWHERE
+            elif ranking.mean:
+                found[r, q, i] = np.uint8(k - 1 - (mark - k if mark >= k else mark))
+            else:
+                found[r, q, i] = np.uint8(mark)
+
+
 @threaded
-def pool(part, parts, x, y, offsets, windows, tile, swaps, ranking, marked):
+def pool(part, parts, x, y, offsets, windows, tile, swaps, ranking, real, marked):
     """(planes, A, B, W * unit) -> (planes, windows of A, of B, of W * unit).
 
     ``tile`` is how many rows of windows are sorted at once, and how many lanes the cache holds;
     ``swaps`` are from :func:`network`; ``offsets`` are (ranks, the shape of y), if ``marked``.
     """
-    windows, ranking = Windows(*windows), Ranking(*ranking)
+    windows, ranking, real = Windows(*windows), Ranking(*ranking), Real(*real)
     (axes, unit), (rows, block), mean = windows, tile, ranking.mean
+    masked = real.mask.shape[0] > 0
     k, width = axes[0].kernel * axes[1].kernel * axes[2].kernel, y.shape[3]
     rows_of_plane, number = y.shape[1] * y.shape[2], y.shape[0] * y.shape[1] * y.shape[2]
     spans = _spans(axes[2], width // unit)
@@ -240,7 +309,7 @@ def pool(part, parts, x, y, offsets, windows, tile, swaps, ranking, marked):
         for q in range(low, high):
             p, rest = q // rows_of_plane, q % rows_of_plane
             row = Row((q - low) * width, width, rest // y.shape[2], rest % y.shape[2])
-            _gather(x[p], buffer, marks, row, windows, spans, ranking, marked)
+            _gather(x[p], p, real.mask, buffer, marks, row, windows, spans, ranking, marked)
         odd = _has_nan(buffer, lanes)
         if odd:
             _find_nan(buffer, marks, lanes, spoiled, mean, marked)
@@ -248,9 +317,16 @@ def pool(part, parts, x, y, offsets, windows, tile, swaps, ranking, marked):
         for q in range(low, high):
             p, rest = q // rows_of_plane, q % rows_of_plane
             row = Row((q - low) * width, width, rest // y.shape[2], rest % y.shape[2])
-            _results(buffer, line, row, ranking, p % ranking.shares.shape[2], unit)
-            if marked:
-                _places(marks, found, q, row, ranking, unit)
+            channel = p % ranking.shares.shape[2]
+            if masked:
+                counts = real.counts[p, row.a, row.b]
+                _results_by_count(buffer, line, counts, row.at, ranking, channel, unit)
+                if marked:
+                    _places_by_count(marks, found, q, counts, row.at, ranking)
+            else:
+                _results(buffer, line, row, ranking, channel, unit)
+                if marked:
+                    _places(marks, found, q, row, ranking, unit)
             results, target = line[row.at : row.at + width], out[q]
             if odd:
                 for i in range(width):
