@@ -394,6 +394,19 @@ def test_derivatives_of_both_orders(kind):
     assert_close(*second)
 
 
+@pytest.mark.parametrize("kind", FORMULAS)
+def test_second_derivatives_with_a_mask(kind):
+    x = torch.randn(2, 2, 4, 5, dtype=torch.double, requires_grad=True)
+    mask, second = torch.rand(2, 1, 4, 5) < 0.6, []
+    for name in ("auto", "reference"):
+        with implementation(name):
+            y = KINDS[kind](2, x, kernel_size=[2, 3], stride=2, padding=1, mask=mask)
+        (slope,) = grad(y.square().sum(), x, create_graph=True)
+        second.append(grad(slope.square().sum(), x)[0])
+    assert second[0].any()
+    assert_close(*second)
+
+
 def test_a_maximum_keeps_a_byte_for_each_result():
     """An eighth of torch's indices, and not the input beside them."""
     x = torch.randn(2, 8, 64, 64, requires_grad=True)

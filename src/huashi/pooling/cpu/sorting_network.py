@@ -6,6 +6,9 @@ these are sorted against each other by a network of exchanges, each of them a lo
 wanted ranks depend on. Where a gradient is wanted, marks of which element each number was move
 along.
 
+With a mask, a byte more is read for each element of a window, and each window looks up its ranks by
+how many real elements it has.
+
 A mean of the largest has the absent elements at -inf, a quantile at +inf: either way the ranks that
 are wanted hold real ones.
 """

@@ -3,7 +3,8 @@
 For each row of results the K elements of its windows are gathered into K rows of a scratch, which
 then are folded twice, for the largest and for the sums, in vector lanes. An exponential or a power
 takes about 20 operations, so that these pools are bound by arithmetic where windows overlap, and by
-the memory where they do not.
+the memory where they do not. What a mask leaves out comes marked as what lies outside the input is,
+and with it the number of real elements of each window: 4 bytes for each result.
 """
 
 # ruff: noqa: ANN001, ANN201, ANN202  (Numba infers the types of a kernel)

@@ -10,6 +10,9 @@ Backward, a first kernel finds the scale and the sums again, in float32 whatever
 stores what every element of a window shares, 8 w bytes (SoftPool 12 w); a second one gathers.
 In all ``3 b + w b + 16 w`` bytes, and one more exponential for each element of a window.
 
+With a mask the kernels read a copy in which what is absent is marked, ``2 b`` more, and how many
+elements of each window are real, 4 w.
+
 ==============  ==========================  ======================================================
 kind            y                           dy/dx_i
 ==============  ==========================  ======================================================
