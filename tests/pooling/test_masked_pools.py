@@ -84,6 +84,16 @@ def test_what_is_masked_is_absent_from_a_window_over_all(kind, lengths, layout):
     assert_masked(kind, x, torch.rand(x.shape) < 0.5, {"kernel_size": lengths})
 
 
+@every_kind
+@pytest.mark.parametrize("k", [3, 12])
+def test_a_nan_gives_no_gradient_to_what_is_masked_beside_it(kind, k):
+    x, mask = torch.randn(2, 3, 12), torch.rand(2, 1, 12) < 0.6
+    x = x.masked_fill(torch.rand(x.shape) < 0.2, NAN)
+    pool = partial(KINDS[kind], 1, kernel_size=[k], mask=mask)
+    dx = results("auto", pool, x, torch.ones(2, 3, 12 // k))[1]
+    assert (dx.masked_fill(mask, 0) == 0).all()
+
+
 @pytest.mark.parametrize("kind", [*KINDS, "sort", "quantile"])
 def test_pooling_with_lengths_is_pooling_the_trimmed_sequence(kind):
     more = {
