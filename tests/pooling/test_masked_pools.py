@@ -117,13 +117,13 @@ def test_pooling_with_lengths_is_pooling_the_trimmed_sequence(kind):
 
 def test_a_generalised_mean_takes_every_number_for_real():
     least = torch.finfo(torch.float32).min
-    x = torch.tensor([[[least, least, 2.0, -INF, -INF, marks.NONE, 5.0, 5.0]]])
-    there = torch.tensor([True] * 6 + [False] * 2)
+    x = torch.tensor([[[least, least, 2.0, -INF, -INF, marks.NONE, 5, 9, 9, 9]]])
+    there = torch.tensor([True] * 7 + [False] * 3)
     with implementation("kernel"):
         y = pooling.gem_pool1d(x, 2, p=1.0, eps=0.5, mask=there)
         whole = pooling.global_gem_pool(x, 1.0, 0.5, mask=there)
-    assert_close(y, torch.tensor([[[0.5, 1.25, 0.5, 0.0]]]))
-    assert_close(whole, torch.tensor([[0.75]]))
+    assert_close(y, torch.tensor([[[0.5, 1.25, 0.5, 5.0, 0.0]]]))
+    assert_close(whole, torch.tensor([[9.5 / 7]]))
 
 
 def test_a_masked_mean_of_squares_neither_overflows_nor_vanishes():
