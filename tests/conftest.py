@@ -26,6 +26,7 @@ LONGEST = [  # files of half a minute and more, by the time they take: these are
     "tests/test_contract.py",
     "tests/test_readme.py",
     "tests/pooling/test_window_pools.py",
+    "tests/pooling/test_masked_pools.py",
     "tests/test_triton.py",
     "tests/recipes/test_translate.py",
     "tests/seq2seq/architecture/test_architecture.py",

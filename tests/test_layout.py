@@ -21,6 +21,7 @@ MEANING = (
     "dimensions",
     "docstrings",
     "geometry",
+    "masks",
     "offsets",
 )  # what a kernel may know of a chapter
 OUTSIDE = {  # a chapter: files and folders of the package, by the layer they are in

@@ -210,19 +210,34 @@ def test_formulas_and_their_gradients(kind, shape, axes, compiled_for):
         assert_formula_agrees(x, axes, kind, function, param)
 
 
-def assert_formula_agrees(x, axes, kind, function, param):
+@cases(FEW)
+@pytest.mark.parametrize("kind", KINDS)
+def test_formulas_see_nothing_of_what_is_masked(kind, shape, axes, compiled_for):
+    for dtype, size in ((SINGLE, shape), (HALF, (*shape[:-2], 1, shape[-1])), (BRAIN, shape[-1:])):
+        compiled_for(windows=dtype == SINGLE)
+        mask = torch.rand(size, device=DEVICE) < 0.6
+        x = image(shape, dtype, last=dtype == SINGLE).masked_fill(~mask, NAN)
+
+        def function(x, axes, param, mask=mask):
+            learned = kind in ("power", "log_sum_exp")
+            return reference.formula(x, axes, kind, param if learned else param.detach(), EPS, mask)
+
+        assert_formula_agrees(x, axes, kind, function, KINDS[kind][1][0], mask)
+
+
+def assert_formula_agrees(x, axes, kind, function, param, mask=None):
     param = number(param)
     x64, p64 = x.double().requires_grad_(), param.double().requires_grad_()
     y64 = function(x64, axes, p64)
     g = torch.rand(y64.shape, device=DEVICE).to(x.dtype)
-    y = means.formula(x, axes, kind, param, EPS)
-    dx = means.formula_backward(g, x, axes, kind, param, EPS)
+    y = means.formula(x, axes, kind, param, EPS, mask)
+    dx = means.formula_backward(g, x, axes, kind, param, EPS, mask)
     assert (y.dtype, dx.dtype) == (x.dtype, x.dtype)
     assert_close(y.double(), y64, **TOLERANCE[x.dtype])
     dx64 = grad(y64, x64, g.double(), retain_graph=True)[0]
     assert_close(dx.double(), dx64, **GRADIENT_TOLERANCE[x.dtype])
     if kind in ("power", "log_sum_exp"):
-        slope = means.formula_slope(x, axes, kind, param, EPS)
+        slope = means.formula_slope(x, axes, kind, param, EPS, mask)
         want = torch.stack([grad(each, p64, retain_graph=True)[0] for each in y64.flatten()[:9]])
         assert slope.dtype == SINGLE
         scale = y64.abs().max().item()  # it is a difference of numbers as large

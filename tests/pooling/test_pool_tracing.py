@@ -28,6 +28,12 @@ KINDS = {  # name: (function of tensors, shape of the first of them, and a numbe
     "expected": (lambda x: pooling.stochastic_pool2d(x, 2, training=False), IMAGE),
     "sort": (lambda x: pooling.sort_pool2d(x, 2, scores=torch.arange(3.0)), IMAGE),
     "median": (lambda x: pooling.median_pool2d(x, 3, 2, 1), IMAGE),
+    "masked gem": (
+        lambda x, p: pooling.gem_pool2d(x, 2, p=p, eps=0.1, mask=x.detach() > -1),
+        IMAGE,
+        3.0,
+    ),
+    "masked median": (lambda x: pooling.median_pool2d(x, 3, 2, 1, mask=x.detach() > -1), IMAGE),
     "masked": (lambda x: pooling.max_pool1d(x, 3, lengths=torch.tensor([9, 7])), LINE),
     "global": (pooling.global_avg_pool, IMAGE),
     "k-max": (lambda x: pooling.k_max_pool1d(x, 3), LINE),
@@ -133,7 +139,7 @@ def test_operators_are_registered_as_they_are():
     ops = torch.ops.huashi
     y, offsets = ops.pool_extremum_offsets(x, flat, 1)
     p, point = torch.tensor(3.0), torch.rand_like(y)
-    v = torch.randn(3, 2)
+    v, mask = torch.randn(3, 2), torch.rand(2, 1, 5, 4) < 0.7
     ranked, ranked_last = (ops.pool_order_offsets(t, flat, "sorted_mean", v)[1] for t in (x, last))
     calls = {
         "pool_extremum": [(x, flat, 1), (last, flat, -1), (x.to(torch.uint8), flat, 1)],
@@ -142,15 +148,15 @@ def test_operators_are_registered_as_they_are():
         "pool_draw": [(x, flat, "relu", point), (last, flat, "softmax", point)],
         "pool_average": [(x, flat, True, None), (last.bfloat16(), flat, False, 3)],
         "pool_average_backward": [(y, flat, True, None), (y, flat, False, 3)],
-        "pool_norm": [(x, flat, 1, False), (last, flat, 2, True)],
-        "pool_norm_backward": [(y, x, y, flat, 2, False), (y, last, y, flat, 1, True)],
-        "pool_formula": [(x, flat, "power", p, 0.1), (last.bfloat16(), flat, "soft", p, 0.0)],
-        "pool_formula_slope": [(x, flat, "power", p, 0.1), (x.double(), flat, "log_sum_exp", p, 0.0)],
-        "pool_formula_backward": [(y, x, flat, "lp", p, 0.0), (y, last, flat, "soft", p, 0.0)],
-        "pool_order": [(x, flat, "sorted_mean", v), (last.bfloat16(), flat, "quantile", p / 4)],
-        "pool_order_offsets": [(x, flat, "sorted_mean", v), (last, flat, "quantile", p / 4), (x[0], flat, "sorted_mean", v)],
-        "pool_order_backward": [(y, ranked, flat, "sorted_mean", v), (y, ranked_last, flat, "sorted_mean", v)],
-        "pool_order_slope": [(y, x, ranked, flat, "sorted_mean", v), (y, last, ranked_last, flat, "sorted_mean", v)],
+        "pool_norm": [(x, flat, 1, False), (last, flat, 2, True), (last, flat, 2, True, mask)],
+        "pool_norm_backward": [(y, x, y, flat, 2, False), (y, last, y, flat, 1, True), (y, last, y, flat, 2, True, mask)],
+        "pool_formula": [(x, flat, "power", p, 0.1), (last.bfloat16(), flat, "soft", p, 0.0, mask)],
+        "pool_formula_slope": [(x, flat, "power", p, 0.1, mask), (x.double(), flat, "log_sum_exp", p, 0.0)],
+        "pool_formula_backward": [(y, x, flat, "lp", p, 0.0), (y, last, flat, "soft", p, 0.0, mask)],
+        "pool_order": [(x, flat, "sorted_mean", v), (last.bfloat16(), flat, "quantile", p / 4, mask)],
+        "pool_order_offsets": [(x, flat, "sorted_mean", v), (last, flat, "quantile", p / 4, mask), (x[0], flat, "sorted_mean", v)],
+        "pool_order_backward": [(y, ranked, flat, "sorted_mean", v), (y, ranked_last, flat, "sorted_mean", v, mask)],
+        "pool_order_slope": [(y, x, ranked, flat, "sorted_mean", v), (y, last, ranked_last, flat, "sorted_mean", v, mask)],
         "pool_k_largest": [(x, 3), (x.to(torch.uint8), 1)],
         "pool_chunk_largest": [(x[0], torch.tensor([[0, 2]]), torch.tensor([[3, 4]]))],
         "pool_taken": [(x, torch.zeros(2, 3, 5, 1).long()), (x.clone().requires_grad_(), torch.zeros(2, 3, 5, 6).long())],

@@ -118,3 +118,17 @@ def test_not_a_number_is_not_drawn_from_elsewhere():
     assert y[..., [0, 2]].isfinite().all()
     assert y[..., 0] in (1, 2)
     assert y[..., 2] in (4, 5)
+
+
+@WEIGHTS
+def test_what_is_masked_is_never_drawn(weights):
+    """The numbers that decide are the reference's, so that the same elements are drawn."""
+    mask = torch.rand(4, 1, 9, 8) < 0.5
+    x = torch.randn(4, 3, 9, 8).masked_fill(~mask, torch.nan).requires_grad_()
+    found = []
+    for name in ("kernel", "reference"):
+        with implementation(name):
+            y = stochastic_pool2d(x, 3, 2, weights=weights, generator=seeded(), mask=mask)
+        found.append((y, grad(y.sum(), x)[0]))
+    assert_close(*found)
+    assert not found[0][1].masked_fill(mask, 0).any()

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from huashi import implementation, pooling
-from huashi.pooling import average, exponentials, extrema, order, powers, stochastic
+from huashi.pooling import average, exponentials, extrema, powers, stochastic
 from huashi.pooling.offsets import Places
 from tests.conftest import GRADIENT_TOLERANCE, TOLERANCE, by_kernel
 
@@ -137,16 +137,19 @@ def assert_agree(kind, x, windows, **options):
         assert_close(got, want, rtol=0, atol=most * TOLERANCE[x.dtype]["rtol"])
 
 
+def read_apart(kind):
+    """The two dtypes that each kernel reads in its own way, and others where it computes so."""
+    dtypes = [torch.float32, torch.bfloat16]
+    dtypes += [torch.float16] if kind in ("max", "average", "gem") else []
+    return dtypes + [torch.float64] * (kind in ("max", "gem", "soft", "log-sum-exp"))
+
+
 @every_kind
 @settings(max_examples=30)
 @given(data=st.data(), geometry=geometries())
 def test_kernels_are_the_reference(kind, data, geometry):
-    """Each kernel in the two dtypes it reads in its own way; in the others where it computes so."""
     lengths, windows = geometry
-    dtypes = [torch.float32, torch.bfloat16]
-    dtypes += [torch.float16] if kind in ("max", "average", "gem") else []
-    dtypes += [torch.float64] if kind in ("max", "gem", "soft", "log-sum-exp") else []
-    assert_agree(kind, data.draw(images(lengths, *dtypes)), windows)
+    assert_agree(kind, data.draw(images(lengths, *read_apart(kind))), windows)
 
 
 @pytest.mark.slow
@@ -230,58 +233,6 @@ def test_an_empty_window_is_the_identity_and_has_no_gradient(kind):
     y = KINDS[kind](2, x, **windows)
     assert (y == {"max": -INF, "min": INF}.get(kind, 0)).all()
     assert not grad(y.sum(), x)[0].any()
-
-
-@every_kind
-@settings(max_examples=15)
-@given(data=st.data(), geometry=geometries())
-def test_what_is_masked_is_absent(kind, data, geometry):
-    """NaN at masked places is seen by nobody, and gets no gradient."""
-    lengths, windows = geometry
-    x = data.draw(images(lengths, torch.float32))
-    mask = torch.rand((1, *lengths)) < 0.6
-    g = torch.randn(KINDS[kind](len(lengths), x, **windows).shape)
-    pool = partial(KINDS[kind], len(lengths), **windows, mask=mask)
-    y, dx = results("auto", pool, x.masked_fill(~mask, NAN), g)
-    want, dx64 = results("reference", pool, x.double(), g)
-    assert_close(y, want.float(), **TOLERANCE[torch.float32])
-    assert_close(dx, dx64.float(), **GRADIENT_TOLERANCE[torch.float32])
-    assert not dx.masked_fill(mask, 0).any()
-
-
-@pytest.mark.parametrize("kind", [*KINDS, "sort", "quantile"])
-def test_pooling_with_lengths_is_pooling_the_trimmed_sequence(kind):
-    more = {
-        "sort": lambda dims, x, *args, **rest: order.sort_pool(
-            dims, x, *args, scores=torch.arange(3.0), **rest
-        ),
-        "quantile": lambda dims, x, *args, **rest: order.quantile_pool(
-            dims, x, *args, q=0.3, **rest
-        ),
-    }
-    pool = partial((KINDS | more)[kind], 1, kernel_size=4, stride=3, padding=1)
-    x, lengths = torch.randn(3, 2, 13), torch.tensor([13, 8, 5])
-    y = pool(x=x, lengths=lengths)
-    kept = pooling.mask_pool1d(torch.arange(13) < lengths[:, None, None], 4, 3, 1)
-    for i, length in enumerate(lengths):
-        trimmed = pool(x=x[i, :, :length], padding=((1, 4),))
-        n = int(kept[i].sum())
-        if kind != "average":  # which counts masked elements, as it does padding
-            assert_close(y[i, :, :n], trimmed[:, :n])
-
-
-def test_a_mask_of_the_sample_and_of_the_channel():
-    x = torch.tensor([[1.0, 5.0, 2.0, 4.0], [7.0, 3.0, 6.0, 8.0]])
-    everywhere = torch.tensor([True, False, True, True])
-    assert pooling.max_pool1d(x, 2, mask=everywhere).tolist() == [[1.0, 4.0], [7.0, 8.0]]
-    one = torch.tensor([[True], [False]])
-    assert pooling.min_pool1d(x, 2, mask=one).tolist() == [[1.0, 2.0], [INF, INF]]
-    both = pooling.avg_pool1d(
-        x, 4, mask=everywhere, lengths=torch.tensor(3), count_include_pad=False
-    )
-    assert both.tolist() == [[1.5], [6.5]]
-    _, index = pooling.max_pool1d(x, 2, mask=everywhere, return_indices=True)
-    assert index.tolist() == [[0, 3], [0, 3]]
 
 
 @pytest.mark.parametrize("p", [1, 2, 3, 0.7])

@@ -158,14 +158,14 @@ def declare(
 
 
 def kernel_serves(
-    name: str, x: Tensor, *others: Tensor, unless: str | Literal[False] | None = None
+    name: str, x: Tensor, *others: Tensor | None, unless: str | Literal[False] | None = None
 ) -> bool:
     """Whether the kernel of an operator is to be called; if not, the reference computes.
 
     Args:
         name: of the operator.
         x: the first tensor that it is called with.
-        others: the other tensors.
+        others: the other tensors; None where one is optional and not given.
         unless: what applies of that which the operator is declared not to cover, if anything:
             ``unless=mask is not None and "mask"``.
 
@@ -175,7 +175,8 @@ def kernel_serves(
     mode = current_mode()
     if mode == "reference":
         return False
-    obstacle = DECLARED[name].uncovered[unless] if unless else _obstacle(name, x, *others)
+    given = [t for t in others if t is not None]
+    obstacle = DECLARED[name].uncovered[unless] if unless else _obstacle(name, x, *given)
     if obstacle and mode == "kernel":
         raise NoKernelError(f'implementation("kernel"): no kernel serves {name}: {obstacle}')
     return obstacle is None

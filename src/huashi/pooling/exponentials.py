@@ -51,8 +51,8 @@ def soft_pool(
     tensor([[  0., 100.]])
     """
     axes, real = checked(dims, x, kernel_size, stride, padding, dilation, ceil_mode, mask, lengths)
-    if kernel_serves("pool_formula", x, unless=real is not None and "mask"):
-        return operators.formula(x, axes, "soft", x.new_ones(()))
+    if kernel_serves("pool_formula", x, real):
+        return operators.formula(x, axes, "soft", x.new_ones(()), mask=real)
     return reference.soft(x, axes, real)
 
 
@@ -92,8 +92,8 @@ def log_sum_exp_pool(
     """
     axes, real = checked(dims, x, kernel_size, stride, padding, dilation, ceil_mode, mask, lengths)
     r = scalar("r", r, x)
-    if kernel_serves("pool_formula", x, r, unless=real is not None and "mask"):
-        return operators.formula(x, axes, "log_sum_exp", r)
+    if kernel_serves("pool_formula", x, r, real):
+        return operators.formula(x, axes, "log_sum_exp", r, mask=real)
     return reference.log_sum_exp(x, axes, r, real)
 
 

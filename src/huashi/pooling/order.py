@@ -71,8 +71,8 @@ def sort_pool(
         raise ValueError(
             f"scores must be for the {x.shape[-dims - 1]} channels of x, got {scores.shape[0]}"
         )
-    if kernel_serves("pool_order", x, scores, unless=_uncovered(x, axes, real)):
-        return operators.order(x, axes, "sorted_mean", scores)
+    if kernel_serves("pool_order", x, scores, real, unless=_uncovered(x, axes)):
+        return operators.order(x, axes, "sorted_mean", scores, real)
     return reference.sorted_mean(x, axes, scores, real)
 
 
@@ -111,8 +111,9 @@ def quantile_pool(
     axes, real = checked(dims, x, kernel_size, stride, padding, dilation, ceil_mode, mask, lengths)
     if not 0 <= q <= 1:
         raise ValueError(f"q must be in [0, 1], got {q}")
-    if kernel_serves("pool_order", x, unless=_uncovered(x, axes, real)):
-        return operators.order(x, axes, "quantile", torch.tensor(float(q), dtype=torch.double))
+    if kernel_serves("pool_order", x, real, unless=_uncovered(x, axes)):
+        share = torch.tensor(float(q), dtype=torch.double)
+        return operators.order(x, axes, "quantile", share, real)
     return reference.quantile(x, axes, float(q), real)
 
 
@@ -149,10 +150,8 @@ def median_pool(
     return quantile_pool(dims, x, *windows, q=0.5, mask=mask, lengths=lengths)
 
 
-def _uncovered(x: Tensor, axes: tuple[Axis, ...], real: Tensor | None) -> str | Literal[False]:
+def _uncovered(x: Tensor, axes: tuple[Axis, ...]) -> str | Literal[False]:
     """What applies of that which the kernel is declared not to cover, if anything."""
-    if real is not None:
-        return "mask"
     if math.prod([axis.kernel for axis in axes]) > MOST_SORTED:
         return "large windows"
     alone = axes[-1].windows == 1 and torch.is_grad_enabled() and x.requires_grad

@@ -66,11 +66,12 @@ def lp_pool(
     check_choice("reduction", reduction, ("sum", "mean"))
     p, mean = float(norm_type), reduction == "mean"
     plain = p in (1, 2) and x.device.type == "cpu"  # powers that need neither exp nor log
-    uncovered = (real is not None and "mask") or (math.isinf(p) and "infinite exponent")
-    if kernel_serves("pool_norm" if plain else "pool_formula", x, unless=uncovered):
+    kernel = "pool_norm" if plain else "pool_formula"
+    if kernel_serves(kernel, x, real, unless=math.isinf(p) and "infinite exponent"):
         if plain:
-            return operators.norm(x, axes, int(p), mean)
-        return operators.formula(x, axes, "lp_mean" if mean else "lp", scalar("norm_type", p, x))
+            return operators.norm(x, axes, int(p), mean, real)
+        kind, p = "lp_mean" if mean else "lp", scalar("norm_type", p, x)
+        return operators.formula(x, axes, kind, p, mask=real)
     return reference.lp(x, axes, p, real, mean=mean)
 
 
@@ -113,8 +114,8 @@ def gem_pool(
     axes, real = checked(dims, x, kernel_size, stride, padding, dilation, ceil_mode, mask, lengths)
     check_positive("eps", eps)
     p = scalar("p", p, x)
-    if kernel_serves("pool_formula", x, p, unless=real is not None and "mask"):
-        return operators.formula(x, axes, "power", p, eps)
+    if kernel_serves("pool_formula", x, p, real):
+        return operators.formula(x, axes, "power", p, eps, real)
     return reference.power(x, axes, p, real, eps=eps)
 
 

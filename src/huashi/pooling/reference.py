@@ -216,15 +216,22 @@ def log_sum_exp(
     return torch.where(real.any(-1), value, 0).to(x.dtype)
 
 
-def formula(x: Tensor, axes: tuple[AnyAxis, ...], kind: str, param: Tensor, eps: float) -> Tensor:
+def formula(
+    x: Tensor,
+    axes: tuple[AnyAxis, ...],
+    kind: str,
+    param: Tensor,
+    eps: float,
+    mask: Tensor | None = None,
+) -> Tensor:
     """One of the pools above by the name that the kernels know it by."""
     if kind in ("lp", "lp_mean"):
-        return lp(x, axes, float(param), mean=kind == "lp_mean")
+        return lp(x, axes, float(param), mask, mean=kind == "lp_mean")
     if kind == "power":
-        return power(x, axes, param, eps=eps)
+        return power(x, axes, param, mask, eps=eps)
     if kind == "log_sum_exp":
-        return log_sum_exp(x, axes, param)
-    return soft(x, axes) if kind == "soft" else stochastic(x, axes, training=False)
+        return log_sum_exp(x, axes, param, mask)
+    return soft(x, axes, mask) if kind == "soft" else stochastic(x, axes, mask, training=False)
 
 
 def stochastic(
@@ -310,11 +317,13 @@ def quantile(x: Tensor, axes: tuple[AnyAxis, ...], q: float, mask: Tensor | None
     return torch.where(count > 0, between, 0)[..., 0].to(x.dtype)
 
 
-def order(x: Tensor, axes: tuple[AnyAxis, ...], kind: str, param: Tensor) -> Tensor:
+def order(
+    x: Tensor, axes: tuple[AnyAxis, ...], kind: str, param: Tensor, mask: Tensor | None = None
+) -> Tensor:
     """One of the two pools above by the name that the kernels know it by."""
     if kind == "quantile":
-        return quantile(x, axes, float(param))
-    return sorted_mean(x, axes, param)
+        return quantile(x, axes, float(param), mask)
+    return sorted_mean(x, axes, param, mask)
 
 
 def softmax(values: Tensor, real: Tensor) -> Tensor:

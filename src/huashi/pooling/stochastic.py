@@ -64,12 +64,14 @@ def stochastic_pool(
     axes, real = checked(dims, x, kernel_size, stride, padding, dilation, ceil_mode, mask, lengths)
     check_choice("weights", weights, ("relu", "softmax"))
     kernel = "pool_draw" if training else "pool_formula"
-    if kernel_serves(kernel, x, unless=real is not None and "mask"):
+    if kernel_serves(kernel, x, real):
         if training:
+            if real is not None:  # what has no weight is not drawn
+                x = torch.where(real, x, 0.0 if weights == "relu" else -torch.inf)
             shape = *x.shape[:-dims], *(axis.windows for axis in axes)
             return operators.draw(x, axes, weights, reference.uniform(shape, x, generator))
         kind = "stochastic" if weights == "relu" else "soft"
-        return operators.formula(x, axes, kind, x.new_ones(()))
+        return operators.formula(x, axes, kind, x.new_ones(()), mask=real)
     options = {"weights": weights, "training": training, "generator": generator}
     return reference.stochastic(x, axes, real, **options)
 

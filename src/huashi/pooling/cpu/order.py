@@ -11,12 +11,9 @@ from torch import Tensor
 
 from huashi._windows import Axis
 from huashi.pooling import reference
-from huashi.pooling.cpu import (
-    sorting_network,
-)
-from huashi.pooling.cpu.fold_elements import (
-    SUM,
-)
+from huashi.pooling.cpu import order_gradients, sorting_network
+from huashi.pooling.cpu.averages import average
+from huashi.pooling.cpu.fold_elements import SUM
 from huashi.pooling.cpu.planning import (
     BAND,
     LANES,
@@ -31,22 +28,30 @@ from huashi.pooling.cpu.planning import (
     windows_of,
 )
 from huashi.pooling.dimensions import memory_format_of
+from huashi.pooling.masks import counted
 
 
-def order(x: Tensor, axes: tuple[Axis, ...], kind: str, param: Tensor) -> Tensor:
+def order(
+    x: Tensor, axes: tuple[Axis, ...], kind: str, param: Tensor, mask: Tensor | None = None
+) -> Tensor:
     """A mean of the largest elements of each window, or a quantile, by the name of its ``kind``."""
-    return _ordered(x, axes, kind, param, marked=False)[0]
+    return _ordered(x, axes, kind, param, mask, marked=False)[0]
 
 
 def order_offsets(
-    x: Tensor, axes: tuple[Axis, ...], kind: str, param: Tensor
+    x: Tensor, axes: tuple[Axis, ...], kind: str, param: Tensor, mask: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """The same, and which elements it was made of, (ranks, the shape of the result)."""
-    return _ordered(x, axes, kind, param, marked=True)
+    return _ordered(x, axes, kind, param, mask, marked=True)
 
 
 def order_backward(
-    grad: Tensor, offsets: Tensor, axes: tuple[Axis, ...], kind: str, param: Tensor
+    grad: Tensor,
+    offsets: Tensor,
+    axes: tuple[Axis, ...],
+    kind: str,
+    param: Tensor,
+    mask: Tensor | None = None,
 ) -> Tensor:
     """The gradient of :func:`order` in x."""
     source, found, last = _of_ranks(grad, offsets, axes)
@@ -54,26 +59,34 @@ def order_backward(
     dx = new_tensor(source, [axis.length for axis in axes], last, source.dtype)
     array, out = as_planes(source, dims, last), as_planes(dx, dims, last)
     unit = dx.shape[1] if last else 1
-    ranking = _ranking(axes, kind, param, source.dtype)
+    ranking = _ranking(axes, kind, param, source.dtype, masked=mask is not None)
     band = per_task(out.shape[1], BAND // (out[0, 0].size * out.itemsize), out.shape[0])
     zero, shifts = identity_of(source.dtype, SUM), shifts_of(axes) * unit
     windows = windows_of(axes, unit)
-    sorting_network.scatter(array, found, out, windows, shifts, ranking, band, zero)
+    real = _counts(mask, axes, source, last)
+    order_gradients.scatter(array, found, out, windows, shifts, ranking, real, band, zero)
     return dx.to(grad.dtype)
 
 
 def order_slope(
-    grad: Tensor, x: Tensor, offsets: Tensor, axes: tuple[Axis, ...], kind: str, param: Tensor
+    grad: Tensor,
+    x: Tensor,
+    offsets: Tensor,
+    axes: tuple[Axis, ...],
+    kind: str,
+    param: Tensor,
+    mask: Tensor | None = None,
 ) -> Tensor:
     """The gradient of :func:`order` in the scores, all windows together."""
     source, found, last = _of_ranks(grad, offsets, axes)
     dims, unit = len(axes), x.shape[1] if last else 1
     x = x.detach().to(source.dtype).contiguous(memory_format=memory_format_of(offsets[0], dims))
     array, given = as_planes(x, dims, last), as_planes(source, dims, last)
-    ranking = _ranking(axes, kind, param, source.dtype)
+    ranking = _ranking(axes, kind, param, source.dtype, masked=mask is not None)
     worth = np.zeros((len(array), *ranking.ranks.shape, unit))
     windows, shifts = windows_of(axes, unit), shifts_of(axes) * unit
-    sorting_network.slopes(array, given, found, worth, windows, shifts, ranking)
+    real = _counts(mask, axes, source, last)
+    order_gradients.slopes(array, given, found, worth, windows, shifts, ranking, real)
     share = torch.from_numpy(ranking.shares).double()
     channels = 1 if param.ndim == 1 else len(param)
     worth = torch.from_numpy(worth).movedim(-1, 1).flatten(0, 1)
@@ -83,13 +96,19 @@ def order_slope(
 
 
 def _ordered(
-    x: Tensor, axes: tuple[Axis, ...], kind: str, param: Tensor, *, marked: bool
+    x: Tensor,
+    axes: tuple[Axis, ...],
+    kind: str,
+    param: Tensor,
+    mask: Tensor | None,
+    *,
+    marked: bool,
 ) -> tuple[Tensor, Tensor]:
     dims = len(axes)
     source, last, unit = as_source(x, dims)
     y = new_tensor(source, [axis.windows for axis in axes], last, source.dtype)
     array, out = as_planes(source, dims, last), as_planes(y, dims, last)
-    ranking = _ranking(axes, kind, param, source.dtype)
+    ranking = _ranking(axes, kind, param, source.dtype, masked=mask is not None)
     k, number = len(ranking.levels) - 1, ranking.shares.itemsize
     offsets = np.empty((len(ranking.ranks[0]) if marked else 0, *out.shape), np.uint8)
     block = max(LANES, BAND // (k * (number + 4 * marked)))
@@ -97,8 +116,9 @@ def _ordered(
     wanted = tuple(int(rank) for rank in np.unique(ranking.ranks) if rank >= 0)
     swaps = sorting_network.network(k, wanted)
     windows = windows_of(axes, unit)
+    real = sorting_network.Real(_planes(mask, source, dims, last), _counts(mask, axes, y, last))
     arrays = array, out, offsets
-    sorting_network.pool(*arrays, windows, (rows, block), swaps, ranking, marked)
+    sorting_network.pool(*arrays, windows, (rows, block), swaps, ranking, real, marked)
     found = torch.from_numpy(offsets)
     if last:
         found = found.view(-1, len(y), *(axis.windows for axis in axes), y.shape[1]).movedim(-1, 2)
@@ -116,11 +136,29 @@ def _of_ranks(grad: Tensor, offsets: Tensor, axes: tuple[Axis, ...]) -> tuple[Te
     return source, found.reshape(len(found), *as_planes(source, dims, last).shape), last
 
 
+def _planes(mask: Tensor | None, like: Tensor, dims: int, last: bool) -> Any:
+    """Whether each element is real, as planes; none without a mask."""
+    if mask is None:
+        return np.empty((0, 0, 0, 0), bool)
+    return as_planes(torch.empty_like(like, dtype=torch.bool).copy_(mask), dims, last)
+
+
+def _counts(mask: Tensor | None, axes: tuple[Axis, ...], like: Tensor, last: bool) -> Any:
+    """How many elements of each window are real, as planes; none without a mask."""
+    if mask is None:
+        return np.empty((0, 0, 0, 0), np.uint8)
+    counts = counted(mask, axes, torch.empty_like(like, dtype=torch.float32), average)
+    return as_planes(counts.to(torch.uint8), len(axes), last)
+
+
 def _ranking(
-    axes: tuple[Axis, ...], kind: str, param: Tensor, dtype: torch.dtype
+    axes: tuple[Axis, ...], kind: str, param: Tensor, dtype: torch.dtype, *, masked: bool
 ) -> sorting_network.Ranking:
     """Which ranks count in windows of so many elements, and for what share."""
     sizes = _sizes(axes)
+    if masked:  # a window may have any number of elements
+        numbers = np.arange(len(sizes.levels))
+        sizes = sizes._replace(numbers=numbers, levels=numbers)
     k, n = len(sizes.levels) - 1, torch.from_numpy(sizes.numbers)[:, None]
     dtype = torch.promote_types(dtype, torch.float32)
     if kind == "quantile":

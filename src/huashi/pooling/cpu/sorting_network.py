@@ -6,6 +6,9 @@ these are sorted against each other by a network of exchanges, each of them a lo
 wanted ranks depend on. Where a gradient is wanted, marks of which element each number was move
 along.
 
+With a mask, a byte more is read for each element of a window, and each window looks up its ranks by
+how many real elements it has.
+
 A mean of the largest has the absent elements at -inf, a quantile at +inf: either way the ranks that
 are wanted hold real ones.
 """
@@ -17,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from huashi._kernel.bfloat16 import narrow, wide
+from huashi._kernel.bfloat16 import narrow
 from huashi._kernel.numba import compiled, inlined, part_of, threaded
 from huashi._kernel.select import larger, smaller
 from huashi.pooling.cpu.windows import Windows, every, place
@@ -43,6 +46,15 @@ class Ranking(NamedTuple):
     """What stands for an element outside the input."""
     mean: bool
     """A mean of the largest, else a quantile."""
+
+
+class Real(NamedTuple):
+    """What is real where a mask says so; without one both have no planes."""
+
+    mask: Any
+    """Of each element whether it is real, (planes, A, B, W * unit), bool."""
+    counts: Any
+    """How many elements of each window are, (planes, windows of A, of B, of W * unit), uint8."""
 
 
 class Row(NamedTuple):
@@ -111,7 +123,20 @@ def _exchange_marked(a, b, marks, others):
 
 
 @inlined
-def _gather(plane, buffer, marks, row, windows, spans, ranking, marked):
+def _hide(mask, lane, value, stride, unit):
+    """``value`` in place of what the mask leaves out of a lane, as ``every`` filled it."""
+    if unit == 1:
+        for o in range(lane.size):
+            lane[o] = lane[o] if mask[stride * o] else value
+    else:
+        for o in range(lane.size // unit):
+            there, target = mask[o * stride * unit :], lane[o * unit : (o + 1) * unit]
+            for i in range(unit):
+                target[i] = target[i] if there[i] else value
+
+
+@inlined
+def _gather(plane, p, mask, buffer, marks, row, windows, spans, ranking, marked):
     """Copy the elements of a row of windows, and their marks, to the lanes of that row."""
     (axes, unit), (at, width, a, b), k = windows, row, buffer.shape[0]
     absent, mean, j = ranking.absent, ranking.mean, 0
@@ -129,12 +154,18 @@ def _gather(plane, buffer, marks, row, windows, spans, ranking, marked):
                     lane[i] = absent
                 if last > first:
                     every(plane[top, left][start:], lane[first:last], axes[2].stride, unit)
+                    if mask.shape[0]:
+                        there = mask[p, top, left][start:]
+                        _hide(there, lane[first:last], absent, axes[2].stride, unit)
                 for i in range(last, width):
                     lane[i] = absent
                 if marked:
                     mark, this = marks[j, at : at + width], np.int32(k - 1 - j if mean else j)
                     for i in range(width):
                         mark[i] = this if first <= i < last else none
+                    if mask.shape[0] and last > first:
+                        there = mask[p, top, left][start:]
+                        _hide(there, mark[first:last], none, axes[2].stride, unit)
                 j += 1
 
 
@@ -218,15 +249,56 @@ def _places_of_rank(marks, found, begin, stop, rank, mean):
             found[i] = np.uint8(mark[i])
 
 
+@compiled
+def _results_by_count(buffer, line, counts, at, ranking, channel, unit):
+    """What each window of a row gives, by how many of its elements are real."""
+    alone = ranking.shares.shape[2] == 1 or unit == 1
+    for i in range(counts.size):
+        level = ranking.levels[counts[i]]
+        ranks, shares, c = (
+            ranking.ranks[level],
+            ranking.shares[level],
+            channel if alone else i % unit,
+        )
+        if ranking.mean or ranks[0] < 0:
+            total = line.dtype.type(0)
+            for r in range(ranks.size):
+                if ranks[r] >= 0:
+                    total += shares[r, c] * buffer[ranks[r], at + i]
+            line[at + i] = total
+        elif ranks[1] < 0:
+            line[at + i] = buffer[ranks[0], at + i]
+        else:
+            low, high = buffer[ranks[0], at + i], buffer[ranks[1], at + i]
+            line[at + i] = low + (high - low) * shares[1, 0]
+
+
+@compiled
+def _places_by_count(marks, found, q, counts, at, ranking):
+    """Which elements each window of row ``q`` is made of, by how many of them are real."""
+    k = marks.shape[0]
+    for i in range(counts.size):
+        ranks = ranking.ranks[ranking.levels[counts[i]]]
+        for r in range(ranks.size):
+            mark = marks[max(ranks[r], 0), at + i]
+            if ranks[r] < 0:
+                found[r, q, i] = NOWHERE
+            elif ranking.mean:
+                found[r, q, i] = np.uint8(k - 1 - (mark - k if mark >= k else mark))
+            else:
+                found[r, q, i] = np.uint8(mark)
+
+
 @threaded
-def pool(part, parts, x, y, offsets, windows, tile, swaps, ranking, marked):
+def pool(part, parts, x, y, offsets, windows, tile, swaps, ranking, real, marked):
     """(planes, A, B, W * unit) -> (planes, windows of A, of B, of W * unit).
 
     ``tile`` is how many rows of windows are sorted at once, and how many lanes the cache holds;
     ``swaps`` are from :func:`network`; ``offsets`` are (ranks, the shape of y), if ``marked``.
     """
-    windows, ranking = Windows(*windows), Ranking(*ranking)
+    windows, ranking, real = Windows(*windows), Ranking(*ranking), Real(*real)
     (axes, unit), (rows, block), mean = windows, tile, ranking.mean
+    masked = real.mask.shape[0] > 0
     k, width = axes[0].kernel * axes[1].kernel * axes[2].kernel, y.shape[3]
     rows_of_plane, number = y.shape[1] * y.shape[2], y.shape[0] * y.shape[1] * y.shape[2]
     spans = _spans(axes[2], width // unit)
@@ -240,7 +312,7 @@ def pool(part, parts, x, y, offsets, windows, tile, swaps, ranking, marked):
         for q in range(low, high):
             p, rest = q // rows_of_plane, q % rows_of_plane
             row = Row((q - low) * width, width, rest // y.shape[2], rest % y.shape[2])
-            _gather(x[p], buffer, marks, row, windows, spans, ranking, marked)
+            _gather(x[p], p, real.mask, buffer, marks, row, windows, spans, ranking, marked)
         odd = _has_nan(buffer, lanes)
         if odd:
             _find_nan(buffer, marks, lanes, spoiled, mean, marked)
@@ -248,9 +320,16 @@ def pool(part, parts, x, y, offsets, windows, tile, swaps, ranking, marked):
         for q in range(low, high):
             p, rest = q // rows_of_plane, q % rows_of_plane
             row = Row((q - low) * width, width, rest // y.shape[2], rest % y.shape[2])
-            _results(buffer, line, row, ranking, p % ranking.shares.shape[2], unit)
-            if marked:
-                _places(marks, found, q, row, ranking, unit)
+            channel = p % ranking.shares.shape[2]
+            if masked:
+                counts = real.counts[p, row.a, row.b]
+                _results_by_count(buffer, line, counts, row.at, ranking, channel, unit)
+                if marked:
+                    _places_by_count(marks, found, q, counts, row.at, ranking)
+            else:
+                _results(buffer, line, row, ranking, channel, unit)
+                if marked:
+                    _places(marks, found, q, row, ranking, unit)
             results, target = line[row.at : row.at + width], out[q]
             if odd:
                 for i in range(width):
@@ -296,73 +375,3 @@ def _places(marks, found, q, row, ranking, unit):
         for r in range(found.shape[0]):
             of_run = found[r, q, begin:stop]
             _places_of_rank(marks, of_run, row.at + begin, row.at + stop, rank[r], ranking.mean)
-
-
-@threaded
-def scatter(part, parts, grad, offsets, dx, windows, shifts, ranking, band, zero):
-    """The shares of each gradient to the elements of its ranks; a task owns ``band`` rows of dx.
-
-    ``shifts`` says how far from the first element of a window each of its offsets lies.
-    """
-    (axes, unit), ranking = Windows(*windows), Ranking(*ranking)
-    shares, levels, counts, runs = ranking.shares, ranking.levels, ranking.counts, ranking.runs
-    bands = (dx.shape[1] + band - 1) // band
-    length, reach = dx.shape[2] * dx.shape[3], axes[0].dilation * (axes[0].kernel - 1)
-    scratch = np.full(band * length, zero)
-    for task in part_of(dx.shape[0] * bands, part, parts):
-        p, low = task // bands, task % bands * band
-        high = min(low + band, dx.shape[1])
-        mine = scratch[: (high - low) * length]
-        for i in range(mine.size):
-            mine[i] = zero
-        channel = p % shares.shape[2]
-        for a in range(grad.shape[1]):
-            top = a * axes[0].stride - axes[0].before
-            if top >= high or top + reach < low:
-                continue
-            for b in range(grad.shape[2]):
-                left = (b * axes[1].stride - axes[1].before) * dx.shape[3]
-                start = (top - low) * length + left - axes[2].before * unit
-                given = grad[p, a, b]
-                for run in range(runs.shape[0]):
-                    level = levels[counts[a, b] * runs[run, 2]]
-                    for r in range(offsets.shape[0]):
-                        found, weights = offsets[r, p, a, b], shares[level, r]
-                        alone = weights.size == 1 or unit == 1
-                        for o in range(runs[run, 0], runs[run, 1]):
-                            for c in range(unit):
-                                i = o * unit + c
-                                j = found[i]
-                                if j != NOWHERE:
-                                    at = start + o * axes[2].stride * unit + c + shifts[j]
-                                    if 0 <= at < mine.size:
-                                        weight = weights[channel if alone else c]
-                                        mine[at] += weight * wide(given[i])
-        out = dx[p, low:high].reshape(mine.size)
-        for i in range(mine.size):
-            out[i] = narrow(mine[i], dx)
-
-
-@threaded
-def slopes(part, parts, x, grad, offsets, out, windows, shifts, ranking):
-    """What each share is worth: the gradients times the elements, (planes, levels, ranks, unit)."""
-    (axes, unit), ranking = Windows(*windows), Ranking(*ranking)
-    levels, counts, runs = ranking.levels, ranking.counts, ranking.runs
-    for p in part_of(x.shape[0], part, parts):
-        plane = x[p].reshape(x.shape[1] * x.shape[2] * x.shape[3])
-        for a in range(grad.shape[1]):
-            top = (a * axes[0].stride - axes[0].before) * x.shape[2]
-            for b in range(grad.shape[2]):
-                left = (top + b * axes[1].stride - axes[1].before) * x.shape[3]
-                start, given = left - axes[2].before * unit, grad[p, a, b]
-                for run in range(runs.shape[0]):
-                    level = levels[counts[a, b] * runs[run, 2]]
-                    for r in range(offsets.shape[0]):
-                        found, total = offsets[r, p, a, b], out[p, level, r]
-                        for o in range(runs[run, 0], runs[run, 1]):
-                            for c in range(unit):
-                                i = o * unit + c
-                                j = found[i]
-                                if j != NOWHERE:
-                                    at = start + o * axes[2].stride * unit + c + shifts[j]
-                                    total[c] += wide(given[i]) * wide(plane[at])

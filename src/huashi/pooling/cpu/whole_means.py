@@ -19,26 +19,34 @@ from huashi.pooling.cpu.window_means import (
     results,
     slopes,
 )
+from huashi.pooling.masks import NONE
 
 LEAST, MOST = 1e-30, 1e30  # between these a sum of squares or cubes is exact enough without scaling
 
 
 @threaded
-def whole_formula(part, parts, x, y, formula, slope, block):
-    """The formula of each row, (rows, n) -> (rows,); ``block`` rows lie side by side in lanes."""
+def whole_formula(part, parts, x, y, formula, real, slope, block):
+    """The formula of each row, (rows, n) -> (rows,); ``block`` rows lie side by side in lanes.
+
+    Where ``real`` has rows it says how many elements of each row are real.
+    """
     formula = Formula(*formula)
-    n = np.full(1, formula.absent)
-    n[0] = x.shape[1]
     for task in part_of((x.shape[0] + block - 1) // block, part, parts):
         low, high = task * block, min(task * block + block, x.shape[0])
-        buffer, sums, line = _side_by_side(x[low:high], formula.absent)
+        buffer, sums, line, n = _side_by_side(x[low:high], real[low:high], formula.absent)
         change(buffer, buffer, formula)
         add_up(buffer, sums, formula, slope)
-        results(sums, 1, n, high - low, formula, slope, line)
+        results(sums, n, formula, slope, line)
         if slope:
-            slopes(sums, 1, n, high - low, formula, line)
+            slopes(sums, n, formula, line)
         for i in range(high - low):
             y[low + i] = narrow(line[i], y)
+
+
+@inlined
+def _floored(value, floor):
+    """A number of POWER; 0 for none."""
+    return floor * 0 if value == NONE else larger(value, floor)
 
 
 @inlined
@@ -51,13 +59,13 @@ def _power_sum(row, floor, kind, param):
     if kind == POWER and param == 3:
         for i in range(row.size):
             value = wide(row[i])
-            size = larger(value, floor)
+            size = _floored(value, floor)
             total += size * size * size
             odd += value * 0
     elif kind == POWER and param == 2:
         for i in range(row.size):
             value = wide(row[i])
-            size = larger(value, floor)
+            size = _floored(value, floor)
             total += size * size
             odd += value * 0
     elif kind != POWER and param == 3:
@@ -87,33 +95,42 @@ def _scaled_power_sum(row, floor, kind, param):
         scale = 1 / peak
         for i in range(row.size):
             value = wide(row[i])
-            total += raised(scale * (larger(value, floor) if kind == POWER else abs(value)), param)
+            size = _floored(value, floor) if kind == POWER else abs(value)
+            total += raised(scale * size, param)
     return total, peak
 
 
 @inlined
-def _mean_powers(rows, sums, peaks, formula, floor, count):
-    """Of each row the sum of the powers over ``count``, and the number they are scaled by."""
+def _count(kind, real, row, length):
+    """What the sum of powers of a row is divided by."""
+    if kind == LP:
+        return 1.0
+    return max(real[row], 1.0) if real.size else float(length)
+
+
+@inlined
+def _mean_powers(rows, sums, peaks, formula, floor, real, low):
+    """Of each row the mean of the powers, and the number they are scaled by."""
     for r in range(rows.shape[0]):
         total, peak = _power_sum(rows[r], floor, formula.kind, formula.param), floor * 0 + 1
         if not LEAST < total < MOST:
             total, peak = _scaled_power_sum(rows[r], floor, formula.kind, formula.param)
-        sums[r], peaks[r] = total / count, peak
+        count = _count(formula.kind, real, low + r, rows.shape[1])
+        sums[r], peaks[r] = total / sums.dtype.type(count), peak
 
 
 @threaded
-def whole_power(part, parts, x, y, formula, block):
+def whole_power(part, parts, x, y, formula, real, block):
     """The norm or generalised mean of each row, (rows, n) -> (rows,)."""
     formula = Formula(*formula)
     kind, param, eps, _ = formula
     zero = eps * 0
     floor = eps if kind == POWER else zero
-    count = zero + (1 if kind == LP else x.shape[1])
     sums, peaks = np.full(block, zero), np.full(block, zero)
     for task in part_of((x.shape[0] + block - 1) // block, part, parts):
         low = task * block
         high = min(low + block, x.shape[0])
-        _mean_powers(x[low:high], sums, peaks, formula, floor, count)
+        _mean_powers(x[low:high], sums, peaks, formula, floor, real, low)
         for r in range(low, high):
             y[r] = narrow(peaks[r - low] * raised(sums[r - low], 1 / param), y)
 
@@ -139,25 +156,26 @@ def _power_slopes(row, out, common, scale, eps, kind, param):
 
 
 @threaded
-def whole_power_backward(part, parts, x, grad, dx, formula, block):
+def whole_power_backward(part, parts, x, grad, dx, formula, real, block):
     """The gradient of :func:`whole_power` in x."""
     formula = Formula(*formula)
-    kind, param, eps, _ = formula
+    kind, param, eps, absent = formula
     zero = eps * 0
     floor = eps if kind == POWER else zero
-    count = zero + (1 if kind == LP else x.shape[1])
     sums, peaks = np.full(block, zero), np.full(block, zero)
     for task in part_of((x.shape[0] + block - 1) // block, part, parts):
         low = task * block
         high = min(low + block, x.shape[0])
-        _mean_powers(x[low:high], sums, peaks, formula, floor, count)
+        _mean_powers(x[low:high], sums, peaks, formula, floor, real, low)
         for r in range(low, high):
+            count = zero + _count(kind, real, r, x.shape[1])
             sums[r - low] = wide(grad[r]) * raised(sums[r - low], 1 / param - 1) / count
         for r in range(low, high):
             common, peak, out = sums[r - low], peaks[r - low], dx[r]
             if not zero < peak < np.inf:
                 for i in range(out.size):
-                    out[i] = narrow(zero if peak == zero else zero + np.nan, dx)
+                    none = peak == zero or wide(x[r, i]) == absent
+                    out[i] = narrow(zero if none else zero + np.nan, dx)
             elif param == 3:
                 _power_slopes(x[r], out, common, 1 / peak, eps, kind, 3)
             elif param == 2:
@@ -167,21 +185,19 @@ def whole_power_backward(part, parts, x, grad, dx, formula, block):
 
 
 @threaded
-def whole_formula_backward(part, parts, x, grad, dx, formula, block):
+def whole_formula_backward(part, parts, x, grad, dx, formula, real, block):
     """The gradient of :func:`whole_formula` in x."""
     formula = Formula(*formula)
-    n = np.full(1, formula.absent)
-    n[0] = x.shape[1]
     for task in part_of((x.shape[0] + block - 1) // block, part, parts):
         low, high = task * block, min(task * block + block, x.shape[0])
-        raw, sums, line = _side_by_side(x[low:high], formula.absent)
-        buffer, g, many = np.empty_like(raw), np.empty_like(line), np.full(high - low, n[0])
+        raw, sums, line, n = _side_by_side(x[low:high], real[low:high], formula.absent)
+        buffer, g = np.empty_like(raw), np.empty_like(line)
         change(raw, buffer, formula)
         add_up(buffer, sums, formula, False)
-        results(sums, 1, n, high - low, formula, False, line)
+        results(sums, n, formula, False, line)
         for i in range(high - low):
             g[i] = wide(grad[low + i])
-        gradients(raw, sums, line, g, many, formula)
+        gradients(raw, sums, line, g, n, formula)
         for i in range(high - low):
             out = dx[low + i]
             for j in range(out.size):
@@ -189,12 +205,14 @@ def whole_formula_backward(part, parts, x, grad, dx, formula, block):
 
 
 @compiled
-def _side_by_side(rows, like):
-    """Rows as columns; room for their sums, and a line more, as long as there are rows."""
+def _side_by_side(rows, real, like):
+    """Rows as columns; room for their sums and for a line more; how many elements they have."""
     buffer = np.full((rows.shape[1], rows.shape[0]), like)
     for i in range(rows.shape[0]):
         row = rows[i]
         for j in range(row.size):
             buffer[j, i] = wide(row[j])
-    lines = np.full((4, rows.shape[0]), like)
-    return buffer, Sums(lines[0], lines[1], lines[2]), lines[3]
+    lines = np.full((5, rows.shape[0]), like)
+    for i in range(rows.shape[0]):
+        lines[4, i] = real[i] if real.size else rows.shape[1]
+    return buffer, Sums(lines[0], lines[1], lines[2]), lines[3], lines[4]

@@ -3,7 +3,8 @@
 For each row of results the K elements of its windows are gathered into K rows of a scratch, which
 then are folded twice, for the largest and for the sums, in vector lanes. An exponential or a power
 takes about 20 operations, so that these pools are bound by arithmetic where windows overlap, and by
-the memory where they do not.
+the memory where they do not. What a mask leaves out comes marked as what lies outside the input is,
+and with it the number of real elements of each window: 4 bytes for each result.
 """
 
 # ruff: noqa: ANN001, ANN201, ANN202  (Numba infers the types of a kernel)
@@ -17,11 +18,11 @@ from huashi._kernel.mathematics import expm1, exponential, log1p, logarithm, rai
 from huashi._kernel.numba import compiled, inlined, part_of, threaded
 from huashi.pooling.cpu.fold_elements import Factors
 from huashi.pooling.cpu.windows import Windows, every, place
+from huashi.pooling.masks import NONE
 
 KINDS = "lp", "lp_mean", "power", "soft", "log_sum_exp", "stochastic"
 LP, LP_MEAN, POWER, SOFT, LOG_SUM_EXP, STOCHASTIC = range(len(KINDS))
 SMALL = 0.1  # below this a power of p is so near 1 that its mean has few digits for the root
-NONE = -3.4028234663852886e38  # for an absent element of POWER: the least float32, not -inf
 ABSENT = {POWER: NONE, SOFT: -np.inf, LOG_SUM_EXP: -np.inf}  # of the others 0
 
 
@@ -154,52 +155,61 @@ def add_up(buffer, sums, formula, slope):
                 first[i] += raised(share, param)
 
 
+@inlined
+def count_row(counts, real, p, a, b, unit, n):
+    """How many elements each window of a row has: by ``real`` if it has rows, else by Factors."""
+    if real.shape[0]:
+        row = real[p, a, b]
+        for i in range(n.size):
+            n[i] = row[i]
+    else:
+        count = counts.rows[a, b]
+        for i in range(n.size):
+            n[i] = count * counts.along[i // unit]
+
+
 @compiled
-def results(sums, count, along, unit, formula, slope, out):
-    """The pooled values, 0 for a window without an element; a window has ``count * along``.
+def results(sums, counts, formula, slope, out):
+    """The pooled values, 0 for a window without an element; ``counts`` is how many each has.
 
     A mean of powers or exponentials that is near 1 has few digits for its root or logarithm, which
     are taken of what it is less than 1 instead, where ``sums`` tell that.
     """
     (scale, first, second), kind, param = sums, formula.kind, formula.param
     one = out.dtype.type(1)
-    for o in range(along.size):
-        n = count * along[o]
-        for i in range(o * unit, (o + 1) * unit):
-            if n == 0 or (scale[i] == 0 and kind != SOFT and kind != LOG_SUM_EXP):
-                out[i] = 0
-            elif kind == SOFT:
-                out[i] = second[i] / first[i]
-            elif kind == LOG_SUM_EXP:
-                mean = first[i] / n
-                near = mean > 0.5 and first[i] - second[i] > n - 0.5  # which -inf is no part of
-                log = log1p(second[i] / n) if near else logarithm(mean)
-                out[i] = (
-                    -np.inf if mean == 0 else (mean if mean == np.inf else scale[i] + log / param)
-                )
-            elif kind == STOCHASTIC:
-                out[i] = scale[i] * (second[i] / first[i])
+    for i in range(out.size):
+        n = counts[i]
+        if n == 0 or (scale[i] == 0 and kind != SOFT and kind != LOG_SUM_EXP):
+            out[i] = 0
+        elif kind == SOFT:
+            out[i] = second[i] / first[i]
+        elif kind == LOG_SUM_EXP:
+            mean = first[i] / n
+            near = mean > 0.5 and first[i] - second[i] > n - 0.5  # which -inf is no part of
+            log = log1p(second[i] / n) if near else logarithm(mean)
+            out[i] = -np.inf if mean == 0 else (mean if mean == np.inf else scale[i] + log / param)
+        elif kind == STOCHASTIC:
+            out[i] = scale[i] * (second[i] / first[i])
+        else:
+            mean = first[i] if kind == LP else first[i] / n
+            near = kind != LP and mean > 0.5 and first[i] - second[i] > n - 0.5
+            if param < SMALL and near and not slope:
+                out[i] = scale[i] * exponential(log1p(second[i] / n) / param)
             else:
-                mean = first[i] if kind == LP else first[i] / n
-                near = kind != LP and mean > 0.5 and first[i] - second[i] > n - 0.5
-                if param < SMALL and near and not slope:
-                    out[i] = scale[i] * exponential(log1p(second[i] / n) / param)
-                else:
-                    out[i] = scale[i] * raised(mean, one / param)
+                out[i] = scale[i] * raised(mean, one / param)
 
 
 @compiled
-def slopes(sums, count, along, unit, formula, out):
+def slopes(sums, counts, formula, out):
     """The derivatives in the parameter; ``out`` holds the pooled values first."""
     first, second, kind, param = sums.first, sums.second, formula.kind, formula.param
-    for o in range(along.size):
-        n = count * along[o]
-        for i in range(o * unit, (o + 1) * unit):
-            if n == 0 or first[i] == 0:
-                out[i] = 0
-            else:
-                change = second[i] / first[i] - logarithm(first[i] / n) / param
-                out[i] = change / param * (out[i] if kind == POWER else out.dtype.type(1))
+    for i in range(out.size):
+        n = counts[i]
+        if n == 0 or first[i] == 0:
+            out[i] = 0
+        else:
+            change = second[i] / first[i] - logarithm(first[i] / n) / param
+            out[i] = change / param * (out[i] if kind == POWER else out.dtype.type(1))
 
 
 @compiled
@@ -219,6 +229,7 @@ def gradients(raw, sums, y, g, n, formula):
                 share = zero if x == -np.inf else share
             elif kind == LOG_SUM_EXP:
                 share = exponential(param * (x - scale[i])) / first[i]
+                share = zero if x == -np.inf else share
             elif kind == STOCHASTIC:
                 total = first[i] * scale[i]
                 share = (2 * x - y[i]) / total if x > zero and total > zero else zero
@@ -234,11 +245,11 @@ def gradients(raw, sums, y, g, n, formula):
 
 
 @threaded
-def pool(part, parts, x, y, windows, formula, counts, slope):
+def pool(part, parts, x, y, windows, formula, counts, real, slope):
     """(planes, A, B, W * unit) -> (planes, windows of A, of B, of W * unit).
 
-    ``slope`` asks for the derivative in the parameter instead. ``counts`` are Factors: how many
-    elements the windows really have.
+    ``slope`` asks for the derivative in the parameter instead. How many elements the windows
+    really have, ``counts`` says as Factors, or with a mask ``real`` for each of them.
     """
     windows, formula, counts = Windows(*windows), Formula(*formula), Factors(*counts)
     axes, unit, absent = windows.axes, windows.unit, formula.absent
@@ -248,22 +259,23 @@ def pool(part, parts, x, y, windows, formula, counts, slope):
     buffer = np.full((k, y.shape[3]), absent)
     scale, first = np.full(y.shape[3], absent), np.full(y.shape[3], absent)
     sums, line = Sums(scale, first, np.empty_like(scale)), np.empty_like(scale)
+    n = np.empty_like(scale)
     for task in part_of(tasks, part, parts):
         p, a, b = task // rows, task % rows // y.shape[2], task % y.shape[2]
         gather_row(x[p], buffer, a, b, windows, absent)
         change(buffer, buffer, formula)
         add_up(buffer, sums, formula, slope)
-        count = counts.rows[a, b]
-        results(sums, count, counts.along, unit, formula, slope, line)
+        count_row(counts, real, p, a, b, unit, n)
+        results(sums, n, formula, slope, line)
         if slope:
-            slopes(sums, count, counts.along, unit, formula, line)
+            slopes(sums, n, formula, line)
         out = y[p, a, b]
         for i in range(out.size):
             out[i] = narrow(line[i], out)
 
 
 @threaded
-def pool_backward(part, parts, x, grad, dx, windows, formula, counts, band):
+def pool_backward(part, parts, x, grad, dx, windows, formula, counts, real, band):
     """The gradient of :func:`pool` in x; a task owns ``band`` rows of ``dx``."""
     windows, formula, counts = Windows(*windows), Formula(*formula), Factors(*counts)
     axes, unit, absent = windows.axes, windows.unit, formula.absent
@@ -292,12 +304,11 @@ def pool_backward(part, parts, x, grad, dx, windows, formula, counts, band):
                 gather_row(x[p], raw, a, b, windows, absent)
                 change(raw, buffer, formula)
                 add_up(buffer, sums, formula, False)
-                count = counts.rows[a, b]
-                results(sums, count, counts.along, unit, formula, False, line)
+                count_row(counts, real, p, a, b, unit, n)
+                results(sums, n, formula, False, line)
                 row = grad[p, a, b]
                 for i in range(lanes):
                     g[i] = wide(row[i])
-                    n[i] = count * counts.along[i // unit]
                 gradients(raw, sums, line, g, n, formula)
                 _return(raw, mine, top - low, left, windows, dx.shape[3], length)
         out = dx[p, low:high].reshape(mine.size)

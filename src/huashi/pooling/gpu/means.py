@@ -10,6 +10,9 @@ Backward, a first kernel finds the scale and the sums again, in float32 whatever
 stores what every element of a window shares, 8 w bytes (SoftPool 12 w); a second one gathers.
 In all ``3 b + w b + 16 w`` bytes, and one more exponential for each element of a window.
 
+With a mask the kernels read a copy in which what is absent is marked, ``2 b`` more, and how many
+elements of each window are real, 4 w.
+
 ==============  ==========================  ======================================================
 kind            y                           dy/dx_i
 ==============  ==========================  ======================================================
@@ -34,6 +37,8 @@ import triton.language as tl
 from torch import Tensor
 
 from huashi._windows import Axis
+from huashi.pooling import masks
+from huashi.pooling.gpu.averages import average
 from huashi.pooling.gpu.windows import (
     backward,
     count,
@@ -49,6 +54,7 @@ from huashi.pooling.gpu.windows import (
 
 INF = tl.constexpr(float("inf"))
 LN2 = tl.constexpr(math.log(2))
+NONE = tl.constexpr(masks.NONE)
 
 
 @triton.jit
@@ -91,7 +97,7 @@ def _log1p(u):
 def _base(x, eps, KIND: tl.constexpr):
     """What a power, or an exponential, is taken of."""
     if KIND == "power":
-        return tl.where(x < eps, eps, x)
+        return tl.where(x == NONE, 0.0, tl.where(x < eps, eps, x))
     elif KIND == "stochastic":
         return tl.where(x < 0.0, 0.0, x)
     elif KIND == "soft" or KIND == "log_sum_exp":
@@ -128,10 +134,8 @@ def _plus(state, extra, x, real, e):
         second = tl.where(x == -INF, 0.0, first * (x - scale))
     elif KIND == "log_sum_exp":
         first = tl.exp(param * (x - scale))
-        if WANTED == "value":
-            second = _expm1(param * (x - scale))
-        else:
-            second = tl.where(x == -INF, 0.0, first * (x - scale))
+        second = _expm1(param * (x - scale)) if WANTED == "value" else first * (x - scale)
+        second = tl.where(x == -INF, 0.0, second)
     elif KIND == "stochastic":
         first = x / scale
         second = first * first
@@ -146,7 +150,8 @@ def _plus(state, extra, x, real, e):
 
 @triton.jit
 def _value(scale, first, second, n, param, KIND: tl.constexpr, WANTED: tl.constexpr):
-    near = (first > 0.5 * n) & (first < 2.0 * n)  # 1 has few digits for a root or a logarithm
+    # 1 has few digits for a root or a logarithm; what is infinite or absent has no part in these
+    near = (first > 0.5 * n) & (first - second > n - 0.5)
     if KIND == "soft":
         y = scale + second / first
     elif KIND == "log_sum_exp":
@@ -188,7 +193,17 @@ def _factor(grad, scale, first, n, param, KIND: tl.constexpr):
 
 
 @triton.jit
-def _formula(x_ptr, grad_ptr, out_ptr, param_ptr, eps, g, KIND: tl.constexpr, WANTED: tl.constexpr):
+def _formula(
+    x_ptr,
+    grad_ptr,
+    out_ptr,
+    real_ptr,
+    param_ptr,
+    eps,
+    g,
+    KIND: tl.constexpr,
+    WANTED: tl.constexpr,
+):
     t = lanes(g)
     window = windows_of(t, g)
     param = tl.load(param_ptr).to(tl.float32)
@@ -196,9 +211,12 @@ def _formula(x_ptr, grad_ptr, out_ptr, param_ptr, eps, g, KIND: tl.constexpr, WA
     sums = (tl.zeros((g.lanes, g.chunk), tl.float32), tl.zeros((g.lanes, g.chunk), tl.float32))
     sums = fold(_plus, sums, (scale, param, eps, KIND, WANTED), x_ptr, window, g)
     first, second = tl.sum(sums[0], 1, keep_dims=True), tl.sum(sums[1], 1, keep_dims=True)
-    n = count(window[1], window[2], window[3], g, False)
-    empty, n = n == 0.0, tl.maximum(n, 1.0)
     ok = t < g.total
+    if real_ptr is None:
+        n = count(window[1], window[2], window[3], g, False)
+    else:
+        n = tl.load(real_ptr + t, mask=ok, other=0.0)
+    empty, n = n == 0.0, tl.maximum(n, 1.0)
     if WANTED == "value":
         y = _value(scale, first, second, n, param, KIND, WANTED)
         tl.store(out_ptr + t, tl.where(empty, 0.0, y), mask=ok)
@@ -228,7 +246,7 @@ def _part(extra, o, od, oh, ow, e, there, g):
         part = tl.exp(x - scale) * (factor * (x - scale) + rest)
         return tl.where(x == -INF, 0.0, part)
     elif KIND == "log_sum_exp":
-        return tl.exp(param * (x - scale)) * factor
+        return tl.where(x == -INF, 0.0, tl.exp(param * (x - scale)) * factor)
     elif KIND == "stochastic":
         return tl.where(x > 0.0, (2.0 * x - scale) * factor, 0.0)
     elif KIND == "power":
@@ -247,34 +265,53 @@ def _formula_backward(x_ptr, shared_ptr, dx_ptr, windows, param_ptr, eps, g, m, 
     tl.store(dx_ptr + t, dx, mask=t < g.total)
 
 
-def formula(x: Tensor, axes: tuple[Axis, ...], kind: str, param: Tensor, eps: float) -> Tensor:
+def formula(
+    x: Tensor,
+    axes: tuple[Axis, ...],
+    kind: str,
+    param: Tensor,
+    eps: float,
+    mask: Tensor | None = None,
+) -> Tensor:
     """The formula ``kind`` of each window; (..., windows), in the dtype of x.
 
     ``param`` is p or r, 0-d, on the device of x, where it stays; not inf.
     """
-    return _over_windows(x, axes, kind, param, eps, "value", x.dtype)
+    return _over_windows(x, axes, kind, param, eps, mask, "value", x.dtype)
 
 
 def formula_slope(
-    x: Tensor, axes: tuple[Axis, ...], kind: str, param: Tensor, eps: float
+    x: Tensor,
+    axes: tuple[Axis, ...],
+    kind: str,
+    param: Tensor,
+    eps: float,
+    mask: Tensor | None = None,
 ) -> Tensor:
     """Its derivative in ``param`` for each window; (..., windows), float32."""
-    return _over_windows(x, axes, kind, param, eps, "slope", torch.float32)
+    return _over_windows(x, axes, kind, param, eps, mask, "slope", torch.float32)
 
 
 def formula_backward(
-    grad: Tensor, x: Tensor, axes: tuple[Axis, ...], kind: str, param: Tensor, eps: float
+    grad: Tensor,
+    x: Tensor,
+    axes: tuple[Axis, ...],
+    kind: str,
+    param: Tensor,
+    eps: float,
+    mask: Tensor | None = None,
 ) -> Tensor:
     """Its gradient in x; (..., lengths), in the dtype of x."""
-    x, inner = prepared(x, len(axes))
+    source, inner = _source(x, len(axes), kind, mask)
     grad = grad.contiguous(memory_format=memory(inner, len(axes)))
     rows = 3 if kind == "soft" else 2
     shared = torch.empty((rows, grad.numel()), dtype=torch.float32, device=x.device)
     grid, g = forward(x.numel(), axes, inner)
-    _formula[grid](x, grad, shared, param, eps, g, KIND=kind, WANTED="shared")
-    dx = torch.empty_like(x)
+    real = _real(mask, axes, grad)
+    _formula[grid](source, grad, shared, real, param, eps, g, KIND=kind, WANTED="shared")
+    dx = torch.empty_like(source, dtype=x.dtype)
     grid, g, m = backward(x.numel(), axes, inner)
-    _formula_backward[grid](x, shared, dx, grad.numel(), param, eps, g, m, KIND=kind)
+    _formula_backward[grid](source, shared, dx, grad.numel(), param, eps, g, m, KIND=kind)
     return dx
 
 
@@ -284,11 +321,30 @@ def _over_windows(
     kind: str,
     param: Tensor,
     eps: float,
+    mask: Tensor | None,
     wanted: str,
     dtype: torch.dtype,
 ) -> Tensor:
-    x, inner = prepared(x, len(axes))
+    x, inner = _source(x, len(axes), kind, mask)
     out = output(x, axes, inner, dtype)
     grid, g = forward(x.numel(), axes, inner)
-    _formula[grid](x, None, out, param, eps, g, KIND=kind, WANTED=wanted)
+    _formula[grid](x, None, out, _real(mask, axes, out), param, eps, g, KIND=kind, WANTED=wanted)
     return out
+
+
+def _source(x: Tensor, dims: int, kind: str, mask: Tensor | None) -> tuple[Tensor, int]:
+    """``x`` as kernels can read it, what the mask leaves out marked; channels side by side."""
+    x, inner = prepared(x, dims)
+    if mask is None:
+        return x, inner
+    if kind == "power":  # float16 has no NONE
+        return masks.marked(x.float() if x.dtype == torch.float16 else x, mask, masks.NONE), inner
+    absent = -math.inf if kind in ("soft", "log_sum_exp") else 0.0
+    return masks.marked(x, mask, absent), inner
+
+
+def _real(mask: Tensor | None, axes: tuple[Axis, ...], like: Tensor) -> Tensor | None:
+    """How many elements of each window are real, in the memory format of a result."""
+    if mask is None:
+        return None
+    return masks.counted(mask, axes, torch.empty_like(like, dtype=torch.float32), average)

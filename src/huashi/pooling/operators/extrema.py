@@ -75,9 +75,6 @@ _pick_backward = declare(
 _draw = declare(
     "pool_draw(Tensor x, SymInt[] axes, str weights, Tensor point) -> (Tensor, Tensor)",
     example="huashi.pooling.stochastic_pool2d",
-    uncovered={
-        "mask": "the kernel takes every element of x as real",
-    },
     fake=lambda x, axes, weights, point: (
         pooled(x, axes),
         pooled(x, axes, offset_dtype(axes_of(axes))),

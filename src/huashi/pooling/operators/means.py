@@ -24,43 +24,43 @@ def _average_transposed(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, Non
 
 
 def _keep_norm(ctx: Any, inputs: tuple, output: Tensor) -> None:
-    x, *ctx.options = inputs
-    ctx.save_for_backward(x, output)
+    x, *ctx.options, mask = inputs
+    ctx.save_for_backward(x, output, mask)
 
 
-def _norm_gradient(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
-    (x, y), (axes, p, mean) = ctx.saved_tensors, ctx.options
+def _norm_gradient(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None, None]:
+    (x, y, mask), (axes, p, mean) = ctx.saved_tensors, ctx.options
     if torch.is_grad_enabled():  # create_graph=True: the plain definition leads to the next order
 
         def norm(x: Tensor) -> Tensor:
-            return reference.lp(x, axes_of(axes), float(p), mean=mean)
+            return reference.lp(x, axes_of(axes), float(p), mask, mean=mean)
 
-        return *backward_of(norm, (x,), grad), None, None, None
-    return _norm_backward(grad, x, y, axes, p, mean), None, None, None
+        return *backward_of(norm, (x,), grad), None, None, None, None
+    return _norm_backward(grad, x, y, axes, p, mean, mask), None, None, None, None
 
 
 def _keep_formula(ctx: Any, inputs: tuple, output: Tensor) -> None:
-    x, axes, kind, param, eps = inputs
-    ctx.save_for_backward(x, param)
+    x, axes, kind, param, eps, mask = inputs
+    ctx.save_for_backward(x, param, mask)
     ctx.options = axes, kind, eps
 
 
 def _formula_gradient(ctx: Any, grad: Tensor) -> tuple:
-    (x, param), (axes, kind, eps) = ctx.saved_tensors, ctx.options
+    (x, param, mask), (axes, kind, eps) = ctx.saved_tensors, ctx.options
     if torch.is_grad_enabled():
 
         def formula(x: Tensor, param: Tensor) -> Tensor:
-            return reference.formula(x, axes_of(axes), kind, param, eps)
+            return reference.formula(x, axes_of(axes), kind, param, eps, mask)
 
         dx, dparam = backward_of(formula, (x, param), grad)
-        return dx, None, None, dparam, None
+        return dx, None, None, dparam, None, None
     dx = dparam = None
     if ctx.needs_input_grad[0]:
-        dx = _formula_backward(grad, x, axes, kind, param, eps)
+        dx = _formula_backward(grad, x, axes, kind, param, eps, mask)
     if ctx.needs_input_grad[3]:
-        slope = _formula_slope(x, axes, kind, param, eps)
+        slope = _formula_slope(x, axes, kind, param, eps, mask)
         dparam = (grad * slope).sum(dtype=param.dtype)
-    return dx, None, None, dparam, None
+    return dx, None, None, dparam, None, None
 
 
 _average = declare(
@@ -83,50 +83,48 @@ _average_backward = declare(
     backward=_average_transposed,
 )
 _norm = declare(
-    "pool_norm(Tensor x, SymInt[] axes, int p, bool mean) -> Tensor",
+    "pool_norm(Tensor x, SymInt[] axes, int p, bool mean, Tensor? mask=None) -> Tensor",
     example="huashi.pooling.lp_pool2d",
-    uncovered={
-        "mask": "the kernel takes every element of x as real",
-    },
-    fake=lambda x, axes, p, mean: pooled(x, axes),
+    fake=lambda x, axes, p, mean, mask=None: pooled(x, axes),
     cpu=on_axes("huashi.pooling.cpu.norms:norm"),
     keep=_keep_norm,
     backward=_norm_gradient,
 )
 _norm_backward = declare(
-    "pool_norm_backward(Tensor grad, Tensor x, Tensor y, SymInt[] axes, int p, bool mean)"
-    " -> Tensor",
+    "pool_norm_backward(Tensor grad, Tensor x, Tensor y, SymInt[] axes, int p, bool mean,"
+    " Tensor? mask=None) -> Tensor",
     example="huashi.pooling.lp_pool2d",
-    fake=lambda grad, x, y, axes, p, mean: unpooled(grad, x, axes),
+    fake=lambda grad, x, y, axes, p, mean, mask=None: unpooled(grad, x, axes),
     cpu=on_axes("huashi.pooling.cpu.norms:norm_backward"),
 )
 _formula = declare(
-    "pool_formula(Tensor x, SymInt[] axes, str kind, Tensor param, float eps) -> Tensor",
+    "pool_formula(Tensor x, SymInt[] axes, str kind, Tensor param, float eps,"
+    " Tensor? mask=None) -> Tensor",
     example="huashi.pooling.gem_pool2d",
     uncovered={
-        "mask": "the kernel takes every element of x as real",
         "infinite exponent": "the limit is the largest magnitude, which is no power",
     },
-    fake=lambda x, axes, kind, param, eps: pooled(x, axes),
+    fake=lambda x, axes, kind, param, eps, mask=None: pooled(x, axes),
     cpu=on_axes("huashi.pooling.cpu.means:formula"),
     cuda=on_axes("huashi.pooling.gpu.means:formula"),
     keep=_keep_formula,
     backward=_formula_gradient,
 )
 _formula_slope = declare(
-    "pool_formula_slope(Tensor x, SymInt[] axes, str kind, Tensor param, float eps) -> Tensor",
+    "pool_formula_slope(Tensor x, SymInt[] axes, str kind, Tensor param, float eps,"
+    " Tensor? mask=None) -> Tensor",
     example="huashi.pooling.gem_pool2d",
-    fake=lambda x, axes, kind, param, eps: pooled(
+    fake=lambda x, axes, kind, param, eps, mask=None: pooled(
         x, axes, torch.promote_types(x.dtype, torch.float32)
     ),
     cpu=on_axes("huashi.pooling.cpu.means:formula_slope"),
     cuda=on_axes("huashi.pooling.gpu.means:formula_slope"),
 )
 _formula_backward = declare(
-    "pool_formula_backward(Tensor grad, Tensor x, SymInt[] axes, str kind, Tensor param, float eps)"
-    " -> Tensor",
+    "pool_formula_backward(Tensor grad, Tensor x, SymInt[] axes, str kind, Tensor param, float eps,"
+    " Tensor? mask=None) -> Tensor",
     example="huashi.pooling.gem_pool2d",
-    fake=lambda grad, x, axes, kind, param, eps: unpooled(grad, x, axes),
+    fake=lambda grad, x, axes, kind, param, eps, mask=None: unpooled(grad, x, axes),
     cpu=on_axes("huashi.pooling.cpu.means:formula_backward"),
     cuda=on_axes("huashi.pooling.gpu.means:formula_backward"),
 )
@@ -139,13 +137,20 @@ def average(
     return _average(x, flat(axes), count_include_pad, divisor)
 
 
-def norm(x: Tensor, axes: tuple[Axis, ...], p: int, mean: bool) -> Tensor:
+def norm(
+    x: Tensor, axes: tuple[Axis, ...], p: int, mean: bool, mask: Tensor | None = None
+) -> Tensor:
     """The lp pool for p = 1 and p = 2, by the kernel."""
-    return _norm(x, flat(axes), p, mean)
+    return _norm(x, flat(axes), p, mean, mask)
 
 
 def formula(
-    x: Tensor, axes: tuple[Axis, ...], kind: str, param: Tensor, eps: float = 0.0
+    x: Tensor,
+    axes: tuple[Axis, ...],
+    kind: str,
+    param: Tensor,
+    eps: float = 0.0,
+    mask: Tensor | None = None,
 ) -> Tensor:
     """A norm, mean or softmax of each window, by the kernel."""
-    return _formula(x, flat(axes), kind, param, eps)
+    return _formula(x, flat(axes), kind, param, eps, mask)

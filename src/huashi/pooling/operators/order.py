@@ -24,45 +24,45 @@ def _of_ranks(x: Tensor, numbers: Sequence[int], ranks: int) -> Tensor:
 
 
 def _keep_order(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
-    x, ctx.axes, ctx.kind, param = inputs
-    ctx.save_for_backward(x, output[1], param)
+    x, ctx.axes, ctx.kind, param, mask = inputs
+    ctx.save_for_backward(x, output[1], param, mask)
     ctx.set_materialize_grads(False)  # of the offsets, which have none
 
 
 def _order_gradient(ctx: Any, grad: Tensor | None, _: None) -> tuple:
-    (x, offsets, param), kind = ctx.saved_tensors, ctx.kind
+    (x, offsets, param, mask), kind = ctx.saved_tensors, ctx.kind
     dx = dparam = None
     if grad is None:
-        return None, None, None, None
+        return None, None, None, None, None
     if torch.is_grad_enabled():
 
         def order(x: Tensor, param: Tensor) -> Tensor:
-            return reference.order(x, axes_of(ctx.axes), kind, param)
+            return reference.order(x, axes_of(ctx.axes), kind, param, mask)
 
         dx, dparam = backward_of(order, (x, param), grad)
-        return dx, None, None, dparam
+        return dx, None, None, dparam, None
     if ctx.needs_input_grad[0]:
-        dx = _order_backward(grad, offsets, ctx.axes, kind, param)
+        dx = _order_backward(grad, offsets, ctx.axes, kind, param, mask)
     if ctx.needs_input_grad[3]:
-        dparam = _order_slope(grad, x, offsets, ctx.axes, kind, param)
-    return dx, None, None, dparam
+        dparam = _order_slope(grad, x, offsets, ctx.axes, kind, param, mask)
+    return dx, None, None, dparam, None
 
 
 _order = declare(
-    "pool_order(Tensor x, SymInt[] axes, str kind, Tensor param) -> Tensor",
+    "pool_order(Tensor x, SymInt[] axes, str kind, Tensor param, Tensor? mask=None) -> Tensor",
     example="huashi.pooling.sort_pool2d",
     uncovered={
-        "mask": "the kernel takes every element of x as real",
         "large windows": "the kernel sorts windows of up to 64 elements",
         "gradient of one window in a row": "there is nothing that lanes could sort side by side",
     },
-    fake=lambda x, axes, kind, param: pooled(x, axes),
+    fake=lambda x, axes, kind, param, mask=None: pooled(x, axes),
     cpu=on_axes("huashi.pooling.cpu.order:order"),
 )
 _order_offsets = declare(
-    "pool_order_offsets(Tensor x, SymInt[] axes, str kind, Tensor param) -> (Tensor, Tensor)",
+    "pool_order_offsets(Tensor x, SymInt[] axes, str kind, Tensor param, Tensor? mask=None)"
+    " -> (Tensor, Tensor)",
     example="huashi.pooling.sort_pool2d",
-    fake=lambda x, axes, kind, param: (
+    fake=lambda x, axes, kind, param, mask=None: (
         pooled(x, axes),
         _of_ranks(x, axes, 2 if kind == "quantile" else param.shape[-1]),
     ),
@@ -71,25 +71,27 @@ _order_offsets = declare(
     backward=_order_gradient,
 )
 _order_backward = declare(
-    "pool_order_backward(Tensor grad, Tensor offsets, SymInt[] axes, str kind, Tensor param)"
-    " -> Tensor",
+    "pool_order_backward(Tensor grad, Tensor offsets, SymInt[] axes, str kind, Tensor param,"
+    " Tensor? mask=None) -> Tensor",
     example="huashi.pooling.sort_pool2d",
-    fake=lambda grad, offsets, axes, kind, param: unpooled(grad, offsets[0], axes),
+    fake=lambda grad, offsets, axes, kind, param, mask=None: unpooled(grad, offsets[0], axes),
     cpu=on_axes("huashi.pooling.cpu.order:order_backward"),
 )
 _order_slope = declare(
-    "pool_order_slope(Tensor grad, Tensor x, Tensor offsets, SymInt[] axes, str kind, Tensor param)"
-    " -> Tensor",
+    "pool_order_slope(Tensor grad, Tensor x, Tensor offsets, SymInt[] axes, str kind, Tensor param,"
+    " Tensor? mask=None) -> Tensor",
     example="huashi.pooling.sort_pool2d",
-    fake=lambda grad, x, offsets, axes, kind, param: torch.empty_like(
+    fake=lambda grad, x, offsets, axes, kind, param, mask=None: torch.empty_like(
         param, memory_format=torch.contiguous_format
     ),
     cpu=on_axes("huashi.pooling.cpu.order:order_slope"),
 )
 
 
-def order(x: Tensor, axes: tuple[Axis, ...], kind: str, param: Tensor) -> Tensor:
+def order(
+    x: Tensor, axes: tuple[Axis, ...], kind: str, param: Tensor, mask: Tensor | None = None
+) -> Tensor:
     """A mean of the largest elements of each window, or a quantile, by the kernel."""
     if torch.is_grad_enabled() and (x.requires_grad or param.requires_grad):
-        return _order_offsets(x, flat(axes), kind, param)[0]
-    return _order(x, flat(axes), kind, param)
+        return _order_offsets(x, flat(axes), kind, param, mask)[0]
+    return _order(x, flat(axes), kind, param, mask)
