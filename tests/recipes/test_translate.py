@@ -373,3 +373,19 @@ def test_two_processes_train_like_one_with_twice_the_batch(tmp_path, config):
 def test_dropout_beside_an_architecture_is_refused(config):
     with pytest.raises(ValueError, match="dropout must not be given with an architecture"):
         translate.train(replace(config, dropout=0.1))
+
+
+def test_a_pause_says_how_to_go_on_and_tests_nothing(tmp_path, huashi):
+    source, _ = write(tmp_path, 60, 1)
+    pairs = tmp_path / "pairs.tsv"
+    pairs.write_text("".join(f"{line}\t{line}\n" for line in source.read_text().splitlines()))
+    small = ("--tokenizer", "word", "--model", "rnn", "--batch-tokens", "300", "--threads", "1")
+    command = ["train", "translate", "--source", pairs, "--folder", tmp_path / "run", *small]
+    command += ["--steps", "2", "--minutes", "1e-9"]
+    code, out, err = huashi(*command)
+    assert (code, out) == (75, "")
+    assert err.splitlines()[-1].startswith("Stopped after 1e-09 minutes at step 1 of 2; to go on:")
+    assert Run(tmp_path / "run").results is None
+    code, out, _ = huashi(*command)  # as it was said
+    assert code == 0
+    assert "BLEU" in out

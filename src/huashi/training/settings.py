@@ -24,7 +24,8 @@ class TrainingSettings:
     steps: int = 8000
     """Optimiser steps."""
     minutes: float | None = None
-    """Stop after so many minutes of training, whatever the steps."""
+    """Pause after so many minutes of training, in which each call makes a step at least; the same
+    command goes on."""
 
     optimizer: Optimizer = "adam"
     """adam, adamw, nag (SGD with Nesterov's momentum) or adagrad."""
