@@ -105,6 +105,12 @@ def fit(
     batches = batches_after(step)
     over = step == settings.steps or kept.is_stale
 
+    def log(step: int, loss: Tensor, more: Mapping[str, float]) -> None:
+        whole: Any = fabric.all_reduce(loss.detach(), reduce_op="sum")
+        row = {"loss": _rounded(whole.item(), digits), **more}
+        if first:
+            run.log(step=step, split="train", **row, seconds=clock.seconds())
+
     def why_to_stop() -> BaseException | None:
         if interrupted():
             return KeyboardInterrupt()
@@ -128,10 +134,7 @@ def fit(
 
             progress.update(step, loss, items)
             if step % log_every == 0:
-                whole: Any = fabric.all_reduce(loss.detach(), reduce_op="sum")
-                row = {"loss": _rounded(whole.item(), digits), **more}
-                if first:
-                    run.log(step=step, split="train", **row, seconds=clock.seconds())
+                log(step, loss, more)
             over = step == settings.steps
             if step % settings.validate_every == 0 or over:
                 if first:
@@ -144,6 +147,8 @@ def fit(
                 _note_loss_scale(fabric, optimizer)
                 run.save_checkpoint(states, optimizer, step, kept.best)
             if stop and not over:
+                if isinstance(stop, Paused) and step % log_every:
+                    log(step, loss, more)  # so that pauses, however short, add up to the seconds
                 progress.note(f"saved at step {step}")
                 raise stop
     if kept.is_stale and step < settings.steps:
