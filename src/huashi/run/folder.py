@@ -7,6 +7,7 @@
     model.safetensors         the best weights so far
     results.json              what the finished model scored; there once the run is complete
     report.html               the same to look at
+    lock                      there while a process trains: another one must not
 
 Every file is written whole or not at all. Nothing in a run folder is ever executed: weights are
 safetensors, everything else is JSON.
@@ -27,6 +28,7 @@ from torch import nn
 import huashi
 from huashi._checkpoint import load_training, load_weights, save_training, save_weights
 from huashi._files import write_atomically
+from huashi.run import lock
 from huashi.run.task import task_of
 
 T = TypeVar("T")
@@ -61,6 +63,7 @@ class Run:
             ValueError: it is no run folder, or its configuration is damaged.
         """
         self.folder = Path(folder)
+        self._lock: lock.FolderLock | None = None
         if not self.folder.is_dir():
             raise FileNotFoundError(f"there is no run at {folder}")
         if not self.path("config.json").is_file():
@@ -92,6 +95,8 @@ class Run:
     ) -> "Run":
         """Begin a run in ``folder``, or go on with the one that is there.
 
+        Until it is complete, or this object is gone, no other process can start there.
+
         Args:
             folder: the run folder; made where it is missing.
             recipe: name of the recipe; a recipe that is a file of your own gives ``__file__``, by
@@ -103,7 +108,7 @@ class Run:
 
         Raises:
             ValueError: the folder holds a run of another recipe or configuration that has got as
-                far as a checkpoint, or something else than a run.
+                far as a checkpoint, or something else than a run; or another process trains there.
         """
         wanted = json.loads(json.dumps(asdict(config), default=os.fspath))
         wanted.pop("folder", None)  # a run may be moved
@@ -118,18 +123,25 @@ class Run:
         if file:
             content["file"] = {"path": str(file.path), "sha256": file.sha256}
         folder = Path(folder)
-        if folder.is_dir() and any(folder.iterdir()):
+        run = cls(folder) if _has_files(folder) else None
+        locked = None
+        if run is None or run.results is None:
+            folder.mkdir(parents=True, exist_ok=True)
+            locked = lock.lock_folder(folder)
+            run = cls(folder) if _has_files(folder) else None  # as it is now, and stays
+        if run and run.has_trained:
+            run._must_match(content["recipe"], wanted)
+            content = run._read_json("config.json") | {"file": content.get("file")}
+        elif run:  # what a try of another configuration has kept is not of this one
+            run.path("model.safetensors").unlink(missing_ok=True)
+            shutil.rmtree(run.path("weights"), ignore_errors=True)
+        if not (run and run.has_trained and run.file == file):
+            write_atomically(folder / "config.json", _json(content))
             run = cls(folder)
-            if run.has_trained:
-                run._must_match(content["recipe"], wanted)
-                if run.file == file:
-                    return run
-                content = run._read_json("config.json") | {"file": content.get("file")}
-            else:  # what a try of another configuration has kept is not of this one
-                run.path("model.safetensors").unlink(missing_ok=True)
-                shutil.rmtree(run.path("weights"), ignore_errors=True)
-        write_atomically(folder / "config.json", _json(content))
-        return cls(folder)
+        run._lock = locked
+        if run.results is not None:
+            run.release()
+        return run
 
     def path(self, name: str) -> Path:
         return self.folder / name
@@ -154,6 +166,13 @@ class Run:
     def complete(self, results: dict[str, Any]) -> None:
         """Write the results: the run is complete."""
         write_atomically(self.path("results.json"), _json(results))
+        self.release()
+
+    def release(self) -> None:
+        """Let another process train here."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     def keep(self, name: str, content: str) -> None:
         """Write a file that the training goes by; of a run that goes on, it has to be the same.
@@ -278,6 +297,10 @@ def open_run(run: str | Path | Run, *tasks: str) -> Run:
             f"{run.folder} must be the run of a {wanted}, got one of {run.task or run.recipe}"
         )
     return run
+
+
+def _has_files(folder: Path) -> bool:
+    return folder.is_dir() and any(file.name != lock.NAME for file in folder.iterdir())
 
 
 def _rebuilt(kind: type[T], values: dict[str, Any]) -> T:

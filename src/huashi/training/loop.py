@@ -150,6 +150,7 @@ def fit(
                 if isinstance(stop, Paused) and step % log_every:
                     log(step, loss, more)  # so that pauses, however short, add up to the seconds
                 progress.note(f"saved at step {step}")
+                run.release()
                 raise stop
     if kept.is_stale and step < settings.steps:
         progress.note(f"over at step {step}: {kept.worse} validations that were no better")
