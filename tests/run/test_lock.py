@@ -54,7 +54,14 @@ def test_a_process_may_start_again_what_it_has_begun(tmp_path):
     second = start(tmp_path)
     assert (tmp_path / "lock").exists()
     second.complete({})
+    assert not (tmp_path / "lock").exists()
     del first
+
+
+def test_it_may_also_move_it(tmp_path):
+    first = start(tmp_path / "here")
+    (tmp_path / "here").rename(tmp_path / "there")
+    assert start(tmp_path / "there").config == first.config
 
 
 def test_a_run_that_nobody_holds_any_more_is_free(tmp_path):

@@ -23,12 +23,17 @@ class FolderLock:
     def __init__(self, path: Path, handle: int) -> None:
         self._release = weakref.finalize(self, _release, path, handle, os.getpid())
 
+    @property
+    def is_held(self) -> bool:
+        return self._release.alive
+
     def release(self) -> None:
         """Let another process have it."""
         self._release()
 
 
-_held: weakref.WeakValueDictionary[str, FolderLock] = weakref.WeakValueDictionary()
+_locks: weakref.WeakValueDictionary[tuple[int, int], FolderLock] = weakref.WeakValueDictionary()
+"""Of this process, by the device and the inode of their files: a folder may be moved."""
 
 
 def lock_folder(folder: Path) -> FolderLock | None:
@@ -44,9 +49,10 @@ def lock_folder(folder: Path) -> FolderLock | None:
     if distributed and torch.distributed.get_rank() > 0:
         return None
     path = folder.resolve() / NAME
-    lock = _held.get(str(path))
-    if lock is None:
-        lock = _held[str(path)] = FolderLock(path, _locked(path, folder))
+    lock = _locks.get(_identity(os.stat(path))) if path.exists() else None
+    if lock is None or not lock.is_held:
+        handle = _locked(path, folder)
+        lock = _locks[_identity(os.fstat(handle))] = FolderLock(path, handle)
     return lock
 
 
@@ -70,6 +76,10 @@ def _locked(path: Path, folder: Path) -> int:
     os.truncate(handle, 0)
     os.write(handle, f"process {os.getpid()} on {socket.gethostname()}".encode())
     return handle
+
+
+def _identity(file: os.stat_result) -> tuple[int, int]:
+    return file.st_dev, file.st_ino
 
 
 def _release(path: Path, handle: int, process: int) -> None:
