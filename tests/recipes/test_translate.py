@@ -12,14 +12,14 @@ import pytest
 from torch.testing import assert_close
 
 from huashi.__main__ import main
-from huashi.recipes import translate
+from huashi.recipes import _translation, translate
 from huashi.recipes._models import model_named
 from huashi.run import Run
 from huashi.seq2seq import Translator
 from huashi.seq2seq.architecture import Architecture, describe
 from huashi.seq2seq.attention import AttentionShape
 from huashi.seq2seq.models.rnn import RNNDecoderShape, RNNEncoderShape
-from huashi.seq2seq.training import Training
+from huashi.seq2seq.training import Store, Training
 
 WORDS = {"one": "eins", "two": "zwei", "three": "drei", "four": "vier", "and": "und"}
 SIZE = {"embedding_size": 64, "hidden_size": 128, "dropout": 0.0}
@@ -230,6 +230,38 @@ def test_without_validation_pairs_are_held_out(tmp_path, config):
     run = translate.train(replace(config, folder=tmp_path / "run", training=quick, **nothing))
     scores = {row["measure"]: row["value"] for row in run.results["scores"]}
     assert scores["pairs"] == 600 / 50
+
+
+def test_pairs_are_held_out_of_all_corpora_with_their_alignments(tmp_path, config):
+    corpora = [write(tmp_path, count, seed) for count, seed in ((60, 5), (101, 6))]
+    lines = [source.read_text().splitlines() for source, _ in corpora]
+    for seed, texts in zip((5, 6), lines, strict=True):
+        links = "".join(f"{len(text.split()) - 1}-0\n" for text in texts)
+        (tmp_path / f"{seed}.links").write_text(links)
+    quick = replace(TRAINING, steps=1, validate_every=1, guided_alignment=1.0, threads=1)
+    nothing = dict.fromkeys(
+        ("validation_source", "validation_target", "test_source", "test_target"), ()
+    )
+    several = replace(
+        config,
+        source=tuple(source for source, _ in corpora),
+        target=tuple(target for _, target in corpora),
+        alignments=(tmp_path / "5.links", tmp_path / "6.links"),
+        folder=tmp_path / "run",
+        training=quick,
+        **nothing,
+    )
+    run = translate.train(several)  # a link of another pair would be of a token that it lacks
+    pairs = translate.corpus(several).pairs("test")
+    assert [pair.source for pair in pairs] == lines[0][::50] + lines[1][::50]
+    store = Store(run.path("train.tokens"))
+    assert len(store) == 60 - 2 + 101 - 3
+    for source, _, links in store.records(range(len(store))):
+        assert links.tolist() == [len(source) - 1, 0]
+    run.path("held_out.json").unlink()  # as one of an earlier version has none
+    assert not _translation.spreads_held_out(run.folder)
+    pairs = translate.corpus(several, spread=False).pairs("test")
+    assert [pair.source for pair in pairs] == (lines[0] + lines[1])[::50]
 
 
 def test_one_model_for_two_languages(tmp_path, config):

@@ -1,5 +1,6 @@
 """Training on pairs of texts, from a corpus to a scored run: what recipes of such share."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from huashi._seeds import torch_seed
 from huashi.recipes._fabric import fabric_on
 from huashi.recipes._models import model_named
 from huashi.run import Progress, Run
+from huashi.run.folder import TRAINED
 from huashi.run.task import TRANSLATION
 from huashi.seq2seq.architecture import describe
 from huashi.seq2seq.inference.loading import tokenizers_of
@@ -29,6 +31,8 @@ from huashi.seq2seq.training.validation import likelihood, translation_scores
 METRICS = {"bleu": "BLEU", "chrf": "chrF", "exact": "exact match, %", "loss": "loss"}
 NOT_OF_THE_TEXT = ("training", "model", "dropout", "architecture", "metric", "beam")
 """Fields of a configuration that do not say how texts become tokens."""
+HELD_OUT = "held_out.json"
+"""The file of a run that says by which rule pairs were held out."""
 Part = Literal["train", "validation", "test"]
 
 
@@ -128,6 +132,10 @@ def prepare(config: Any, corpus: Corpus, run: Run, progress: Progress) -> Data:
     """
     files = {"files": corpus.files, "validation": corpus.validation, "test": corpus.test}
     made_of: dict[str, Any] = {name: fingerprints(of)["files"] for name, of in files.items()}
+    spread = not corpus.validation and spreads_held_out(run.folder)
+    if spread:
+        made_of["held_out"] = "spread"
+        run.keep(HELD_OUT, json.dumps({"held_out": "spread"}))
     made_of["settings"] = {k: v for k, v in run.config.items() if k not in NOT_OF_THE_TEXT}
     store = prepared(run, made_of, files)
     if store is not None:
@@ -161,6 +169,15 @@ def prepare(config: Any, corpus: Corpus, run: Run, progress: Progress) -> Data:
         pairs = corpus.pairs(part)
         check_direction(f"{part}_source and {part}_target", pairs, store, tokenizers[0])
     return Data(store, list(corpus.pairs("validation")), tokenizers)
+
+
+def spreads_held_out(folder: Path) -> bool:
+    """Whether a run holds out pairs of all corpora, not only of the first 50,000 pairs.
+
+    Those that an earlier version has trained do not: pairs of the training must not be their test.
+    """
+    has_trained = any((folder / name).exists() for name in TRAINED)
+    return (folder / HELD_OUT).exists() or not has_trained
 
 
 def evaluate(

@@ -75,7 +75,8 @@ def corpus(config: Config) -> Corpus:
     def pairs(part: Part) -> Iterator[Pair]:
         if part == "test":
             return read_tasks(Path(config.test))
-        return held_out(read_tasks(Path(config.train)), kept=part == "train")
+        tasks = list(read_tasks(Path(config.train)))
+        return held_out(tasks, [len(tasks)], kept=part == "train")
 
     return Corpus(files=[Path(config.train)], pairs=pairs, test=[Path(config.test)])
 

@@ -11,6 +11,7 @@ source says by its first word what it is to become (Johnson 2016, arXiv 1611.045
 are for tens of thousands of sentences and two cores: they were tuned on Multi30k.
 """
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +28,7 @@ from huashi.run import Run
 from huashi.seq2seq.text.corpus import Pair, read_lines
 from huashi.seq2seq.text.tokenizer import Kind
 from huashi.seq2seq.training import Training
-from huashi.seq2seq.training.corpora import Files, files_of, held_out, pairs_of
+from huashi.seq2seq.training.corpora import Files, count_pairs, files_of, held_out, pairs_of
 
 __all__ = ["Config", "evaluate", "tables", "train", "write_report"]
 
@@ -47,7 +48,8 @@ class Config:
     alignments: Paths = ()
     """For --guided-alignment: files with a line for each pair, such as 0-0 1-2, of tokens."""
     validation_source: Paths = ()
-    """Files to validate on; by default every fiftieth training pair is held out, at most 1,000."""
+    """Files to validate on; by default every fiftieth pair of each corpus is held out, at most
+    1,000 in all."""
     validation_target: Paths = ()
     """Their targets."""
     validation_tags: tuple[str, ...] = ()
@@ -110,34 +112,48 @@ class Config:
 
 def train(config: Config) -> Run:
     """Train, test, and write the report; go on where an interrupted run stopped."""
-    return _translation.train("translate", config, corpus(config))
+    spread = _translation.spreads_held_out(config.folder)
+    return _translation.train("translate", config, corpus(config, spread=spread))
 
 
 def evaluate(run: Run, *, device: str | torch.device = "cpu") -> dict[str, Any]:
     """Score the best model of a run on its test files, or on its validation without any."""
     config = run.configuration(Config)
-    return _translation.evaluate(run, config, corpus(config), device=device)
+    spread = _translation.spreads_held_out(run.folder)
+    return _translation.evaluate(run, config, corpus(config, spread=spread), device=device)
 
 
-def corpus(config: Config) -> Corpus:
-    """The pairs of the files; what is not given is held out of the training."""
+def corpus(config: Config, *, spread: bool = True) -> Corpus:
+    """The pairs of the files; what is not given is held out of the training.
+
+    Args:
+        config: it names the files.
+        spread: hold out pairs of all corpora; False for a run of an earlier version.
+    """
+
+    @functools.cache
+    def sizes() -> list[int] | None:
+        return count_pairs(config.files()) if spread else None
 
     def pairs(part: Part) -> Iterator[Pair]:
         training = pairs_of(config.files())
         if part == "train":
-            return training if config.validation_source else held_out(training, kept=True)
+            return training if config.validation_source else held_out(training, sizes(), kept=True)
         if part == "test" and config.test_source:
             return pairs_of(config.files("test_"))
         if config.validation_source:
             return pairs_of(config.files("validation_"))
-        return held_out(training, kept=False)
+        return held_out(training, sizes(), kept=False)
 
-    links = (line for path in config.alignments for line in read_lines(path))
+    def links() -> Iterator[str]:
+        lines = (line for path in config.alignments for line in read_lines(path))
+        yield from lines if config.validation_source else held_out(lines, sizes(), kept=True)
+
     return Corpus(
         files=[*_paths(config.files()), *config.alignments],
         pairs=pairs,
         tags=config.tags,
-        links=links if config.alignments else None,
+        links=links() if config.alignments else None,
         validation=_paths(config.files("validation_")),
         test=_paths(config.files("test_")),
     )

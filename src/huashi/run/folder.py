@@ -33,6 +33,9 @@ from huashi.run.task import task_of
 
 T = TypeVar("T")
 
+TRAINED = "checkpoint.safetensors", "results.json"
+"""Files by which a run has trained."""
+
 # Where and how long a run is trained, not what it is: these may change half-way.
 _PLACE = ("accelerator", "threads", "training.accelerator", "training.threads", "training.minutes")
 
@@ -255,7 +258,7 @@ class Run:
     @property
     def has_trained(self) -> bool:
         """There is a checkpoint, or there are results: what the run was begun with is settled."""
-        return any(self.path(n).exists() for n in ("checkpoint.safetensors", "results.json"))
+        return any(self.path(name).exists() for name in TRAINED)
 
     def _must_match(self, recipe: str, config: dict[str, Any]) -> None:
         if recipe != self.recipe:

@@ -1,15 +1,18 @@
 """Parallel text for a training: files and tags, what is held out, vocabularies, languages."""
 
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from huashi.seq2seq.text.corpus import Pair, read_pairs
+from huashi.seq2seq.text.corpus import Pair, read_lines, read_pairs
 from huashi.seq2seq.text.tokenizer import Kind, Tokenizer, train_tokenizer
 from huashi.seq2seq.training.store import Store
+
+T = TypeVar("T")
 
 HOLD_OUT_EVERY, HOLD_OUT_AT_MOST = 50, 1000
 
@@ -50,16 +53,39 @@ def pairs_of(corpora: Iterable[Files]) -> Iterator[Pair]:
             yield pair if corpus.tag is None else Pair(f"{corpus.tag} {pair.source}", pair.target)
 
 
-def held_out(pairs: Iterable[Pair], *, kept: bool) -> Iterator[Pair]:
-    """Every fiftieth pair, at most 1,000 of them; with ``kept`` all others.
+def count_pairs(corpora: Iterable[Files]) -> list[int]:
+    """How many pairs each of the corpora has."""
+    return [sum(1 for _ in read_lines(corpus.source)) for corpus in corpora]
 
-    >>> len(list(held_out([Pair("a", "b")] * 120, kept=False)))
-    3
+
+def held_out(items: Iterable[T], sizes: Sequence[int] | None, *, kept: bool) -> Iterator[T]:
+    """Of each corpus every fiftieth pair, or fewer: at most 1,000 in all, spread over all of them.
+
+    Args:
+        items: the pairs of all corpora, one after the other, or what goes with them line by line.
+        sizes: how many pairs each corpus has; with None every fiftieth of the first 50,000 pairs,
+            as earlier versions had it.
+        kept: give all but those that are held out.
+
+    >>> list(held_out("abcdef", [4, 2], kept=False))
+    ['a', 'e']
     """
-    for number, pair in enumerate(pairs):
-        is_out = number % HOLD_OUT_EVERY == 0 and number < HOLD_OUT_EVERY * HOLD_OUT_AT_MOST
-        if is_out != kept:
-            yield pair
+    out = _first_are_held_out() if sizes is None else _are_held_out(sizes)
+    for item in items:
+        if next(out, False) != kept:
+            yield item
+
+
+def _are_held_out(sizes: Sequence[int]) -> Iterator[bool]:
+    most = max(HOLD_OUT_AT_MOST // len(sizes), 1)
+    for size in sizes:
+        every = max(HOLD_OUT_EVERY, math.ceil(size / most))
+        yield from (number % every == 0 for number in range(size))
+
+
+def _first_are_held_out() -> Iterator[bool]:
+    for number in range(HOLD_OUT_EVERY * HOLD_OUT_AT_MOST):
+        yield number % HOLD_OUT_EVERY == 0
 
 
 def tokenizers_for(
