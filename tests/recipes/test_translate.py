@@ -421,3 +421,16 @@ def test_a_pause_says_how_to_go_on_and_tests_nothing(tmp_path, huashi):
     code, out, _ = huashi(*command)  # as it was said
     assert code == 0
     assert "BLEU" in out
+
+
+def test_a_finished_run_is_trained_on_with_more_steps(tmp_path, config, capsys):
+    quick = replace(TRAINING, validate_every=2, save_every=2, schedule="constant")
+    small = replace(config, folder=tmp_path / "run")
+    translate.train(replace(small, training=replace(quick, steps=4)))
+    run = translate.train(replace(small, training=replace(quick, steps=8)))
+    assert "8 steps in the place of 4" in capsys.readouterr().err
+    whole = replace(small, folder=tmp_path / "whole", training=replace(quick, steps=8))
+    wanted = translate.train(whole)
+    for name in ("checkpoint.safetensors", "model.safetensors"):  # the rate is constant
+        assert run.path(name).read_bytes() == wanted.path(name).read_bytes(), name
+    assert run.results == wanted.results

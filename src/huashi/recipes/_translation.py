@@ -80,7 +80,14 @@ def train(name: str, config: Any, corpus: Corpus) -> Run:
         torch.set_num_threads(settings.threads)
     progress = Progress(f"train {name}", settings.steps, quiet=not fabric.is_global_zero)
     with fabric.rank_zero_first():
-        run = Run.start(config.folder, name, config, describe(architecture), task=TRANSLATION)
+        run = Run.start(
+            config.folder,
+            name,
+            config,
+            describe(architecture),
+            task=TRANSLATION,
+            steps="training.steps",
+        )
         if run.results is not None:
             return run
         data = prepare(config, corpus, run, progress)

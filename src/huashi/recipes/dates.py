@@ -138,7 +138,9 @@ def train(config: Config) -> Run:
         ),
     )
     fabric = fabric_on(config.accelerator, config.precision)
-    run = Run.start(config.folder, "dates", config, describe(architecture), task=TRANSLATION)
+    run = Run.start(
+        config.folder, "dates", config, describe(architecture), task=TRANSLATION, steps="steps"
+    )
     if run.results is not None:
         return run
 

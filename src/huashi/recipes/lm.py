@@ -97,7 +97,14 @@ def train(config: Config) -> Run:
         torch.set_num_threads(settings.threads)
     progress = Progress("train lm", settings.steps, quiet=not fabric.is_global_zero)
     with fabric.rank_zero_first():
-        run = Run.start(config.folder, "lm", config, describe(architecture), task=LANGUAGE_MODEL)
+        run = Run.start(
+            config.folder,
+            "lm",
+            config,
+            describe(architecture),
+            task=LANGUAGE_MODEL,
+            steps="training.steps",
+        )
         if run.results is not None:
             return run
         store, tokenizer = prepare(config, run, progress)

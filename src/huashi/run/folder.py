@@ -67,6 +67,8 @@ class Run:
         """
         self.folder = Path(folder)
         self._lock: lock.FolderLock | None = None
+        self.steps_before: int | None = None
+        """Of a run that :meth:`start` goes on with for more steps, how many it was to have."""
         if not self.folder.is_dir():
             raise FileNotFoundError(f"there is no run at {folder}")
         if not self.path("config.json").is_file():
@@ -95,6 +97,7 @@ class Run:
         model: dict[str, Any],
         *,
         task: str | None = None,
+        steps: str | None = None,
     ) -> "Run":
         """Begin a run in ``folder``, or go on with the one that is there.
 
@@ -108,6 +111,9 @@ class Run:
             model: what :func:`huashi.seq2seq.architecture.build` needs beside the tokenizer.
             task: one of :mod:`huashi.run.task`, or a word of your own; by default what the model
                 is for.
+            steps: the field of ``config``, such as ``training.steps``, that may be greater than it
+                was: then a run goes on from its last checkpoint, also one that was complete, whose
+                results are removed. By default none.
 
         Raises:
             ValueError: the folder holds a run of another recipe or configuration that has got as
@@ -127,21 +133,25 @@ class Run:
             content["file"] = {"path": str(file.path), "sha256": file.sha256}
         folder = Path(folder)
         run = cls(folder) if _has_files(folder) else None
-        locked = None
-        if run is None or run.results is None:
+        locked, before = None, None
+        if run is None or run.results is None or run._steps_below(steps, wanted):
             folder.mkdir(parents=True, exist_ok=True)
             locked = lock.lock_folder(folder)
             run = cls(folder) if _has_files(folder) else None  # as it is now, and stays
         if run and run.has_trained:
-            run._must_match(content["recipe"], wanted)
+            before = run._steps_below(steps, wanted)
+            run._must_match(content["recipe"], wanted, free=steps if before else None)
             content = run._read_json("config.json") | {"file": content.get("file")}
+            if before:
+                run.path("results.json").unlink(missing_ok=True)
+                content["config"] = wanted
         elif run:  # what a try of another configuration has kept is not of this one
             run.path("model.safetensors").unlink(missing_ok=True)
             shutil.rmtree(run.path("weights"), ignore_errors=True)
-        if not (run and run.has_trained and run.file == file):
+        if not (run and run.has_trained and run.file == file and not before):
             write_atomically(folder / "config.json", _json(content))
             run = cls(folder)
-        run._lock = locked
+        run._lock, run.steps_before = locked, before
         if run.results is not None:
             run.release()
         return run
@@ -260,7 +270,14 @@ class Run:
         """There is a checkpoint, or there are results: what the run was begun with is settled."""
         return any(self.path(name).exists() for name in TRAINED)
 
-    def _must_match(self, recipe: str, config: dict[str, Any]) -> None:
+    def _steps_below(self, steps: str | None, config: dict[str, Any]) -> int | None:
+        """Its own steps, if it can be trained on by another configuration with more of them."""
+        if steps is None or not self.path("checkpoint.safetensors").exists():
+            return None
+        was, wanted = _flat(self.config).get(steps), _flat(config)[steps]
+        return was if isinstance(was, int) and was < wanted else None
+
+    def _must_match(self, recipe: str, config: dict[str, Any], free: str | None) -> None:
         if recipe != self.recipe:
             raise ValueError(
                 f"{self.folder} holds a run of recipe {self.recipe}, got {recipe}: "
@@ -269,7 +286,7 @@ class Run:
         was, wanted = _flat(self.config), _flat(config)
         for name in sorted(was.keys() | wanted.keys()):
             here, now = was.get(name), wanted.get(name)
-            if here != now and name not in _PLACE:
+            if here != now and name not in (*_PLACE, free):
                 raise ValueError(
                     f"{self.folder} holds a run with {name} {here}, got {now}: give the same value "
                     "to resume it, or choose another folder"

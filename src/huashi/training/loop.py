@@ -118,6 +118,11 @@ def fit(
             return Paused(f"after {settings.minutes:g} minutes at step {step} of {settings.steps}")
         return None
 
+    if run.steps_before:
+        progress.note(
+            f"{settings.steps} steps in the place of {run.steps_before}: weights, optimiser and the "
+            f"best score are kept, the rate from here on is that of {settings.steps} steps"
+        )
     with progress.counting(step), interruptible() as interrupted:
         while not over:
             batch = next(batches)

@@ -22,7 +22,7 @@ class TrainingSettings:
     seed: int = 0
     """Of the weights, the order of training and dropout."""
     steps: int = 8000
-    """Optimiser steps."""
+    """Optimiser steps; with more of them a run is trained on, also a finished one."""
     minutes: float | None = None
     """Pause after so many minutes of training, in which each call makes a step at least; the same
     command goes on."""
