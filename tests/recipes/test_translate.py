@@ -434,3 +434,34 @@ def test_a_finished_run_is_trained_on_with_more_steps(tmp_path, config, capsys):
     for name in ("checkpoint.safetensors", "model.safetensors"):  # the rate is constant
         assert run.path(name).read_bytes() == wanted.path(name).read_bytes(), name
     assert run.results == wanted.results
+
+
+def test_a_run_begins_with_the_weights_of_another(run, config, tmp_path, capsys):
+    """What the other run has learned is there at once, beside a word that it did not know."""
+    lines = [line.split("\t") for line in ("one five\teins fünf", "five\tfünf", "two\tzwei")]
+    new = [tmp_path / "new.en", tmp_path / "new.de"]
+    for side, path in enumerate(new):
+        path.write_text("".join(f"{line[side]}\n" for line in lines * 40))
+    quick = replace(TRAINING, steps=1, validate_every=1, lr=1e-9)
+    begun = replace(
+        config,
+        source=tuple(new[:1]),
+        target=tuple(new[1:]),
+        init_from=run.folder,
+        folder=tmp_path / "run",
+        training=quick,
+    )
+    second = translate.train(begun)
+    assert "2 new ones" in capsys.readouterr().err  # five, fünf
+    scores = {row["measure"]: row["value"] for row in second.results["scores"]}
+    assert scores["exact match, %"] > 95
+    before, after = (Translator.load(one).tokenizer for one in (run, second))
+    assert after.tokens(range(len(before))) == before.tokens(range(len(before)))
+    assert after.tokens(range(len(before), len(after))) == ["five", "fünf"]
+    other = {"architecture": None, "model": "transformer"}
+    with pytest.raises(ValueError, match="init_from must be a run of this architecture"):
+        translate.train(replace(begun, folder=tmp_path / "other", **other))
+    with pytest.raises(ValueError, match=r"tokenizer must be word as in init_from .* got bpe"):
+        translate.train(replace(begun, folder=tmp_path / "kind", tokenizer="bpe"))
+    with pytest.raises(ValueError, match="joint must be True as in init_from"):
+        translate.train(replace(begun, folder=tmp_path / "apart", joint=False))

@@ -51,6 +51,7 @@ class Config:
     tokenizer = "word"
     vocabulary_size = 100
     joint = False
+    init_from = None
     metric = "exact"
     beam = 5
 

@@ -75,6 +75,9 @@ class Config:
     """Of the model; by default what was tuned for it."""
     architecture: Path | None = None
     """A JSON file that describes another architecture, in the place of --model."""
+    init_from: Path | None = None
+    """A run of the same architecture whose weights this one begins with; its vocabulary is kept,
+    and grows by tags and by words or characters that it lacks, up to --vocabulary-size."""
     metric: Literal["bleu", "chrf", "exact", "loss"] = "bleu"
     """What of the validation says which weights are best."""
     beam: int = 5
