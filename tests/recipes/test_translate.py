@@ -322,6 +322,9 @@ def test_alignments_guide_the_attention(tmp_path, config):
         ({"target": ()}, "1.en:1: line must have 2 tab-separated columns"),
         ({"tags": ("<a>", "<b>")}, "tags must be 1, one for each source file, got 2"),
         ({"test_target": ()}, "3.en:1: line must have 2"),
+        ({"columns": (0, 1)}, r"columns must not be given without a \.tsv corpus, got \(0, 1\)"),
+        ({"fields": ("a", "b")}, r"fields must not be given without a \.jsonl corpus"),
+        ({"target": (), "columns": (-1, 1)}, "columns must be >= 0, got -1"),
         ({"metric": "blue"}, "did you mean 'bleu'"),
         ({"alignments": ("x",)}, "alignments must be given with --guided-alignment"),
         ({"training": replace(TRAINING, batch_tokens=9)}, "batch_tokens must be >= 13"),
@@ -465,3 +468,21 @@ def test_a_run_begins_with_the_weights_of_another(run, config, tmp_path, capsys)
         translate.train(replace(begun, folder=tmp_path / "kind", tokenizer="bpe"))
     with pytest.raises(ValueError, match="joint must be True as in init_from"):
         translate.train(replace(begun, folder=tmp_path / "apart", joint=False))
+
+
+def test_columns_and_fields_say_where_the_two_sides_stand(tmp_path, config):
+    (tmp_path / "a.tsv").write_text("V;PST\trun\tran\nV;PRS\tgo\tgoes\n")
+    (tmp_path / "b.jsonl").write_text('{"en": "one", "de": "eins"}\n')
+    places = {"columns": (1, 2), "fields": ("en", "de")}
+    both = translate.Config(source=(tmp_path / "a.tsv", tmp_path / "b.jsonl"), **places)
+    assert list(both.pairs()) == [("run", "ran"), ("go", "goes"), ("one", "eins")]
+
+
+def test_evaluates_columns_of_a_file(run, tmp_path, huashi):
+    data = tmp_path / "data.tsv"
+    data.write_text("zwei\t2\ttwo\nvier\t4\tfour\n")
+    code, out, _ = huashi("evaluate", run.folder, "--data", data, "--columns", 2, 0, "--beam", 1)
+    assert code == 0
+    assert "100.0" in out
+    code, _, err = huashi("evaluate", run.folder, "--columns", 2, 0)
+    assert (code, err) == (2, "huashi: columns must not be given without data, got (2, 0)\n")

@@ -36,6 +36,8 @@ def evaluate(
     /,
     *,
     data: Path | None = None,
+    columns: tuple[int, int] | None = None,
+    fields: tuple[str, str] | None = None,
     beam: int = 5,
     device: str = "cpu",
     recipe: Path | None = None,
@@ -46,6 +48,8 @@ def evaluate(
         run: folder of a finished run.
         data: pairs of source and target, .tsv or .jsonl, also .gz or .zst; - for tab-separated
             values on standard input.
+        columns: of source and target in a .tsv file, counted from 0; by default the first two.
+        fields: of source and target in a .jsonl file; by default source and target.
         beam: hypotheses kept alive, with --data; 1 is greedy search.
         device: where to compute, such as cpu or cuda.
         recipe: the file of the run's recipe, if it is one of your own that was moved or changed.
@@ -54,16 +58,20 @@ def evaluate(
     if data is None and opened.recipe == "imported":
         raise ValueError(f"data must be given for {run}, which was imported and has no test")
     if data is None:
+        for name, value in (("columns", columns), ("fields", fields)):
+            if value is not None:
+                raise ValueError(f"{name} must not be given without data, got {value}")
         found = recipe_of(opened, recipe)
         print_tables(found.tables(found.evaluate(opened, device=device)))
         return
     from huashi.seq2seq.inference.translator import Translator
-    from huashi.seq2seq.text.corpus import read_pairs
     from huashi.seq2seq.text.metrics import text_scores
-    from huashi.seq2seq.training.corpora import check_direction
+    from huashi.seq2seq.training.corpora import Files, check_direction, check_places, pairs_of
     from huashi.seq2seq.training.store import Store
 
-    pairs = list(read_pairs(data))
+    files = [Files(data, None)]
+    check_places(files, columns, fields)
+    pairs = list(pairs_of(files, columns, fields))
     if not pairs:
         raise ValueError(f"{data} must hold at least one pair, got none")
     if opened.task == LANGUAGE_MODEL:

@@ -28,7 +28,14 @@ from huashi.run import Run
 from huashi.seq2seq.text.corpus import Pair, read_lines
 from huashi.seq2seq.text.tokenizer import Kind
 from huashi.seq2seq.training import Training
-from huashi.seq2seq.training.corpora import Files, count_pairs, files_of, held_out, pairs_of
+from huashi.seq2seq.training.corpora import (
+    Files,
+    check_places,
+    count_pairs,
+    files_of,
+    held_out,
+    pairs_of,
+)
 
 __all__ = ["Config", "evaluate", "tables", "train", "write_report"]
 
@@ -45,6 +52,11 @@ class Config:
     """Files of targets, line by line those of the sources."""
     tags: tuple[str, ...] = ()
     """A tag for each file of sources, such as <2de>, that every source of it gets."""
+    columns: tuple[int, int] | None = None
+    """Columns of source and target in .tsv files, counted from 0; by default the first two, and
+    what stands in others is not read."""
+    fields: tuple[str, str] | None = None
+    """Fields of source and target in .jsonl files; by default source and target."""
     alignments: Paths = ()
     """For --guided-alignment: files with a line for each pair, such as 0-0 1-2, of tokens."""
     validation_source: Paths = ()
@@ -102,6 +114,8 @@ class Config:
             check_not_negative("dropout", self.dropout)
         for name in ("", "validation_", "test_"):
             self.files(name)
+        every = [one for name in ("", "validation_", "test_") for one in self.files(name)]
+        check_places(every, self.columns, self.fields)
         if bool(self.alignments) != bool(self.training.guided_alignment):
             raise ValueError(
                 "alignments must be given with --guided-alignment above 0, and only so"
@@ -111,6 +125,10 @@ class Config:
         """Those to train on, or those of ``validation_`` or ``test_``."""
         source, target, tags = (getattr(self, name + x) for x in ("source", "target", "tags"))
         return files_of(name, source, target, tags)
+
+    def pairs(self, name: str = "") -> Iterator[Pair]:
+        """What is in them."""
+        return pairs_of(self.files(name), self.columns, self.fields)
 
 
 def train(config: Config) -> Run:
@@ -139,13 +157,13 @@ def corpus(config: Config, *, spread: bool = True) -> Corpus:
         return count_pairs(config.files()) if spread else None
 
     def pairs(part: Part) -> Iterator[Pair]:
-        training = pairs_of(config.files())
+        training = config.pairs()
         if part == "train":
             return training if config.validation_source else held_out(training, sizes(), kept=True)
         if part == "test" and config.test_source:
-            return pairs_of(config.files("test_"))
+            return config.pairs("test_")
         if config.validation_source:
-            return pairs_of(config.files("validation_"))
+            return config.pairs("validation_")
         return held_out(training, sizes(), kept=False)
 
     def links() -> Iterator[str]:

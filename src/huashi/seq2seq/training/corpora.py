@@ -4,10 +4,11 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from huashi._checks import check_not_negative
 from huashi.seq2seq.text.corpus import Pair, read_lines, read_pairs
 from huashi.seq2seq.text.tokenizer import Kind, Tokenizer, train_tokenizer
 from huashi.seq2seq.training.store import Store
@@ -46,10 +47,41 @@ def files_of(
     ]
 
 
-def pairs_of(corpora: Iterable[Files]) -> Iterator[Pair]:
-    """The pairs of all files, one after the other, their sources with the tags."""
+def check_places(
+    corpora: Iterable[Files], columns: Sequence[int] | None, fields: Sequence[str] | None
+) -> None:
+    """Raise where columns are below 0, or columns or fields are those of no file.
+
+    Args:
+        corpora: the files.
+        columns: of files of tab-separated values.
+        fields: of files of JSON lines.
+    """
+    for number in columns or ():
+        check_not_negative("columns", number)
+    endings = [Path(one.source).suffixes for one in corpora if one.target is None]
+    if columns is not None and all(".jsonl" in some for some in endings):
+        raise ValueError(f"columns must not be given without a .tsv corpus, got {tuple(columns)}")
+    if fields is not None and not any(".jsonl" in some for some in endings):
+        raise ValueError(f"fields must not be given without a .jsonl corpus, got {tuple(fields)}")
+
+
+def pairs_of(
+    corpora: Iterable[Files],
+    columns: tuple[int, int] | None = None,
+    fields: tuple[str, str] | None = None,
+) -> Iterator[Pair]:
+    """The pairs of all files, one after the other, their sources with the tags.
+
+    Args:
+        corpora: the files.
+        columns: of source and target in files of tab-separated values; by default the first two.
+        fields: of source and target in JSON lines; by default ``source`` and ``target``.
+    """
+    places: dict[str, Any] = {"columns": columns, "fields": fields}
+    given = {name: value for name, value in places.items() if value is not None}
     for corpus in corpora:
-        for pair in read_pairs(corpus.source, corpus.target):
+        for pair in read_pairs(corpus.source, corpus.target, **given):
             yield pair if corpus.tag is None else Pair(f"{corpus.tag} {pair.source}", pair.target)
 
 
