@@ -286,6 +286,8 @@ class Run:
         was, wanted = _flat(self.config), _flat(config)
         for name in sorted(was.keys() | wanted.keys()):
             here, now = was.get(name), wanted.get(name)
+            if name not in was and now in (None, []):  # of a field that a later version has added
+                continue
             if here != now and name not in (*_PLACE, free):
                 raise ValueError(
                     f"{self.folder} holds a run with {name} {here}, got {now}: give the same value "
