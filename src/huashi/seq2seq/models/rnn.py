@@ -183,6 +183,11 @@ class RNNDecoder(nn.Module):
         self.combine = nn.Linear(context + hidden, hidden)
         _initialise(self.rnn)
 
+    @property
+    def attends(self) -> bool:
+        """Whether it reads more of the source than its first state."""
+        return self.attention is not None
+
     def head(self, vocabulary_size: int) -> nn.Linear:
         """The layer from features to logits."""
         return nn.Linear(self.size, vocabulary_size)
