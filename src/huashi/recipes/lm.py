@@ -23,6 +23,7 @@ from tyro import conf
 
 from huashi import report
 from huashi._checks import check_choice, check_positive
+from huashi._field_docs import with_field_docs
 from huashi._seeds import torch_seed
 from huashi.recipes._fabric import fabric_on
 from huashi.recipes._models import LANGUAGE_MODELS, model_named
@@ -46,6 +47,7 @@ LONG = 10_000
 """Characters of a piece of running text at most."""
 
 
+@with_field_docs
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """Train a language model on a text."""

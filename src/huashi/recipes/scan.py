@@ -15,6 +15,7 @@ import torch
 from tyro import conf
 
 from huashi._checks import check_choice
+from huashi._field_docs import with_field_docs
 from huashi.recipes import _translation
 from huashi.recipes._models import MODELS, Model
 from huashi.recipes._translation import Corpus, Part, tables, write_report
@@ -26,6 +27,7 @@ from huashi.seq2seq.training.corpora import held_out
 __all__ = ["Config", "evaluate", "tables", "train", "write_report"]
 
 
+@with_field_docs
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """Train a reader of commands."""

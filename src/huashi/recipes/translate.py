@@ -21,6 +21,7 @@ import torch
 from tyro import conf
 
 from huashi._checks import check_choice, check_not_negative, check_positive
+from huashi._field_docs import with_field_docs
 from huashi.recipes import _translation
 from huashi.recipes._models import MODELS, Model
 from huashi.recipes._translation import METRICS, Corpus, Part, tables, write_report
@@ -42,6 +43,7 @@ __all__ = ["Config", "evaluate", "tables", "train", "write_report"]
 Paths = tuple[Path, ...]
 
 
+@with_field_docs
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """Train a translator on two files, or more."""

@@ -6,11 +6,13 @@ from typing import Any, Literal, get_args
 from torch import nn, optim
 
 from huashi._checks import check_choice, check_not_negative, check_positive
+from huashi._field_docs import with_field_docs
 from huashi.training.schedules import Schedule
 
 Optimizer = Literal["adam", "adamw", "nag", "adagrad"]
 
 
+@with_field_docs
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
     """How a model is trained.

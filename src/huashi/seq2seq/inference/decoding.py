@@ -7,6 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from huashi._field_docs import with_field_docs
 from huashi.seq2seq.inference.choices import check_choices
 from huashi.seq2seq.model.protocol import EncoderDecoder
 from huashi.seq2seq.search import (
@@ -37,6 +38,7 @@ from huashi.seq2seq.text.tokenizer import BOS, EOS, UNKNOWN, Tokenizer
 Method = Literal["beam", "sample", "stochastic_beam"]
 
 
+@with_field_docs
 @dataclass(frozen=True, kw_only=True)
 class Decoding:
     """How the outputs of a model are searched for.
