@@ -17,10 +17,9 @@ import hashlib
 import json
 import os
 import shutil
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import nn
@@ -29,6 +28,7 @@ import huashi
 from huashi._checkpoint import load_training, load_weights, save_training, save_weights
 from huashi._files import write_atomically
 from huashi.run import lock
+from huashi.run.configuration import fits, flat, rebuilt
 from huashi.run.task import task_of
 
 T = TypeVar("T")
@@ -82,7 +82,7 @@ class Run:
             file = saved.get("file")
             self.file = file and RecipeFile(Path(file["path"]), file["sha256"])
             kinds = [(self.recipe, str), (self.config, dict), (self.model, dict)]
-            fine = all(isinstance(*one) for one in kinds) and _fits(self.task, str | None)
+            fine = all(isinstance(*one) for one in kinds) and fits(self.task, str | None)
         except (AttributeError, KeyError, TypeError):
             fine = False
         if not fine:
@@ -171,7 +171,7 @@ class Run:
             ValueError: it has fields or values that this version of the recipe does not know.
         """
         try:
-            return _rebuilt(kind, self.config)
+            return rebuilt(kind, self.config)
         except TypeError as error:
             config = self.path("config.json")
             raise ValueError(f"{config} does not fit recipe {self.recipe}: {error}") from None
@@ -221,7 +221,7 @@ class Run:
             except (json.JSONDecodeError, RecursionError):
                 continue
             told = isinstance(row, dict) and (row.get("step"), row.get("split"))
-            if not told or not _fits(told[0], int) or not _fits(told[1], str):
+            if not told or not fits(told[0], int) or not fits(told[1], str):
                 raise ValueError(f"{path}:{number}: line must tell step and split, got {line[:60]}")
             rows.append(row)
         return rows
@@ -274,7 +274,7 @@ class Run:
         """Its own steps, if it can be trained on by another configuration with more of them."""
         if steps is None or not self.path("checkpoint.safetensors").exists():
             return None
-        was, wanted = _flat(self.config).get(steps), _flat(config)[steps]
+        was, wanted = flat(self.config).get(steps), flat(config)[steps]
         return was if isinstance(was, int) and was < wanted else None
 
     def _must_match(self, recipe: str, config: dict[str, Any], free: str | None) -> None:
@@ -283,7 +283,7 @@ class Run:
                 f"{self.folder} holds a run of recipe {self.recipe}, got {recipe}: "
                 "choose another folder"
             )
-        was, wanted = _flat(self.config), _flat(config)
+        was, wanted = flat(self.config), flat(config)
         for name in sorted(was.keys() | wanted.keys()):
             here, now = was.get(name), wanted.get(name)
             if name not in was and now in (None, []):  # of a field that a later version has added
@@ -323,49 +323,6 @@ def open_run(run: str | Path | Run, *tasks: str) -> Run:
 
 def _has_files(folder: Path) -> bool:
     return folder.is_dir() and any(file.name != lock.NAME for file in folder.iterdir())
-
-
-def _rebuilt(kind: type[T], values: dict[str, Any]) -> T:
-    """A dataclass from JSON, with the dataclasses and tuples in it."""
-    hints = get_type_hints(kind)
-    read = {}
-    for name, value in values.items():
-        if name in hints and not _fits(value, hints[name]):
-            wanted = getattr(hints[name], "__name__", None) or str(hints[name])
-            raise TypeError(f"{name} must be of type {wanted}, got {value!r}")
-        if isinstance(value, dict) and is_dataclass(hints.get(name)):
-            value = _rebuilt(hints[name], value)
-        read[name] = tuple(value) if isinstance(value, list) else value
-    return kind(**read)
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value of JSON is of a field's type; of unusual types nothing is known."""
-    kind, parts = get_origin(hint) or hint, get_args(hint)
-    if kind in (Union, UnionType):
-        return any(_fits(value, part) for part in parts)
-    if kind is Literal:
-        return value in parts
-    if kind is tuple and parts:
-        if not isinstance(value, list):
-            return False
-        parts = parts[:1] * len(value) if parts[-1] is ... else parts
-        return len(value) == len(parts) and all(map(_fits, value, parts))
-    read_as = {float: int | float, Path: str, NoneType: NoneType, int: int, str: str, bool: bool}
-    if is_dataclass(kind):
-        return isinstance(value, dict)
-    if isinstance(value, bool):
-        return kind not in read_as or kind is bool
-    return isinstance(value, read_as.get(kind, object))
-
-
-def _flat(values: dict[str, Any]) -> dict[str, Any]:
-    """``{"a": {"b": 1}}`` as ``{"a.b": 1}``."""
-    found = {}
-    for name, value in values.items():
-        inner = _flat(value) if isinstance(value, dict) else {"": value}
-        found |= {f"{name}.{rest}".rstrip("."): part for rest, part in inner.items()}
-    return found
 
 
 def _json(content: Any) -> bytes:
