@@ -11,10 +11,17 @@ from collections.abc import Sequence
 import huashi
 from huashi.commands.parsing import parse
 from huashi.commands.table import commands
+from huashi.run import Paused
+
+PAUSED = 75
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command and exit: with 0, with 2 for a wrong input, with 130 after Ctrl-C."""
+    """Run one command and exit.
+
+    With 0, with 2 for a wrong input, with 75 (``EX_TEMPFAIL``) where a training has paused, with
+    130 after Ctrl-C.
+    """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if sys.stderr is None:  # closed: nobody listens
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115  (as long as the process)
@@ -38,10 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except OSError:  # as the disk is full
             _drop_output()
         sys.exit(2)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Paused) as stop:
         if arguments[:1] in (["train"], ["path"]):
-            print(f"Stopped; to go on: huashi {shlex.join(arguments)}", file=sys.stderr)
-        sys.exit(130)
+            told = " ".join(["Stopped", *map(str, stop.args)])
+            print(f"{told}; to go on: huashi {shlex.join(arguments)}", file=sys.stderr)
+        sys.exit(PAUSED if isinstance(stop, Paused) else 130)
 
 
 def _drop_output() -> None:

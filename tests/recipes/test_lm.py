@@ -104,10 +104,6 @@ def test_from_the_command_line(run, capsys):
     assert capsys.readouterr().out == "the lazy dog\n"[: len("the lazy dog")] + "\n"
     main(["evaluate", str(run.folder)])
     assert "bits per character" in capsys.readouterr().out
-    (run.folder / "pairs.tsv").write_text("a\tb\n")
-    with pytest.raises(SystemExit):
-        main(["evaluate", str(run.folder), "--data", str(run.folder / "pairs.tsv")])
-    assert "must be of a model with a source" in capsys.readouterr().err
 
 
 def test_samples_are_a_matter_of_the_seed(run):
@@ -224,3 +220,45 @@ def test_a_short_or_another_text_is_refused(tmp_path, config, run):
         lm.train(replace(config, text=(tmp_path / "short",), folder=tmp_path / "run"))
     with pytest.raises(ValueError, match="must be the run of a language model"):
         LanguageModel.load(Run.start(tmp_path / "other", "dates", config, {"encoder": {}}))
+
+
+def test_files_of_its_own_to_validate_and_test_on(tmp_path, config, huashi):
+    for name, count in (("validation", 3), ("test", 2)):
+        (tmp_path / name).write_text(f"{LINE}\n" * count)
+    quick = replace(config.training, steps=2, validate_every=1)
+    own = {"validation": (tmp_path / "validation",), "test": (tmp_path / "test",)}
+    parts = {name: list(lm.part_of(replace(config, **own), name)) for name in ("train", *own)}
+    assert {name: len(pieces) for name, pieces in parts.items()} == {
+        "train": 200,
+        "validation": 3,
+        "test": 2,
+    }
+    for alone, rest in (("validation", "test"), ("test", "validation")):
+        one = replace(config, **{alone: own[alone]})
+        assert [len(list(lm.part_of(one, name))) for name in ("train", rest)] == [190, 10]
+    run = lm.train(replace(config, folder=tmp_path / "run", training=quick, **own))
+    scores = {row["measure"]: row["value"] for row in run.results["scores"]}
+    bits = scores["bits per character"] * scores["characters"]
+    assert (scores["characters"], scores["words"]) == (2 * 44, 2 * 10)
+    assert_close(math.log2(scores["perplexity of a word"]), bits / 20, rtol=1e-3, atol=0)
+    assert_close(
+        math.log2(scores["perplexity of a token"]), bits / scores["tokens"], rtol=1e-3, atol=0
+    )
+    (tmp_path / "test").write_text("the lazy fox\n")
+    code, out, _ = huashi("evaluate", run.folder, "--data", tmp_path / "test")
+    assert code == 0
+    assert "characters 13" in " ".join(out.split())
+    (tmp_path / "test").write_text("")
+    assert huashi("evaluate", run.folder, "--data", tmp_path / "test")[::2][0] == 2
+    code, _, err = huashi("evaluate", run.folder, "--data", tmp_path / "test", "--beam", 2)
+    assert (code, err) == (2, "huashi: beam must not be given for a language model, got 2\n")
+    code, _, err = huashi("evaluate", run.folder, "--beam", 2)
+    assert (code, err) == (2, "huashi: beam must not be given without data, got 2\n")
+
+
+def test_a_sentence_by_itself_ends_in_a_token_of_its_own(tmp_path, config):
+    quick = replace(config.training, steps=2, validate_every=1)
+    lines = replace(config, unit="line", tokenizer="word", folder=tmp_path / "run", training=quick)
+    scores = {row["measure"]: row["value"] for row in lm.train(lines).results["scores"]}
+    assert scores["words"] == scores["tokens"] == 10 * 10  # as it is counted for PTB
+    assert_close(scores["perplexity of a word"], scores["perplexity"], rtol=1e-3, atol=0)

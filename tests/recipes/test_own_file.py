@@ -87,7 +87,7 @@ def test_the_same_command_goes_on(huashi, file, tmp_path, monkeypatch):
     assert code == 130
     assert f"to go on: huashi train {file}" in err
     monkeypatch.setattr(Run, "log", log)
-    assert trained(huashi, file, tmp_path / "run", steps=61)[0] == 2  # another configuration
+    assert trained(huashi, file, tmp_path / "run", steps=59)[0] == 2  # another configuration
     file.write_text(file.read_text() + "\n# another line\n")  # a recipe may be put right
     assert trained(huashi, file, tmp_path / "run")[0] == 0
     assert huashi("evaluate", tmp_path / "run")[0] == 0

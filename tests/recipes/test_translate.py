@@ -12,14 +12,14 @@ import pytest
 from torch.testing import assert_close
 
 from huashi.__main__ import main
-from huashi.recipes import translate
+from huashi.recipes import _translation, translate
 from huashi.recipes._models import model_named
 from huashi.run import Run
 from huashi.seq2seq import Translator
 from huashi.seq2seq.architecture import Architecture, describe
 from huashi.seq2seq.attention import AttentionShape
 from huashi.seq2seq.models.rnn import RNNDecoderShape, RNNEncoderShape
-from huashi.seq2seq.training import Training
+from huashi.seq2seq.training import Store, Training
 
 WORDS = {"one": "eins", "two": "zwei", "three": "drei", "four": "vier", "and": "und"}
 SIZE = {"embedding_size": 64, "hidden_size": 128, "dropout": 0.0}
@@ -232,6 +232,38 @@ def test_without_validation_pairs_are_held_out(tmp_path, config):
     assert scores["pairs"] == 600 / 50
 
 
+def test_pairs_are_held_out_of_all_corpora_with_their_alignments(tmp_path, config):
+    corpora = [write(tmp_path, count, seed) for count, seed in ((60, 5), (101, 6))]
+    lines = [source.read_text().splitlines() for source, _ in corpora]
+    for seed, texts in zip((5, 6), lines, strict=True):
+        links = "".join(f"{len(text.split()) - 1}-0\n" for text in texts)
+        (tmp_path / f"{seed}.links").write_text(links)
+    quick = replace(TRAINING, steps=1, validate_every=1, guided_alignment=1.0, threads=1)
+    nothing = dict.fromkeys(
+        ("validation_source", "validation_target", "test_source", "test_target"), ()
+    )
+    several = replace(
+        config,
+        source=tuple(source for source, _ in corpora),
+        target=tuple(target for _, target in corpora),
+        alignments=(tmp_path / "5.links", tmp_path / "6.links"),
+        folder=tmp_path / "run",
+        training=quick,
+        **nothing,
+    )
+    run = translate.train(several)  # a link of another pair would be of a token that it lacks
+    pairs = translate.corpus(several).pairs("test")
+    assert [pair.source for pair in pairs] == lines[0][::50] + lines[1][::50]
+    store = Store(run.path("train.tokens"))
+    assert len(store) == 60 - 2 + 101 - 3
+    for source, _, links in store.records(range(len(store))):
+        assert links.tolist() == [len(source) - 1, 0]
+    run.path("held_out.json").unlink()  # as one of an earlier version has none
+    assert not _translation.spreads_held_out(run.folder)
+    pairs = translate.corpus(several, spread=False).pairs("test")
+    assert [pair.source for pair in pairs] == (lines[0] + lines[1])[::50]
+
+
 def test_one_model_for_two_languages(tmp_path, config):
     """A tag says what to make of a source: German, or the same again."""
     english = tmp_path / "copy.en"
@@ -290,6 +322,9 @@ def test_alignments_guide_the_attention(tmp_path, config):
         ({"target": ()}, "1.en:1: line must have 2 tab-separated columns"),
         ({"tags": ("<a>", "<b>")}, "tags must be 1, one for each source file, got 2"),
         ({"test_target": ()}, "3.en:1: line must have 2"),
+        ({"columns": (0, 1)}, r"columns must not be given without a \.tsv corpus, got \(0, 1\)"),
+        ({"fields": ("a", "b")}, r"fields must not be given without a \.jsonl corpus"),
+        ({"target": (), "columns": (-1, 1)}, "columns must be >= 0, got -1"),
         ({"metric": "blue"}, "did you mean 'bleu'"),
         ({"alignments": ("x",)}, "alignments must be given with --guided-alignment"),
         ({"training": replace(TRAINING, batch_tokens=9)}, "batch_tokens must be >= 13"),
@@ -373,3 +408,81 @@ def test_two_processes_train_like_one_with_twice_the_batch(tmp_path, config):
 def test_dropout_beside_an_architecture_is_refused(config):
     with pytest.raises(ValueError, match="dropout must not be given with an architecture"):
         translate.train(replace(config, dropout=0.1))
+
+
+def test_a_pause_says_how_to_go_on_and_tests_nothing(tmp_path, huashi):
+    source, _ = write(tmp_path, 60, 1)
+    pairs = tmp_path / "pairs.tsv"
+    pairs.write_text("".join(f"{line}\t{line}\n" for line in source.read_text().splitlines()))
+    small = ("--tokenizer", "word", "--model", "rnn", "--batch-tokens", "300", "--threads", "1")
+    command = ["train", "translate", "--source", pairs, "--folder", tmp_path / "run", *small]
+    command += ["--steps", "2", "--minutes", "1e-9"]
+    code, out, err = huashi(*command)
+    assert (code, out) == (75, "")
+    assert err.splitlines()[-1].startswith("Stopped after 1e-09 minutes at step 1 of 2; to go on:")
+    assert Run(tmp_path / "run").results is None
+    code, out, _ = huashi(*command)  # as it was said
+    assert code == 0
+    assert "BLEU" in out
+
+
+def test_a_finished_run_is_trained_on_with_more_steps(tmp_path, config, capsys):
+    quick = replace(TRAINING, validate_every=2, save_every=2, schedule="constant")
+    small = replace(config, folder=tmp_path / "run")
+    translate.train(replace(small, training=replace(quick, steps=4)))
+    run = translate.train(replace(small, training=replace(quick, steps=8)))
+    assert "8 steps in the place of 4" in capsys.readouterr().err
+    whole = replace(small, folder=tmp_path / "whole", training=replace(quick, steps=8))
+    wanted = translate.train(whole)
+    for name in ("checkpoint.safetensors", "model.safetensors"):  # the rate is constant
+        assert run.path(name).read_bytes() == wanted.path(name).read_bytes(), name
+    assert run.results == wanted.results
+
+
+def test_a_run_begins_with_the_weights_of_another(run, config, tmp_path, capsys):
+    """What the other run has learned is there at once, beside a word that it did not know."""
+    lines = [line.split("\t") for line in ("one five\teins fünf", "five\tfünf", "two\tzwei")]
+    new = [tmp_path / "new.en", tmp_path / "new.de"]
+    for side, path in enumerate(new):
+        path.write_text("".join(f"{line[side]}\n" for line in lines * 40))
+    quick = replace(TRAINING, steps=1, validate_every=1, lr=1e-9)
+    begun = replace(
+        config,
+        source=tuple(new[:1]),
+        target=tuple(new[1:]),
+        init_from=run.folder,
+        folder=tmp_path / "run",
+        training=quick,
+    )
+    second = translate.train(begun)
+    assert "2 new ones" in capsys.readouterr().err  # five, fünf
+    scores = {row["measure"]: row["value"] for row in second.results["scores"]}
+    assert scores["exact match, %"] > 95
+    before, after = (Translator.load(one).tokenizer for one in (run, second))
+    assert after.tokens(range(len(before))) == before.tokens(range(len(before)))
+    assert after.tokens(range(len(before), len(after))) == ["five", "fünf"]
+    other = {"architecture": None, "model": "transformer"}
+    with pytest.raises(ValueError, match="init_from must be a run of this architecture"):
+        translate.train(replace(begun, folder=tmp_path / "other", **other))
+    with pytest.raises(ValueError, match=r"tokenizer must be word as in init_from .* got bpe"):
+        translate.train(replace(begun, folder=tmp_path / "kind", tokenizer="bpe"))
+    with pytest.raises(ValueError, match="joint must be True as in init_from"):
+        translate.train(replace(begun, folder=tmp_path / "apart", joint=False))
+
+
+def test_columns_and_fields_say_where_the_two_sides_stand(tmp_path, config):
+    (tmp_path / "a.tsv").write_text("V;PST\trun\tran\nV;PRS\tgo\tgoes\n")
+    (tmp_path / "b.jsonl").write_text('{"en": "one", "de": "eins"}\n')
+    places = {"columns": (1, 2), "fields": ("en", "de")}
+    both = translate.Config(source=(tmp_path / "a.tsv", tmp_path / "b.jsonl"), **places)
+    assert list(both.pairs()) == [("run", "ran"), ("go", "goes"), ("one", "eins")]
+
+
+def test_evaluates_columns_of_a_file(run, tmp_path, huashi):
+    data = tmp_path / "data.tsv"
+    data.write_text("zwei\t2\ttwo\nvier\t4\tfour\n")
+    code, out, _ = huashi("evaluate", run.folder, "--data", data, "--columns", 2, 0, "--beam", 1)
+    assert code == 0
+    assert "100.0" in out
+    code, _, err = huashi("evaluate", run.folder, "--columns", 2, 0)
+    assert (code, err) == (2, "huashi: columns must not be given without data, got (2, 0)\n")

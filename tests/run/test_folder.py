@@ -255,3 +255,25 @@ def test_weights_are_no_checkpoint(tmp_path):
     run.path("model.safetensors").rename(run.path("checkpoint.safetensors"))
     with pytest.raises(ValueError, match="is not a checkpoint of a training"):
         run.resume(model, optimizer)
+
+
+def test_more_steps_go_on_where_the_recipe_takes_them(tmp_path):
+    run = start(tmp_path, Config(steps=3))
+    model, optimizer = nn.Linear(2, 1), torch.optim.SGD(nn.Linear(2, 1).parameters())
+    run.save_checkpoint(model, optimizer, 3, best=0.5)
+    run.complete({"score": 1})
+    with pytest.raises(ValueError, match="holds a run with steps 3, got 5"):
+        start(tmp_path, Config(steps=5))
+
+    def grown(**options):
+        return Run.start(tmp_path, "toy", Config(**options), {"kind": "rnn"}, steps="steps")
+
+    with pytest.raises(ValueError, match="holds a run with steps 3, got 2"):
+        grown(steps=2)
+    with pytest.raises(ValueError, match=r"holds a run with lr 0\.1, got 0\.2"):
+        grown(steps=5, lr=0.2)
+    assert run.results == {"score": 1}  # as long as it was refused
+    on = grown(steps=5)
+    assert (on.results, on.steps_before, on.config["steps"]) == (None, 3, 5)
+    assert on.resume(model, optimizer) == (3, 0.5)
+    assert grown(steps=5).steps_before is None  # interrupted, the same command goes on

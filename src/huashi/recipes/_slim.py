@@ -148,7 +148,7 @@ def train(name: str, config: Any, read: Callable[[Any], Data]) -> Run:
     data = read(config)
     fabric = fabric_on(config.accelerator, "32-true")
     shape = {"kind": "residual network of two blocks", "classes": data.classes}
-    run = Run.start(config.folder, name, config, shape, task=NETWORK)
+    run = Run.start(config.folder, name, config, shape, task=NETWORK, steps="steps")
     if run.results is not None:
         return run
 

@@ -1,5 +1,6 @@
 """Training on pairs of texts, from a corpus to a scored run: what recipes of such share."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,10 +9,12 @@ from typing import Any, Literal, NamedTuple
 import torch
 
 from huashi import report
+from huashi._checkpoint import load_weights_into_larger
 from huashi._seeds import torch_seed
 from huashi.recipes._fabric import fabric_on
 from huashi.recipes._models import model_named
-from huashi.run import Progress, Run
+from huashi.run import Progress, Run, open_run
+from huashi.run.folder import TRAINED
 from huashi.run.task import TRANSLATION
 from huashi.seq2seq.architecture import describe
 from huashi.seq2seq.inference.loading import tokenizers_of
@@ -19,6 +22,7 @@ from huashi.seq2seq.inference.translator import Translator
 from huashi.seq2seq.text.corpus import Pair
 from huashi.seq2seq.text.metrics import scores_by_length, sentence_cost, text_scores
 from huashi.seq2seq.text.tokenizer import Tokenizer
+from huashi.seq2seq.text.vocabulary_growth import grow, kind_of
 from huashi.seq2seq.training import Objective, Order, Store, fit, steps, write_store
 from huashi.seq2seq.training.batches import count_longer
 from huashi.seq2seq.training.corpora import check_direction, tokenizers_for
@@ -29,6 +33,8 @@ from huashi.seq2seq.training.validation import likelihood, translation_scores
 METRICS = {"bleu": "BLEU", "chrf": "chrF", "exact": "exact match, %", "loss": "loss"}
 NOT_OF_THE_TEXT = ("training", "model", "dropout", "architecture", "metric", "beam")
 """Fields of a configuration that do not say how texts become tokens."""
+HELD_OUT = "held_out.json"
+"""The file of a run that says by which rule pairs were held out."""
 Part = Literal["train", "validation", "test"]
 
 
@@ -76,13 +82,22 @@ def train(name: str, config: Any, corpus: Corpus) -> Run:
         torch.set_num_threads(settings.threads)
     progress = Progress(f"train {name}", settings.steps, quiet=not fabric.is_global_zero)
     with fabric.rank_zero_first():
-        run = Run.start(config.folder, name, config, describe(architecture), task=TRANSLATION)
+        run = Run.start(
+            config.folder,
+            name,
+            config,
+            describe(architecture),
+            task=TRANSLATION,
+            steps="training.steps",
+        )
         if run.results is not None:
             return run
         data = prepare(config, corpus, run, progress)
 
     torch.manual_seed(torch_seed(settings.seed))
     model = architecture.build(*map(len, data.tokenizers))
+    if config.init_from is not None and not run.has_trained:
+        progress.note(take_over(config.init_from, model, data.tokenizers))
     objective = Objective(model, settings, sentence_cost(data.tokenizers[1], settings.risk_cost))
     order = Order(settings.batch_tokens, settings.max_length, buffer=settings.buffer)
     source_end = architecture.source_end
@@ -128,20 +143,29 @@ def prepare(config: Any, corpus: Corpus, run: Run, progress: Progress) -> Data:
     """
     files = {"files": corpus.files, "validation": corpus.validation, "test": corpus.test}
     made_of: dict[str, Any] = {name: fingerprints(of)["files"] for name, of in files.items()}
+    spread = not corpus.validation and spreads_held_out(run.folder)
+    if spread:
+        made_of["held_out"] = "spread"
+        run.keep(HELD_OUT, json.dumps({"held_out": "spread"}))
     made_of["settings"] = {k: v for k, v in run.config.items() if k not in NOT_OF_THE_TEXT}
+    if config.init_from is not None and not run.has_trained:
+        made_of["init_from"] = vocabularies(open_run(config.init_from, TRANSLATION))
     store = prepared(run, made_of, files)
     if store is not None:
         tokenizers = tokenizers_of(run)
     else:
         run.path("target_tokenizer.json").unlink(missing_ok=True)
         progress.note("learning the vocabulary")
-        tokenizers = tokenizers_for(
-            corpus.pairs("train"),
-            config.tokenizer,
-            config.vocabulary_size,
-            joint=config.joint,
-            tags=corpus.tags,
-        )
+        if config.init_from is not None:
+            tokenizers = grown_tokenizers(config, corpus)
+        else:
+            tokenizers = tokenizers_for(
+                corpus.pairs("train"),
+                config.tokenizer,
+                config.vocabulary_size,
+                joint=config.joint,
+                tags=corpus.tags,
+            )
         for side, tokenizer in zip(("", "target_"), tokenizers[: 2 - config.joint], strict=False):
             run.keep(f"{side}tokenizer.json", tokenizer.to_json())
         progress.note("writing token ids")
@@ -161,6 +185,60 @@ def prepare(config: Any, corpus: Corpus, run: Run, progress: Progress) -> Data:
         pairs = corpus.pairs(part)
         check_direction(f"{part}_source and {part}_target", pairs, store, tokenizers[0])
     return Data(store, list(corpus.pairs("validation")), tokenizers)
+
+
+def grown_tokenizers(config: Any, corpus: Corpus) -> tuple[Tokenizer, Tokenizer]:
+    """The tokenizers of the run to begin from, with what of the corpus they lack.
+
+    Raises:
+        ValueError: they are of another kind, or joint where these are not to be.
+    """
+    run = open_run(config.init_from, TRANSLATION)
+    source, target = tokenizers_of(run)
+    found = {"joint": source is target, "tokenizer": kind_of(source)}
+    for name, value in found.items():
+        if getattr(config, name) != value:
+            raise ValueError(
+                f"{name} must be {value} as in init_from {run.folder}, got {getattr(config, name)}"
+            )
+    size = config.vocabulary_size
+    texts = (text for pair in corpus.pairs("train") for text in pair)
+    if source is target:
+        both = grow(source, texts, size, tags=corpus.tags)
+        return both, both
+    sources = (pair.source for pair in corpus.pairs("train"))
+    targets = (pair.target for pair in corpus.pairs("train"))
+    return grow(source, sources, size, tags=corpus.tags), grow(target, targets, size)
+
+
+def take_over(folder: Path, model: Any, tokenizers: Sequence[Tokenizer]) -> str:
+    """Fill a model with the best weights of a run of fewer tokens; say what is taken over.
+
+    Raises:
+        ValueError: the run is of another architecture.
+    """
+    run = open_run(folder, TRANSLATION)
+    try:
+        load_weights_into_larger(run.path("model.safetensors"), model)
+    except ValueError as error:
+        raise ValueError(
+            f"init_from must be a run of this architecture (--model, --architecture): {error}"
+        ) from None
+    new = [len(now) - len(was) for now, was in zip(tokenizers, tokenizers_of(run), strict=True)]
+    told = f"{new[0]} new ones" if tokenizers[0] is tokenizers[1] else f"{new} new ones a side"
+    return (
+        f"begins with the weights and the tokens of {folder} and {told}, whose embeddings are "
+        "drawn; optimiser, rate, steps and best score begin anew"
+    )
+
+
+def spreads_held_out(folder: Path) -> bool:
+    """Whether a run holds out pairs of all corpora, not only of the first 50,000 pairs.
+
+    Those that an earlier version has trained do not: pairs of the training must not be their test.
+    """
+    has_trained = any((folder / name).exists() for name in TRAINED)
+    return (folder / HELD_OUT).exists() or not has_trained
 
 
 def evaluate(

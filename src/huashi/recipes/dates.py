@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from huashi import report
 from huashi._checks import check_not_negative, check_positive
+from huashi._field_docs import with_field_docs
 from huashi._seeds import torch_seed
 from huashi.recipes._cldr import Example, Writing, ambiguous, examples, writings
 from huashi.recipes._fabric import fabric_on
@@ -46,6 +47,7 @@ HELD_OUT = ("gl", "mk", "ms", "nb", "sk")
 YEARS = (1900, 2099)
 
 
+@with_field_docs
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """Train the date normaliser."""
@@ -138,7 +140,9 @@ def train(config: Config) -> Run:
         ),
     )
     fabric = fabric_on(config.accelerator, config.precision)
-    run = Run.start(config.folder, "dates", config, describe(architecture), task=TRANSLATION)
+    run = Run.start(
+        config.folder, "dates", config, describe(architecture), task=TRANSLATION, steps="steps"
+    )
     if run.results is not None:
         return run
 

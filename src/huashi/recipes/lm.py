@@ -11,7 +11,7 @@ translator comes by ``--tokenizer-of``.
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
@@ -23,6 +23,7 @@ from tyro import conf
 
 from huashi import report
 from huashi._checks import check_choice, check_positive
+from huashi._field_docs import with_field_docs
 from huashi._seeds import torch_seed
 from huashi.recipes._fabric import fabric_on
 from huashi.recipes._models import LANGUAGE_MODELS, model_named
@@ -39,19 +40,24 @@ from huashi.seq2seq.training.data import CHUNK, Step, windows
 from huashi.seq2seq.training.store import fingerprints, prepared, vocabularies
 from huashi.seq2seq.training.validation import likelihood
 
-TRAIN, VALIDATION = 0.9, 0.95  # where of the text these end; the rest is for the test
+VALIDATION, SHARE = 0.95, 0.05  # where of a text the validation ends, and how much it is
 VALIDATED = 2000
 """Pieces of the text that a validation reads at most."""
 LONG = 10_000
 """Characters of a piece of running text at most."""
 
 
+@with_field_docs
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """Train a language model on a text."""
 
     text: tuple[Path, ...]
-    """Files of text: nine tenths are trained on, the last twentieth is for the test."""
+    """Files of text to train on."""
+    validation: tuple[Path, ...] = ()
+    """Files to validate on; by default a twentieth of the text, before that of the test."""
+    test: tuple[Path, ...] = ()
+    """Files to test on at the end; by default the last twentieth of the text."""
     folder: Path = Path("runs/lm")
     """The run folder; one that was interrupted is resumed."""
     unit: Literal["text", "line"] = "text"
@@ -97,7 +103,14 @@ def train(config: Config) -> Run:
         torch.set_num_threads(settings.threads)
     progress = Progress("train lm", settings.steps, quiet=not fabric.is_global_zero)
     with fabric.rank_zero_first():
-        run = Run.start(config.folder, "lm", config, describe(architecture), task=LANGUAGE_MODEL)
+        run = Run.start(
+            config.folder,
+            "lm",
+            config,
+            describe(architecture),
+            task=LANGUAGE_MODEL,
+            steps="training.steps",
+        )
         if run.results is not None:
             return run
         store, tokenizer = prepare(config, run, progress)
@@ -143,12 +156,13 @@ def prepare(config: Config, run: Run, progress: Progress) -> tuple[Store, Tokeni
     Raises:
         ValueError: the text is not that which an interrupted run began with, or is too short.
     """
-    made_of: dict[str, Any] = fingerprints(config.text)
+    files = {"files": config.text, "validation": config.validation, "test": config.test}
+    made_of: dict[str, Any] = {name: fingerprints(of)["files"] for name, of in files.items()}
     names = ("text", "unit", "tokenizer", "vocabulary_size")
     made_of["settings"] = {name: run.config[name] for name in names}
     if config.tokenizer_of is not None:
         made_of["tokenizer_of"] = vocabularies(open_run(config.tokenizer_of))
-    store = prepared(run, made_of, {"files": config.text})
+    store = prepared(run, made_of, files)
     if store is not None:
         return store, Tokenizer.load(run.path("tokenizer.json"))
     if config.tokenizer_of is None:
@@ -177,33 +191,53 @@ def part_of(config: Config, part: Literal["train", "validation", "test"]) -> Ite
     Raises:
         ValueError: the text has too few pieces.
     """
-    count = sum(1 for _ in _pieces(config))
+    own = {"train": (), "validation": config.validation, "test": config.test}
+    if own[part]:
+        yield from _pieces(config, own[part])
+        return
+    count = sum(1 for _ in _pieces(config, config.text))
     if count < 20:
         raise ValueError(f"text must have 20 lines or 200,000 characters at least, got {count}")
-    ends = {"train": (0.0, TRAIN), "validation": (TRAIN, VALIDATION), "test": (VALIDATION, 1.0)}
-    first, last = (int(end * count) for end in ends[part])
-    yield from itertools.islice(_pieces(config), first, last)
+    end = 1.0 if config.test else VALIDATION
+    start = end if config.validation else end - SHARE
+    ends = {"train": (0.0, start), "validation": (start, end), "test": (end, 1.0)}
+    first, last = (int(round(share, 2) * count) for share in ends[part])
+    yield from itertools.islice(_pieces(config, config.text), first, last)
 
 
-def evaluate(run: Run, *, device: str | torch.device = "cpu") -> dict[str, Any]:
-    """Score the best model of a run on the end of its text.
+def evaluate(
+    run: Run, *, device: str | torch.device = "cpu", text: Sequence[Path] = ()
+) -> dict[str, Any]:
+    """Score the best model of a run on its test, or on another text.
+
+    Args:
+        run: of this recipe.
+        device: where to compute.
+        text: files to score it on.
 
     Returns:
-        ``scores``: bits per character, of how many, and the share of unknown tokens, which a word
-        out of the vocabulary is; ``samples``: three texts, of a model of running text.
+        ``scores``: bits per character and perplexity of a token and of a word, of how many, and
+        the share of unknown tokens, which a word out of the vocabulary is; words are what spaces
+        part, and the end of each line; ``samples``: three texts, of a model of running text.
+
+    Raises:
+        ValueError: there is no text in the files.
     """
     config = run.configuration(Config)
-    pieces = list(part_of(config, "test"))
+    pieces = list(_pieces(config, text) if text else part_of(config, "test"))
+    if not pieces:
+        raise ValueError(f"{' '.join(map(str, text or config.test))} must hold text, got none")
     tokenizer = Tokenizer.load(run.path("tokenizer.json"))
     model = build(run.model, len(tokenizer))
     run.load_model(model)
     model = model.to(device).eval()
     found = _scores(model, tokenizer, config, pieces)
-    rows = [{"measure": name, "value": round(value, 4)} for name, value in found.items()]
-    rows.append(
-        {"measure": "characters", "value": sum(len(normalize("NFC", text)) for text in pieces)}
-    )
     ids = [token for piece in tokenizer.encode_batch(pieces) for token in piece]
+    counts = _counts(config, pieces, len(ids))
+    bits = found["bits per character"] * counts["characters"]
+    for unit in ("token", "word"):
+        found[f"perplexity of a {unit}"] = 2 ** min(bits / counts[f"{unit}s"], 1000)
+    rows = [{"measure": name, "value": round(value, 4)} for name, value in (found | counts).items()]
     unknown = 100 * ids.count(UNKNOWN) / max(len(ids), 1)
     rows.append({"measure": "unknown tokens, %", "value": round(unknown, 2)})
     samples = []
@@ -252,8 +286,19 @@ def _scores(
     return found | {"bits per character": found["loss"] * tokens / math.log(2) / characters}
 
 
-def _pieces(config: Config) -> Iterator[str]:
-    for path in config.text:
+def _counts(config: Config, pieces: Sequence[str], tokens: int) -> dict[str, int]:
+    """Characters, tokens and words of a text; the end of a sentence by itself is one of each."""
+    ends = len(pieces) if config.unit == "line" else 0
+    lines = sum(piece.count("\n") for piece in pieces)
+    return {
+        "characters": sum(len(normalize("NFC", piece)) for piece in pieces) + ends,
+        "tokens": tokens + ends,
+        "words": sum(len(piece.split()) for piece in pieces) + lines + ends,
+    }
+
+
+def _pieces(config: Config, files: Sequence[Path]) -> Iterator[str]:
+    for path in files:
         for line in read_lines(path):
             if config.unit == "line":
                 if line.strip():

@@ -23,6 +23,7 @@ from torch.nn import functional as F
 
 from huashi import pooling, report
 from huashi._checks import check_choice, check_not_negative, check_positive
+from huashi._field_docs import with_field_docs
 from huashi._seeds import torch_seed
 from huashi.recipes import _classifier
 from huashi.recipes._classifier import train_steps
@@ -56,6 +57,7 @@ KINDS: dict[str, Callable[[int], nn.Module]] = {  # of so many channels; each ha
 }
 
 
+@with_field_docs
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """Train the same network with each kind of pool."""

@@ -15,6 +15,7 @@ import torch
 from tyro import conf
 
 from huashi._checks import check_choice
+from huashi._field_docs import with_field_docs
 from huashi.recipes import _translation
 from huashi.recipes._models import MODELS, Model
 from huashi.recipes._translation import Corpus, Part, tables, write_report
@@ -26,6 +27,7 @@ from huashi.seq2seq.training.corpora import held_out
 __all__ = ["Config", "evaluate", "tables", "train", "write_report"]
 
 
+@with_field_docs
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """Train a reader of commands."""
@@ -51,6 +53,7 @@ class Config:
     tokenizer = "word"
     vocabulary_size = 100
     joint = False
+    init_from = None
     metric = "exact"
     beam = 5
 
@@ -75,7 +78,8 @@ def corpus(config: Config) -> Corpus:
     def pairs(part: Part) -> Iterator[Pair]:
         if part == "test":
             return read_tasks(Path(config.test))
-        return held_out(read_tasks(Path(config.train)), kept=part == "train")
+        tasks = list(read_tasks(Path(config.train)))
+        return held_out(tasks, [len(tasks)], kept=part == "train")
 
     return Corpus(files=[Path(config.train)], pairs=pairs, test=[Path(config.test)])
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from huashi._field_docs import with_field_docs
 from huashi._seeds import torch_seed
 from huashi.recipes import _slim
 from huashi.recipes._slim import Data, Part, tables, write_report
@@ -31,6 +32,7 @@ PATH = 0.02, 0.05, 0.1, 0.2, 0.3  # strengths of ``huashi path``
 POINT_STEPS = 100
 
 
+@with_field_docs
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """Train a network on digits until most of its channels are zero."""

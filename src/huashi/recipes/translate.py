@@ -11,6 +11,7 @@ source says by its first word what it is to become (Johnson 2016, arXiv 1611.045
 are for tens of thousands of sentences and two cores: they were tuned on Multi30k.
 """
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ import torch
 from tyro import conf
 
 from huashi._checks import check_choice, check_not_negative, check_positive
+from huashi._field_docs import with_field_docs
 from huashi.recipes import _translation
 from huashi.recipes._models import MODELS, Model
 from huashi.recipes._translation import METRICS, Corpus, Part, tables, write_report
@@ -27,13 +29,21 @@ from huashi.run import Run
 from huashi.seq2seq.text.corpus import Pair, read_lines
 from huashi.seq2seq.text.tokenizer import Kind
 from huashi.seq2seq.training import Training
-from huashi.seq2seq.training.corpora import Files, files_of, held_out, pairs_of
+from huashi.seq2seq.training.corpora import (
+    Files,
+    check_places,
+    count_pairs,
+    files_of,
+    held_out,
+    pairs_of,
+)
 
 __all__ = ["Config", "evaluate", "tables", "train", "write_report"]
 
 Paths = tuple[Path, ...]
 
 
+@with_field_docs
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """Train a translator on two files, or more."""
@@ -44,10 +54,16 @@ class Config:
     """Files of targets, line by line those of the sources."""
     tags: tuple[str, ...] = ()
     """A tag for each file of sources, such as <2de>, that every source of it gets."""
+    columns: tuple[int, int] | None = None
+    """Columns of source and target in .tsv files, counted from 0; by default the first two, and
+    what stands in others is not read."""
+    fields: tuple[str, str] | None = None
+    """Fields of source and target in .jsonl files; by default source and target."""
     alignments: Paths = ()
     """For --guided-alignment: files with a line for each pair, such as 0-0 1-2, of tokens."""
     validation_source: Paths = ()
-    """Files to validate on; by default every fiftieth training pair is held out, at most 1,000."""
+    """Files to validate on; by default every fiftieth pair of each corpus is held out, at most
+    1,000 in all."""
     validation_target: Paths = ()
     """Their targets."""
     validation_tags: tuple[str, ...] = ()
@@ -73,6 +89,9 @@ class Config:
     """Of the model; by default what was tuned for it."""
     architecture: Path | None = None
     """A JSON file that describes another architecture, in the place of --model."""
+    init_from: Path | None = None
+    """A run of the same architecture whose weights this one begins with; its vocabulary is kept,
+    and grows by tags and by words or characters that it lacks, up to --vocabulary-size."""
     metric: Literal["bleu", "chrf", "exact", "loss"] = "bleu"
     """What of the validation says which weights are best."""
     beam: int = 5
@@ -97,6 +116,8 @@ class Config:
             check_not_negative("dropout", self.dropout)
         for name in ("", "validation_", "test_"):
             self.files(name)
+        every = [one for name in ("", "validation_", "test_") for one in self.files(name)]
+        check_places(every, self.columns, self.fields)
         if bool(self.alignments) != bool(self.training.guided_alignment):
             raise ValueError(
                 "alignments must be given with --guided-alignment above 0, and only so"
@@ -107,37 +128,55 @@ class Config:
         source, target, tags = (getattr(self, name + x) for x in ("source", "target", "tags"))
         return files_of(name, source, target, tags)
 
+    def pairs(self, name: str = "") -> Iterator[Pair]:
+        """What is in them."""
+        return pairs_of(self.files(name), self.columns, self.fields)
+
 
 def train(config: Config) -> Run:
     """Train, test, and write the report; go on where an interrupted run stopped."""
-    return _translation.train("translate", config, corpus(config))
+    spread = _translation.spreads_held_out(config.folder)
+    return _translation.train("translate", config, corpus(config, spread=spread))
 
 
 def evaluate(run: Run, *, device: str | torch.device = "cpu") -> dict[str, Any]:
     """Score the best model of a run on its test files, or on its validation without any."""
     config = run.configuration(Config)
-    return _translation.evaluate(run, config, corpus(config), device=device)
+    spread = _translation.spreads_held_out(run.folder)
+    return _translation.evaluate(run, config, corpus(config, spread=spread), device=device)
 
 
-def corpus(config: Config) -> Corpus:
-    """The pairs of the files; what is not given is held out of the training."""
+def corpus(config: Config, *, spread: bool = True) -> Corpus:
+    """The pairs of the files; what is not given is held out of the training.
+
+    Args:
+        config: it names the files.
+        spread: hold out pairs of all corpora; False for a run of an earlier version.
+    """
+
+    @functools.cache
+    def sizes() -> list[int] | None:
+        return count_pairs(config.files()) if spread else None
 
     def pairs(part: Part) -> Iterator[Pair]:
-        training = pairs_of(config.files())
+        training = config.pairs()
         if part == "train":
-            return training if config.validation_source else held_out(training, kept=True)
+            return training if config.validation_source else held_out(training, sizes(), kept=True)
         if part == "test" and config.test_source:
-            return pairs_of(config.files("test_"))
+            return config.pairs("test_")
         if config.validation_source:
-            return pairs_of(config.files("validation_"))
-        return held_out(training, kept=False)
+            return config.pairs("validation_")
+        return held_out(training, sizes(), kept=False)
 
-    links = (line for path in config.alignments for line in read_lines(path))
+    def links() -> Iterator[str]:
+        lines = (line for path in config.alignments for line in read_lines(path))
+        yield from lines if config.validation_source else held_out(lines, sizes(), kept=True)
+
     return Corpus(
         files=[*_paths(config.files()), *config.alignments],
         pairs=pairs,
         tags=config.tags,
-        links=links if config.alignments else None,
+        links=links() if config.alignments else None,
         validation=_paths(config.files("validation_")),
         test=_paths(config.files("test_")),
     )

@@ -7,6 +7,7 @@
     model.safetensors         the best weights so far
     results.json              what the finished model scored; there once the run is complete
     report.html               the same to look at
+    lock                      there while a process trains: another one must not
 
 Every file is written whole or not at all. Nothing in a run folder is ever executed: weights are
 safetensors, everything else is JSON.
@@ -16,10 +17,9 @@ import hashlib
 import json
 import os
 import shutil
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import nn
@@ -27,9 +27,14 @@ from torch import nn
 import huashi
 from huashi._checkpoint import load_training, load_weights, save_training, save_weights
 from huashi._files import write_atomically
+from huashi.run import lock
+from huashi.run.configuration import fits, flat, rebuilt
 from huashi.run.task import task_of
 
 T = TypeVar("T")
+
+TRAINED = "checkpoint.safetensors", "results.json"
+"""Files by which a run has trained."""
 
 # Where and how long a run is trained, not what it is: these may change half-way.
 _PLACE = ("accelerator", "threads", "training.accelerator", "training.threads", "training.minutes")
@@ -61,6 +66,9 @@ class Run:
             ValueError: it is no run folder, or its configuration is damaged.
         """
         self.folder = Path(folder)
+        self._lock: lock.FolderLock | None = None
+        self.steps_before: int | None = None
+        """Of a run that :meth:`start` goes on with for more steps, how many it was to have."""
         if not self.folder.is_dir():
             raise FileNotFoundError(f"there is no run at {folder}")
         if not self.path("config.json").is_file():
@@ -74,7 +82,7 @@ class Run:
             file = saved.get("file")
             self.file = file and RecipeFile(Path(file["path"]), file["sha256"])
             kinds = [(self.recipe, str), (self.config, dict), (self.model, dict)]
-            fine = all(isinstance(*one) for one in kinds) and _fits(self.task, str | None)
+            fine = all(isinstance(*one) for one in kinds) and fits(self.task, str | None)
         except (AttributeError, KeyError, TypeError):
             fine = False
         if not fine:
@@ -89,8 +97,11 @@ class Run:
         model: dict[str, Any],
         *,
         task: str | None = None,
+        steps: str | None = None,
     ) -> "Run":
         """Begin a run in ``folder``, or go on with the one that is there.
+
+        Until it is complete, or this object is gone, no other process can start there.
 
         Args:
             folder: the run folder; made where it is missing.
@@ -100,10 +111,13 @@ class Run:
             model: what :func:`huashi.seq2seq.architecture.build` needs beside the tokenizer.
             task: one of :mod:`huashi.run.task`, or a word of your own; by default what the model
                 is for.
+            steps: the field of ``config``, such as ``training.steps``, that may be greater than it
+                was: then a run goes on from its last checkpoint, also one that was complete, whose
+                results are removed. By default none.
 
         Raises:
             ValueError: the folder holds a run of another recipe or configuration that has got as
-                far as a checkpoint, or something else than a run.
+                far as a checkpoint, or something else than a run; or another process trains there.
         """
         wanted = json.loads(json.dumps(asdict(config), default=os.fspath))
         wanted.pop("folder", None)  # a run may be moved
@@ -118,18 +132,29 @@ class Run:
         if file:
             content["file"] = {"path": str(file.path), "sha256": file.sha256}
         folder = Path(folder)
-        if folder.is_dir() and any(folder.iterdir()):
+        run = cls(folder) if _has_files(folder) else None
+        locked, before = None, None
+        if run is None or run.results is None or run._steps_below(steps, wanted):
+            folder.mkdir(parents=True, exist_ok=True)
+            locked = lock.lock_folder(folder)
+            run = cls(folder) if _has_files(folder) else None  # as it is now, and stays
+        if run and run.has_trained:
+            before = run._steps_below(steps, wanted)
+            run._must_match(content["recipe"], wanted, free=steps if before else None)
+            content = run._read_json("config.json") | {"file": content.get("file")}
+            if before:
+                run.path("results.json").unlink(missing_ok=True)
+                content["config"] = wanted
+        elif run:  # what a try of another configuration has kept is not of this one
+            run.path("model.safetensors").unlink(missing_ok=True)
+            shutil.rmtree(run.path("weights"), ignore_errors=True)
+        if not (run and run.has_trained and run.file == file and not before):
+            write_atomically(folder / "config.json", _json(content))
             run = cls(folder)
-            if run.has_trained:
-                run._must_match(content["recipe"], wanted)
-                if run.file == file:
-                    return run
-                content = run._read_json("config.json") | {"file": content.get("file")}
-            else:  # what a try of another configuration has kept is not of this one
-                run.path("model.safetensors").unlink(missing_ok=True)
-                shutil.rmtree(run.path("weights"), ignore_errors=True)
-        write_atomically(folder / "config.json", _json(content))
-        return cls(folder)
+        run._lock, run.steps_before = locked, before
+        if run.results is not None:
+            run.release()
+        return run
 
     def path(self, name: str) -> Path:
         return self.folder / name
@@ -146,7 +171,7 @@ class Run:
             ValueError: it has fields or values that this version of the recipe does not know.
         """
         try:
-            return _rebuilt(kind, self.config)
+            return rebuilt(kind, self.config)
         except TypeError as error:
             config = self.path("config.json")
             raise ValueError(f"{config} does not fit recipe {self.recipe}: {error}") from None
@@ -154,6 +179,13 @@ class Run:
     def complete(self, results: dict[str, Any]) -> None:
         """Write the results: the run is complete."""
         write_atomically(self.path("results.json"), _json(results))
+        self.release()
+
+    def release(self) -> None:
+        """Let another process train here."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     def keep(self, name: str, content: str) -> None:
         """Write a file that the training goes by; of a run that goes on, it has to be the same.
@@ -189,7 +221,7 @@ class Run:
             except (json.JSONDecodeError, RecursionError):
                 continue
             told = isinstance(row, dict) and (row.get("step"), row.get("split"))
-            if not told or not _fits(told[0], int) or not _fits(told[1], str):
+            if not told or not fits(told[0], int) or not fits(told[1], str):
                 raise ValueError(f"{path}:{number}: line must tell step and split, got {line[:60]}")
             rows.append(row)
         return rows
@@ -236,18 +268,27 @@ class Run:
     @property
     def has_trained(self) -> bool:
         """There is a checkpoint, or there are results: what the run was begun with is settled."""
-        return any(self.path(n).exists() for n in ("checkpoint.safetensors", "results.json"))
+        return any(self.path(name).exists() for name in TRAINED)
 
-    def _must_match(self, recipe: str, config: dict[str, Any]) -> None:
+    def _steps_below(self, steps: str | None, config: dict[str, Any]) -> int | None:
+        """Its own steps, if it can be trained on by another configuration with more of them."""
+        if steps is None or not self.path("checkpoint.safetensors").exists():
+            return None
+        was, wanted = flat(self.config).get(steps), flat(config)[steps]
+        return was if isinstance(was, int) and was < wanted else None
+
+    def _must_match(self, recipe: str, config: dict[str, Any], free: str | None) -> None:
         if recipe != self.recipe:
             raise ValueError(
                 f"{self.folder} holds a run of recipe {self.recipe}, got {recipe}: "
                 "choose another folder"
             )
-        was, wanted = _flat(self.config), _flat(config)
+        was, wanted = flat(self.config), flat(config)
         for name in sorted(was.keys() | wanted.keys()):
             here, now = was.get(name), wanted.get(name)
-            if here != now and name not in _PLACE:
+            if name not in was and now in (None, []):  # of a field that a later version has added
+                continue
+            if here != now and name not in (*_PLACE, free):
                 raise ValueError(
                     f"{self.folder} holds a run with {name} {here}, got {now}: give the same value "
                     "to resume it, or choose another folder"
@@ -280,47 +321,8 @@ def open_run(run: str | Path | Run, *tasks: str) -> Run:
     return run
 
 
-def _rebuilt(kind: type[T], values: dict[str, Any]) -> T:
-    """A dataclass from JSON, with the dataclasses and tuples in it."""
-    hints = get_type_hints(kind)
-    read = {}
-    for name, value in values.items():
-        if name in hints and not _fits(value, hints[name]):
-            wanted = getattr(hints[name], "__name__", None) or str(hints[name])
-            raise TypeError(f"{name} must be of type {wanted}, got {value!r}")
-        if isinstance(value, dict) and is_dataclass(hints.get(name)):
-            value = _rebuilt(hints[name], value)
-        read[name] = tuple(value) if isinstance(value, list) else value
-    return kind(**read)
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value of JSON is of a field's type; of unusual types nothing is known."""
-    kind, parts = get_origin(hint) or hint, get_args(hint)
-    if kind in (Union, UnionType):
-        return any(_fits(value, part) for part in parts)
-    if kind is Literal:
-        return value in parts
-    if kind is tuple and parts:
-        if not isinstance(value, list):
-            return False
-        parts = parts[:1] * len(value) if parts[-1] is ... else parts
-        return len(value) == len(parts) and all(map(_fits, value, parts))
-    read_as = {float: int | float, Path: str, NoneType: NoneType, int: int, str: str, bool: bool}
-    if is_dataclass(kind):
-        return isinstance(value, dict)
-    if isinstance(value, bool):
-        return kind not in read_as or kind is bool
-    return isinstance(value, read_as.get(kind, object))
-
-
-def _flat(values: dict[str, Any]) -> dict[str, Any]:
-    """``{"a": {"b": 1}}`` as ``{"a.b": 1}``."""
-    found = {}
-    for name, value in values.items():
-        inner = _flat(value) if isinstance(value, dict) else {"": value}
-        found |= {f"{name}.{rest}".rstrip("."): part for rest, part in inner.items()}
-    return found
+def _has_files(folder: Path) -> bool:
+    return folder.is_dir() and any(file.name != lock.NAME for file in folder.iterdir())
 
 
 def _json(content: Any) -> bytes:

@@ -15,6 +15,10 @@ from torch import Tensor
 from huashi.run.folder import Run
 
 
+class Paused(Exception):  # noqa: N818  (nothing is wrong)
+    """The time that a training was given is over; it is saved, and the same call goes on."""
+
+
 class Clock:
     """Seconds of training, those before an interruption counted."""
 
@@ -24,10 +28,14 @@ class Clock:
         if not isinstance(before, int | float):
             path = run.path("metrics.jsonl")
             raise ValueError(f"{path}: the last line must tell seconds, got {rows[-1]}")
-        self._start = time.perf_counter() - before
+        self._before, self._start = before, time.perf_counter()
 
     def seconds(self) -> float:
-        return round(time.perf_counter() - self._start, 2)
+        return round(self._before + self.seconds_of_this_call(), 2)
+
+    def seconds_of_this_call(self) -> float:
+        """Those since the training began or was resumed."""
+        return time.perf_counter() - self._start
 
 
 class Progress:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from huashi._seeds import torch_seed
-from huashi.run import Clock, Progress, Run, interruptible
+from huashi.run import Clock, Paused, Progress, Run, interruptible
 from huashi.training.best import Kept
 from huashi.training.settings import TrainingSettings
 
@@ -88,6 +88,7 @@ def fit(
 
     Raises:
         KeyboardInterrupt: the training was interrupted, and is saved.
+        Paused: the minutes of this call are over, and it is saved, but has steps left.
         ValueError: the checkpoint is not of this training, there is no such metric, or a loss is
             not finite: what was saved before stays.
     """
@@ -102,9 +103,26 @@ def fit(
     progress = Progress(f"train {run.recipe}", settings.steps, unit=unit, quiet=not first)
     validation = _Validation(run, validate, split, kept, clock, progress)
     batches = batches_after(step)
-    seconds = 60 * (settings.minutes or torch.inf)
-    over = step == settings.steps or kept.is_stale or clock.seconds() > seconds
+    over = step == settings.steps or kept.is_stale
 
+    def log(step: int, loss: Tensor, more: Mapping[str, float]) -> None:
+        whole: Any = fabric.all_reduce(loss.detach(), reduce_op="sum")
+        row = {"loss": _rounded(whole.item(), digits), **more}
+        if first:
+            run.log(step=step, split="train", **row, seconds=clock.seconds())
+
+    def why_to_stop() -> BaseException | None:
+        if interrupted():
+            return KeyboardInterrupt()
+        if settings.minutes and clock.seconds_of_this_call() > 60 * settings.minutes:
+            return Paused(f"after {settings.minutes:g} minutes at step {step} of {settings.steps}")
+        return None
+
+    if run.steps_before:
+        progress.note(
+            f"{settings.steps} steps in the place of {run.steps_before}: weights, optimiser and the "
+            f"best score are kept, the rate from here on is that of {settings.steps} steps"
+        )
     with progress.counting(step), interruptible() as interrupted:
         while not over:
             batch = next(batches)
@@ -121,24 +139,26 @@ def fit(
 
             progress.update(step, loss, items)
             if step % log_every == 0:
-                whole: Any = fabric.all_reduce(loss.detach(), reduce_op="sum")
-                row = {"loss": _rounded(whole.item(), digits), **more}
-                if first:
-                    run.log(step=step, split="train", **row, seconds=clock.seconds())
-            agree = alone or step % AGREE_EVERY == 0
-            over = step == settings.steps or (agree and fabric.broadcast(clock.seconds() > seconds))
+                log(step, loss, more)
+            over = step == settings.steps
             if step % settings.validate_every == 0 or over:
                 if first:
                     validation.run_on(ema.module if ema else model, step)
                 kept.agree(fabric)
                 over = over or kept.is_stale
-            pause = agree and fabric.broadcast(interrupted())
-            if first and (step % settings.save_every == 0 or over or pause):
+            agree = alone or step % AGREE_EVERY == 0
+            stop = fabric.broadcast(why_to_stop()) if agree else None
+            if first and (step % settings.save_every == 0 or over or stop):
                 _note_loss_scale(fabric, optimizer)
                 run.save_checkpoint(states, optimizer, step, kept.best)
-            if pause and not over:
+            if stop and not over:
+                if isinstance(stop, Paused) and step % log_every:
+                    log(step, loss, more)  # so that pauses, however short, add up to the seconds
                 progress.note(f"saved at step {step}")
-                raise KeyboardInterrupt
+                run.release()
+                raise stop
+    if kept.is_stale and step < settings.steps:
+        progress.note(f"over at step {step}: {kept.worse} validations that were no better")
     if first:
         validation.run_on_average(model, step)
     fabric.barrier()

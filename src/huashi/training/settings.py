@@ -6,11 +6,13 @@ from typing import Any, Literal, get_args
 from torch import nn, optim
 
 from huashi._checks import check_choice, check_not_negative, check_positive
+from huashi._field_docs import with_field_docs
 from huashi.training.schedules import Schedule
 
 Optimizer = Literal["adam", "adamw", "nag", "adagrad"]
 
 
+@with_field_docs
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
     """How a model is trained.
@@ -22,9 +24,10 @@ class TrainingSettings:
     seed: int = 0
     """Of the weights, the order of training and dropout."""
     steps: int = 8000
-    """Optimiser steps."""
+    """Optimiser steps; with more of them a run is trained on, also a finished one."""
     minutes: float | None = None
-    """Stop after so many minutes of training, whatever the steps."""
+    """Pause after so many minutes of training, in which each call makes a step at least; the same
+    command goes on."""
 
     optimizer: Optimizer = "adam"
     """adam, adamw, nag (SGD with Nesterov's momentum) or adagrad."""

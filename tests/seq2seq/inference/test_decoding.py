@@ -1,6 +1,7 @@
 """Every choice of a search, through the translator, as a user makes it."""
 
 import math
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from huashi.seq2seq import (
     train_tokenizer,
 )
 from huashi.seq2seq.architecture import describe
+from huashi.seq2seq.attention import AttentionShape
 from huashi.seq2seq.inference.decoding import Decoding, Wishes, decode
 from huashi.seq2seq.inference.translator import Translator
 from huashi.seq2seq.search import InTrie
@@ -268,3 +270,29 @@ def test_a_text_is_no_list_of_texts(translator):
 def test_unknown_options_are_refused(translator):
     with pytest.raises(TypeError, match="beem"):
         translator.search(SOURCES, beem=3)
+
+
+@pytest.mark.parametrize("attention", [None, AttentionShape()])
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"coverage_penalty": 0.5}, "coverage_penalty must be 0"),
+        ({"semantics": "gnmt"}, "coverage_penalty must be 0 .* got 0.2"),
+        ({"replace_unknown": True}, "replace_unknown must be False"),
+        ({"replace_unknown": True, "method": "sample"}, "replace_unknown must be False"),
+    ],
+    ids=str,
+)
+def test_what_needs_attention_is_refused_without_it(options, name, attention):
+    tokenizer = train_tokenizer(SOURCES, "character")
+    architecture = Architecture(
+        encoder=RNNEncoderShape(embedding_size=8, hidden_size=8),
+        decoder=RNNDecoderShape(embedding_size=8, hidden_size=8, attention=attention),
+    )
+    model = Translator(architecture.build(len(tokenizer)), tokenizer)
+    assert model.search(["Mai"], max_length=3)
+    refused = nullcontext() if attention else pytest.raises(ValueError, match=name)
+    with refused:
+        model.search(["Mai"], max_length=3, **options)
+    if not attention and options.get("semantics"):
+        assert model.search(["Mai"], max_length=3, coverage_penalty=0.0, **options)

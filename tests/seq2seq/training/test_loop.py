@@ -1,5 +1,6 @@
 """The loop: it learns, keeps the best, stops when it should, and goes on as if it had not."""
 
+import json
 import os
 import signal
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from lightning_fabric.plugins import MixedPrecision
 from torch.testing import assert_close
 
 from huashi._checkpoint import load_weights
-from huashi.run import Run
+from huashi.run import Paused, Run
 from huashi.seq2seq import Architecture, RNNDecoderShape, RNNEncoderShape
 from huashi.seq2seq.architecture import describe
 from huashi.seq2seq.training import Objective, Order, Training, fit, steps, write_store
@@ -153,10 +154,25 @@ def test_a_plateau_lowers_the_rate(tmp_path, store):
     assert_close(rates, [1e-2, 5e-3, 2.5e-3])
 
 
-def test_stops_when_its_time_is_over(tmp_path, store):
-    run, _ = trained(tmp_path / "run", store, replace(SETTINGS, steps=10**6, minutes=0.01))
-    assert losses(run, "validation")
-    assert run.metrics()[-1]["seconds"] < 30
+def test_pauses_when_its_time_is_over_and_ends_like_another(tmp_path, store):
+    whole, wanted = trained(tmp_path / "whole", store)
+    short = replace(SETTINGS, minutes=1e-9)
+    for step in range(1, 40):  # each call makes a step; one more ends the training
+        with pytest.raises(Paused, match=f"after 1e-09 minutes at step {step} of 40"):
+            trained(tmp_path / "run", store, short)
+    run, model = trained(tmp_path / "run", store, short)
+    same_weights(model, wanted)
+    assert losses(run, "validation") == losses(whole, "validation")
+
+
+def test_a_training_that_goes_on_has_all_of_its_minutes(tmp_path, store):
+    trained(tmp_path / "run", store, replace(SETTINGS, steps=10))
+    run = Run(tmp_path / "run")
+    last = run.metrics()[-1]
+    run.path("metrics.jsonl").write_text(json.dumps(last | {"seconds": 1e6}) + "\n")
+    run, _ = trained(tmp_path / "run", store, replace(SETTINGS, minutes=5.0))
+    assert run.metrics()[-1]["step"] == 40
+    assert run.metrics()[-1]["seconds"] > 1e6
 
 
 @pytest.mark.parametrize(("final", "is_kept"), [(9, True), (0, False)])

@@ -198,3 +198,18 @@ def test_minimum_risk_learns_what_costs_less():
         loss.backward()
         optimizer.step()
     assert loss.item() < 0.6 * first
+
+
+@pytest.mark.parametrize("name", ["coverage", "guided_alignment"])
+@pytest.mark.parametrize(
+    ("encoder", "decoder"),
+    [
+        (PARTS["rnn"][0], RNNDecoderShape(hidden_size=8, attention=None, **SIZE)),
+        (None, PARTS["transformer"][1]),
+    ],
+    ids=["rnn", "language model"],
+)
+def test_losses_of_the_attention_are_refused_without_it(name, encoder, decoder):
+    model = Architecture(encoder=encoder, decoder=decoder).build(8)
+    with pytest.raises(ValueError, match=f"{name} must be 0 for a model without attention"):
+        Objective(model, replace(PLAIN, **{name: 0.5}))

@@ -19,6 +19,7 @@ from torch import nn
 from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 
 from huashi._checks import check_choice, check_positive
+from huashi._field_docs import with_field_docs
 from huashi.seq2seq.architecture.kinds import DecoderShape, EncoderShape
 from huashi.seq2seq.fusion.pretrained import fuse
 from huashi.seq2seq.model.output import Output, OutputMapping, check_output
@@ -31,6 +32,7 @@ from huashi.seq2seq.models.no_source import NoSource
 SHARED = ("nothing", "embeddings", "output", "all")
 
 
+@with_field_docs
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
     """All of a model but its vocabulary; :meth:`build` makes the model."""
@@ -101,6 +103,7 @@ class Architecture:
         return EncoderDecoder(encoder, decoder, Output(layer, self.mapping, self.alpha))
 
 
+@with_field_docs
 @dataclass(frozen=True, kw_only=True)
 class FusedArchitecture:
     """The architectures of two models that :func:`~huashi.seq2seq.fuse` makes one of.

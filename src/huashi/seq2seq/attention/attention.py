@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from huashi._checks import check_choice, check_positive
+from huashi._field_docs import with_field_docs
 from huashi.seq2seq.attention.mappings import AttentionMapping, Mapping, check_mapping
 from huashi.seq2seq.attention.monotonic import MONOTONIC, Monotonic, MonotonicMapping
 from huashi.seq2seq.attention.multi_head import MultiHeadAttention
@@ -26,6 +27,7 @@ from huashi.seq2seq.attention.windows import WINDOWS, Window, window_of
 from huashi.seq2seq.model.protocol import Memory
 
 
+@with_field_docs
 @dataclass(frozen=True, kw_only=True)
 class AttentionShape:
     """How a decoder attends; :meth:`build` makes the module."""

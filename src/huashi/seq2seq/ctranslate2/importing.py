@@ -76,6 +76,7 @@ def import_ctranslate2(
         tokenizers[0].save(new.path("tokenizer.json"))
         tokenizers[1].save(new.path("target_tokenizer.json"))
         new.save_model(model)
+        new.release()
     return Run(run)
 
 

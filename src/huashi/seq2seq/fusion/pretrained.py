@@ -118,6 +118,11 @@ class FusedDecoder(nn.Module):
         self.gates.to(like)
         self.join.to(like)
 
+    @property
+    def attends(self) -> bool:
+        """Whether the second decoder attends, whose alignment counts."""
+        return getattr(self.second, "attends", True)
+
     def head(self, vocabulary_size: int) -> nn.Linear:
         """The layer from features to logits, as of the second decoder."""
         return self.second.head(vocabulary_size)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from huashi._field_docs import with_field_docs
 from huashi.seq2seq.inference.choices import check_choices
 from huashi.seq2seq.model.protocol import EncoderDecoder
 from huashi.seq2seq.search import (
@@ -37,6 +38,7 @@ from huashi.seq2seq.text.tokenizer import BOS, EOS, UNKNOWN, Tokenizer
 Method = Literal["beam", "sample", "stochastic_beam"]
 
 
+@with_field_docs
 @dataclass(frozen=True, kw_only=True)
 class Decoding:
     """How the outputs of a model are searched for.
@@ -200,8 +202,10 @@ def decode(
 
     Raises:
         ValueError: phrases or ``observe`` are given, and the method is not ``beam``; a choice of
-            ``decoding`` does nothing without prefixes or phrases; or the search refuses an option.
+            ``decoding`` does nothing without prefixes, phrases or attention; or the search refuses
+            an option.
     """
+    _check_attention(model, decoding)
     if decoding.prefix_bias is not None and wishes.prefixes is None:
         raise ValueError("prefix_bias must not be given without prefixes")
     if decoding.phrases_ordered and wishes.phrases is None:
@@ -223,6 +227,20 @@ def decode(
         raise ValueError(f"method must be 'beam' for phrases and pictures, got {decoding.method!r}")
     keys = None if wishes.keys is None else torch.tensor(wishes.keys)
     return _drawn(model, state, decoding, options | {"generator": decoding.seed, "keys": keys})
+
+
+def _check_attention(model: Any, decoding: Decoding) -> None:
+    """Raise if a choice needs attention to the source, and no part of the model has any."""
+    parts = [part for part in model.modules() if isinstance(part, EncoderDecoder)]
+    if not parts or any(part.attends for part in parts):
+        return
+    if decoding.method == "beam" and (weight := decoding.rules.coverage_penalty):
+        raise ValueError(
+            f"coverage_penalty must be 0 for a model without attention, got {weight} (semantics "
+            f"{decoding.semantics})"
+        )
+    if decoding.replace_unknown:
+        raise ValueError("replace_unknown must be False for a model without attention, got True")
 
 
 def _is_greedy(decoding: Decoding, wishes: Wishes) -> bool:

@@ -115,7 +115,6 @@ class LanguageModel:
         before = self.tokenizer.decode(ids, special=True)  # the space after it is the sample's
         return [text[len(before) :] for text in texts]
 
-    @torch.inference_mode()
     def bits_per_character(self, text: str, *, batch: int = 32) -> float:
         """The mean cost in bits of a character of ``text``, of its NFC form, whatever the tokens.
 
@@ -125,6 +124,21 @@ class LanguageModel:
 
         Args:
             text: of at least two tokens.
+            batch: windows that are read together.
+
+        Raises:
+            ValueError: the text is too short.
+        """
+        bits = self.total_bits(text, batch=batch)
+        first = self.tokenizer.decode(self.tokenizer.encode(text)[:1])
+        return bits / (len(normalize("NFC", text)) - len(first))
+
+    @torch.inference_mode()
+    def total_bits(self, text: str, *, batch: int = 32) -> float:
+        """The cost in bits of all tokens of ``text`` after the first, which nothing predicts.
+
+        Args:
+            text: as in :meth:`bits_per_character`.
             batch: windows that are read together.
 
         Raises:
@@ -148,8 +162,7 @@ class LanguageModel:
             for row, window in enumerate(some):
                 known = 0 if first + row == 0 else self.context - stride
                 total += costs[row, known : len(window) - 1].sum().item()
-        characters = len(normalize("NFC", text)) - len(self.tokenizer.decode(ids[:1].tolist()))
-        return total / math.log(2) / characters
+        return total / math.log(2)
 
     @property
     def _device(self) -> torch.device:

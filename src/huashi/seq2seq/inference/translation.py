@@ -4,7 +4,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from huashi._field_docs import with_field_docs
 
+
+@with_field_docs
 @dataclass(frozen=True, kw_only=True)
 class Translation:
     """A translation of a source, with its scores."""

@@ -67,6 +67,11 @@ class EncoderDecoder(nn.Module):
         learned = [table.num_embeddings for table in tables if isinstance(table, nn.Embedding)]
         return min(learned, default=torch.inf)
 
+    @property
+    def attends(self) -> bool:
+        """Whether the alignment is an attention to a source; without one it is all zeros."""
+        return all(getattr(part, "attends", True) for part in (self.encoder, self.decoder))
+
     def encode(self, source: Tensor, lengths: Tensor) -> Any:
         """The decoder's state before its first step.
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from huashi._checks import check_choice
+from huashi._field_docs import with_field_docs
 from huashi.convolution.lightweight import DynamicConv1d, LightweightConv1d
 from huashi.convolution.separable import Padding
 from huashi.seq2seq.model.built_from import built_from
@@ -38,6 +39,7 @@ ENCODER_KERNELS = (3, 7, 15, 31, 31, 31, 31)
 DECODER_KERNELS = (3, 7, 15, 31, 31, 31)
 
 
+@with_field_docs
 @dataclass(frozen=True, kw_only=True)
 class LightConvShape:
     """What the encoder and the decoder have in common."""
@@ -84,6 +86,7 @@ class LightConvShape:
         return normal_embedding(vocabulary_size, self.embedding_size)
 
 
+@with_field_docs
 @dataclass(frozen=True, kw_only=True)
 class LightConvEncoderShape(LightConvShape):
     """Lightweight or dynamic convolutions that read the source; :meth:`build` makes the module."""
@@ -93,6 +96,7 @@ class LightConvEncoderShape(LightConvShape):
         return LightConvEncoder(self, embedding)
 
 
+@with_field_docs
 @dataclass(frozen=True, kw_only=True)
 class LightConvDecoderShape(LightConvShape):
     """Causal lightweight or dynamic convolutions that write the target; :meth:`build` makes the

@@ -14,6 +14,8 @@ class NoSource(nn.Module):
         size: features of the memory.
     """
 
+    attends = False
+    """There is nothing that a decoder could attend to."""
     nothing: Tensor
 
     def __init__(self, size: int) -> None:

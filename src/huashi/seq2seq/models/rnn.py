@@ -19,6 +19,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from huashi._checks import check_choice, check_positive
 from huashi._dropout import Dropout
+from huashi._field_docs import with_field_docs
 from huashi.seq2seq.attention import AttentionShape, AttentionState
 from huashi.seq2seq.model.built_from import built_from
 from huashi.seq2seq.model.protocol import Memory, real_positions
@@ -26,6 +27,7 @@ from huashi.seq2seq.model.protocol import Memory, real_positions
 CELLS = {"gru": nn.GRU, "lstm": nn.LSTM}
 
 
+@with_field_docs
 @dataclass(frozen=True, kw_only=True)
 class RNNEncoderShape:
     """A bidirectional recurrent encoder; :meth:`build` makes the module."""
@@ -57,6 +59,7 @@ class RNNEncoderShape:
         return RNNEncoder(self, embedding)
 
 
+@with_field_docs
 @dataclass(frozen=True, kw_only=True)
 class RNNDecoderShape:
     """A recurrent decoder with attention; :meth:`build` makes the module."""
@@ -182,6 +185,11 @@ class RNNDecoder(nn.Module):
         )
         self.combine = nn.Linear(context + hidden, hidden)
         _initialise(self.rnn)
+
+    @property
+    def attends(self) -> bool:
+        """Whether it reads more of the source than its first state."""
+        return self.attention is not None
 
     def head(self, vocabulary_size: int) -> nn.Linear:
         """The layer from features to logits."""

@@ -1,15 +1,19 @@
 """Parallel text for a training: files and tags, what is held out, vocabularies, languages."""
 
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from huashi.seq2seq.text.corpus import Pair, read_pairs
+from huashi._checks import check_not_negative
+from huashi.seq2seq.text.corpus import Pair, read_lines, read_pairs
 from huashi.seq2seq.text.tokenizer import Kind, Tokenizer, train_tokenizer
 from huashi.seq2seq.training.store import Store
+
+T = TypeVar("T")
 
 HOLD_OUT_EVERY, HOLD_OUT_AT_MOST = 50, 1000
 
@@ -43,23 +47,77 @@ def files_of(
     ]
 
 
-def pairs_of(corpora: Iterable[Files]) -> Iterator[Pair]:
-    """The pairs of all files, one after the other, their sources with the tags."""
+def check_places(
+    corpora: Iterable[Files], columns: Sequence[int] | None, fields: Sequence[str] | None
+) -> None:
+    """Raise where columns are below 0, or columns or fields are those of no file.
+
+    Args:
+        corpora: the files.
+        columns: of files of tab-separated values.
+        fields: of files of JSON lines.
+    """
+    for number in columns or ():
+        check_not_negative("columns", number)
+    endings = [Path(one.source).suffixes for one in corpora if one.target is None]
+    if columns is not None and all(".jsonl" in some for some in endings):
+        raise ValueError(f"columns must not be given without a .tsv corpus, got {tuple(columns)}")
+    if fields is not None and not any(".jsonl" in some for some in endings):
+        raise ValueError(f"fields must not be given without a .jsonl corpus, got {tuple(fields)}")
+
+
+def pairs_of(
+    corpora: Iterable[Files],
+    columns: tuple[int, int] | None = None,
+    fields: tuple[str, str] | None = None,
+) -> Iterator[Pair]:
+    """The pairs of all files, one after the other, their sources with the tags.
+
+    Args:
+        corpora: the files.
+        columns: of source and target in files of tab-separated values; by default the first two.
+        fields: of source and target in JSON lines; by default ``source`` and ``target``.
+    """
+    places: dict[str, Any] = {"columns": columns, "fields": fields}
+    given = {name: value for name, value in places.items() if value is not None}
     for corpus in corpora:
-        for pair in read_pairs(corpus.source, corpus.target):
+        for pair in read_pairs(corpus.source, corpus.target, **given):
             yield pair if corpus.tag is None else Pair(f"{corpus.tag} {pair.source}", pair.target)
 
 
-def held_out(pairs: Iterable[Pair], *, kept: bool) -> Iterator[Pair]:
-    """Every fiftieth pair, at most 1,000 of them; with ``kept`` all others.
+def count_pairs(corpora: Iterable[Files]) -> list[int]:
+    """How many pairs each of the corpora has."""
+    return [sum(1 for _ in read_lines(corpus.source)) for corpus in corpora]
 
-    >>> len(list(held_out([Pair("a", "b")] * 120, kept=False)))
-    3
+
+def held_out(items: Iterable[T], sizes: Sequence[int] | None, *, kept: bool) -> Iterator[T]:
+    """Of each corpus every fiftieth pair, or fewer: at most 1,000 in all, spread over all of them.
+
+    Args:
+        items: the pairs of all corpora, one after the other, or what goes with them line by line.
+        sizes: how many pairs each corpus has; with None every fiftieth of the first 50,000 pairs,
+            as earlier versions had it.
+        kept: give all but those that are held out.
+
+    >>> list(held_out("abcdef", [4, 2], kept=False))
+    ['a', 'e']
     """
-    for number, pair in enumerate(pairs):
-        is_out = number % HOLD_OUT_EVERY == 0 and number < HOLD_OUT_EVERY * HOLD_OUT_AT_MOST
-        if is_out != kept:
-            yield pair
+    out = _first_are_held_out() if sizes is None else _are_held_out(sizes)
+    for item in items:
+        if next(out, False) != kept:
+            yield item
+
+
+def _are_held_out(sizes: Sequence[int]) -> Iterator[bool]:
+    most = max(HOLD_OUT_AT_MOST // len(sizes), 1)
+    for size in sizes:
+        every = max(HOLD_OUT_EVERY, math.ceil(size / most))
+        yield from (number % every == 0 for number in range(size))
+
+
+def _first_are_held_out() -> Iterator[bool]:
+    for number in range(HOLD_OUT_EVERY * HOLD_OUT_AT_MOST):
+        yield number % HOLD_OUT_EVERY == 0
 
 
 def tokenizers_for(

@@ -40,6 +40,7 @@ def fit(
 
     Raises:
         KeyboardInterrupt: the training was interrupted, and is saved.
+        Paused: the minutes of this call are over, and it is saved, but has steps left.
         ValueError: the checkpoint is not of this training, there is no such metric, or a loss or
             a gradient is not finite.
     """

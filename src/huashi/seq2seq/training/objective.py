@@ -61,6 +61,9 @@ class Objective(nn.Module):
             raise ValueError("cost must be given for minimum_risk, got None")
         self.cost: Any = cost
         model.output.check_smoothing(settings.smoothing)
+        for name in ("coverage", "guided_alignment"):
+            if (weight := getattr(settings, name)) and not model.attends:
+                raise ValueError(f"{name} must be 0 for a model without attention, got {weight}")
         if model.output.is_sparse:
             for name in ("consistency", "minimum_risk"):
                 if getattr(settings, name):

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from huashi._checks import check_choice, check_not_negative, check_positive
+from huashi._field_docs import with_field_docs
 from huashi.seq2seq.operations.losses import Smoothing
 from huashi.training.settings import Optimizer, TrainingSettings, optimizer_of
 
 __all__ = ["Optimizer", "Training", "optimizer_of"]
 
 
+@with_field_docs
 @dataclass(frozen=True, kw_only=True)
 class Training(TrainingSettings):
     """How a sequence model is trained."""

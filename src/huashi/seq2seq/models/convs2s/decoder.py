@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from huashi._checks import check_positive
 from huashi._dropout import Dropout
+from huashi._field_docs import with_field_docs
 from huashi.seq2seq.attention import AttentionShape
 from huashi.seq2seq.model.built_from import built_from
 from huashi.seq2seq.model.protocol import Memory
@@ -38,6 +39,7 @@ from huashi.seq2seq.models.convs2s.gated_convolution import (
 )
 
 
+@with_field_docs
 @dataclass(frozen=True, kw_only=True)
 class ConvDecoderShape:
     """A convolutional decoder that attends to the source in many layers; :meth:`build` makes the

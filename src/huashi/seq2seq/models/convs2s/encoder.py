@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from huashi._checks import check_positive
+from huashi._field_docs import with_field_docs
 from huashi.seq2seq.model.built_from import built_from
 from huashi.seq2seq.model.protocol import Memory, real_positions
 from huashi.seq2seq.models.convs2s.gated_convolution import (
@@ -28,6 +29,7 @@ from huashi.seq2seq.models.convs2s.gated_convolution import (
 )
 
 
+@with_field_docs
 @dataclass(frozen=True, kw_only=True)
 class ConvEncoderShape:
     """A convolutional encoder, where a source position sees its neighbours; :meth:`build` makes the

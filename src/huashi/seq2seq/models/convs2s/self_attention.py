@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from huashi._field_docs import with_field_docs
 from huashi.seq2seq.attention import AttentionShape
 from huashi.seq2seq.model.built_from import built_from
 from huashi.seq2seq.models.convs2s.decoder import ConvDecoder, ConvDecoderShape, check_subset
@@ -29,6 +30,7 @@ from huashi.seq2seq.models.convs2s.gated_convolution import Layers, embedding_ta
 from huashi.seq2seq.operations.reference import scaled_products
 
 
+@with_field_docs
 @dataclass(frozen=True, kw_only=True)
 class ConvSelfAttentionDecoderShape:
     """A convolutional decoder that attends to the source and to its own past at many scales;

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from huashi._checks import check_choice, check_positive
 from huashi._dropout import Dropout
+from huashi._field_docs import with_field_docs
 from huashi.convolution.separable import ConvStep, check_groups
 from huashi.seq2seq.model.built_from import built_from
 from huashi.seq2seq.model.protocol import Memory, real_positions
@@ -45,6 +46,7 @@ DilationScheme = Literal["1.1.1.1", "1.1.1.1.1", "1.1.1.2", "1.1.2.4", "1.2.4.8"
 MERGE_GROUPS = 4  # separability of the step that joins targets and attention
 
 
+@with_field_docs
 @dataclass(frozen=True, kw_only=True)
 class SliceNetEncoderShape:
     """A stack of separable convolutions, where a source position sees its neighbours; :meth:`build`
@@ -78,6 +80,7 @@ class SliceNetEncoderShape:
         return SliceNetEncoder(self, embedding)
 
 
+@with_field_docs
 @dataclass(frozen=True, kw_only=True)
 class SliceNetDecoderShape:
     """A causal stack of separable convolutions that attends to the source after each module;

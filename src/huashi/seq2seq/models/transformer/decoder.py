@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from huashi._field_docs import with_field_docs
 from huashi.seq2seq.model.built_from import built_from
 from huashi.seq2seq.model.protocol import Memory
 from huashi.seq2seq.models.transformer.shape import TransformerShape
@@ -26,6 +27,7 @@ from huashi.seq2seq.models.transformer.sublayers import (
 )
 
 
+@with_field_docs
 @dataclass(frozen=True, kw_only=True)
 class TransformerDecoderShape(TransformerShape):
     """A Transformer that writes the target; :meth:`build` makes the module."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from huashi._field_docs import with_field_docs
 from huashi.seq2seq.model.built_from import built_from
 from huashi.seq2seq.model.protocol import Memory, real_positions
 from huashi.seq2seq.models.transformer.shape import TransformerShape
@@ -20,6 +21,7 @@ from huashi.seq2seq.models.transformer.sublayers import (
 )
 
 
+@with_field_docs
 @dataclass(frozen=True, kw_only=True)
 class TransformerEncoderShape(TransformerShape):
     """A Transformer that reads the source; :meth:`build` makes the module."""

@@ -6,6 +6,7 @@ from typing import Literal, get_args
 from torch import nn
 
 from huashi._checks import check_choice, check_positive
+from huashi._field_docs import with_field_docs
 from huashi.seq2seq.attention.mappings import Mapping
 from huashi.seq2seq.attention.multi_head import check_heads
 from huashi.seq2seq.models.transformer.positions import Positions, normal_embedding
@@ -13,6 +14,7 @@ from huashi.seq2seq.models.transformer.positions import Positions, normal_embedd
 Activation = Literal["relu", "gelu", "swish"]
 
 
+@with_field_docs
 @dataclass(frozen=True, kw_only=True)
 class TransformerShape:
     """Either side of a Transformer. The numbers by default are those of the paper's base model."""
