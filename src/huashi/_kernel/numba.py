@@ -36,7 +36,8 @@ def compiled(function: Callable, *, parallel: bool = False) -> Callable:
         return numba.njit(parallel=parallel, **_OPTIONS)(function)
     # Numba itself looks at the kernel's own file only, not at those of the functions that it calls
     with contextlib.suppress(AttributeError):
-        kernel._cache._cache_file._source_stamp = _stamp_of(function.__module__)
+        cache = kernel._cache  # pyright: ignore[reportAttributeAccessIssue]
+        cache._cache_file._source_stamp = _stamp_of(function.__module__)
     return kernel
 
 

@@ -120,8 +120,8 @@ def fit(
 
     if run.steps_before:
         progress.note(
-            f"{settings.steps} steps in the place of {run.steps_before}: weights, optimiser and the "
-            f"best score are kept, the rate from here on is that of {settings.steps} steps"
+            f"{settings.steps} steps in the place of {run.steps_before}: weights, optimiser and "
+            f"the best score are kept, the rate from here on is that of {settings.steps} steps"
         )
     with progress.counting(step), interruptible() as interrupted:
         while not over:
