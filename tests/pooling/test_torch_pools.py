@@ -71,6 +71,20 @@ def test_small_inputs_are_for_torch_and_mean_the_same(name, last, dtype):
         assert_close(grad(found, x, g), grad(want, x, g))
 
 
+@pytest.mark.parametrize("learns", [False, True])
+def test_lines_and_volumes_of_few_elements_are_for_torch_too(learns):
+    line, volume = torch.randn(2, 3, 40), torch.randn(2, 3, 4, 6, 4)
+    for pool, theirs, x in (
+        (pooling.max_pool1d, F.max_pool1d, line),
+        (pooling.avg_pool1d, F.avg_pool1d, line),
+        (pooling.max_pool3d, F.max_pool3d, volume),
+        (pooling.avg_pool3d, F.avg_pool3d, volume),
+    ):
+        x = x.clone().requires_grad_(learns)
+        assert is_by_torch(lambda pool=pool, x=x: pool(x, 2, 2, 1))
+        assert torch.equal(pool(x, 2, 2, 1), theirs(x, 2, 2, 1))
+
+
 NOT_FOR_TORCH = {
     "padding of more than half": lambda x: pooling.max_pool2d(x, 2, 2, 2),
     "one side": lambda x: pooling.max_pool2d(x, 2, 2, [(1, 0), (1, 0)]),

@@ -47,14 +47,22 @@ class Costs(NamedTuple):
 
 
 COSTS: Mapping[tuple[str, bool, bool], Costs] = {  # kind, channels last, with a gradient
-    ("max", False, False): Costs(Cost(34, 30, 1.9), Cost(295, 0, 0.37, 740, 39, 1.1)),
-    ("max", False, True): Costs(Cost(194, 38, 1.6), Cost(910, 0, 2.4, 318, 130, 2.5)),
-    ("max", True, False): Costs(Cost(40, 1.65, 0.29), Cost(296, 0.24, 0.45, 0, 1111, 0.5)),
-    ("max", True, True): Costs(Cost(171, 8.2, 0.26), Cost(867, 0, 2.1, 0, 3960, 1.4)),
-    ("average", False, False): Costs(Cost(37, 15, 0.67), Cost(420, 0, 0.44, 984, 74, 0.95)),
-    ("average", False, True): Costs(Cost(232, 34, 1.1), Cost(1265, 0, 0.75, 2120, 121, 3.0)),
-    ("average", True, False): Costs(Cost(36, 1.3, 0.17), Cost(404, 0.87, 0.39, 0, 985, 0.87)),
-    ("average", True, True): Costs(Cost(214, 4.8, 0.44), Cost(1246, 0.47, 0.85, 0, 2865, 2.8)),
+    ("max", False, False): Costs(Cost(23, 17, 0.9), Cost(321, 0, 0.13, 432, 34, 0.47, 12)),
+    ("max", False, True): Costs(Cost(171, 21, 0.99), Cost(1040, 0.32, 1.1, 202, 87, 1.4, 41)),
+    ("max", True, False): Costs(Cost(27, 1.1, 0.15), Cost(320, 0.26, 0.14, 1470, 1140, 0.24, 0.51)),
+    ("max", True, True): Costs(Cost(145, 6.2, 0.098), Cost(964, 0, 0.88, 2260, 3880, 0.73, 1.8)),
+    ("average", False, False): Costs(Cost(20, 8.3, 0.35), Cost(427, 0, 0.25, 526, 43, 0.36, 16)),
+    ("average", False, True): Costs(Cost(164, 17, 0.75), Cost(1240, 0, 0.43, 1170, 75, 1.2, 32)),
+    ("average", True, False): Costs(
+        Cost(21, 0.52, 0.11), Cost(423, 0.037, 0.27, 504, 1210, 0.36, 0.75)
+    ),
+    ("average", True, True): Costs(Cost(145, 2.7, 0.28), Cost(1180, 0, 0.32, 1390, 4770, 1.2, 2.0)),
+    ("max 1d", False, False): Costs(Cost(24, 0.14, 0.25), Cost(306, 0.08, 0.13, 252, 0, 0.47, 4.3)),
+    ("max 1d", False, True): Costs(Cost(214, 18, 1.6), Cost(853, 0, 0.49, 0, 1160, 1.3, 19)),
+    ("average 1d", False, False): Costs(
+        Cost(45, 7.8, 0.3), Cost(389, 0.31, 0.12, 454, 0, 0.29, 5.5)
+    ),
+    ("average 1d", False, True): Costs(Cost(269, 18, 0.3), Cost(1150, 0, 0.04, 0, 1110, 1.6, 12)),
 }
 MAX: Mapping[int, Callable[..., Tensor]] = {
     1: torch.max_pool1d,
