@@ -85,11 +85,27 @@ def test_lines_and_volumes_of_few_elements_are_for_torch_too(learns):
         assert torch.equal(pool(x, 2, 2, 1), theirs(x, 2, 2, 1))
 
 
+@pytest.mark.parametrize("last", [False, True])
+def test_indices_are_those_of_the_kernel(last):
+    """The first of equals, the last NaN, the first of nothing but -inf."""
+    x = torch.randint(-2, 3, SMALL).float()
+    x[0, 0, :2, :2], x[1, 2, 4, 4:6] = -INF, NAN
+    if last:
+        x = x.contiguous(memory_format=torch.channels_last)
+    windows = {"kernel_size": 3, "stride": 2, "padding": 1, "return_indices": True}
+    assert is_by_torch(lambda: pooling.max_pool2d(x, **windows))
+    found = pooling.max_pool2d(x, **windows)
+    with implementation("kernel"):
+        want = pooling.max_pool2d(x, **windows)
+    assert torch.equal(found[1], want[1])
+    assert_close(found[0], want[0], equal_nan=True)
+
+
 NOT_FOR_TORCH = {
     "padding of more than half": lambda x: pooling.max_pool2d(x, 2, 2, 2),
     "one side": lambda x: pooling.max_pool2d(x, 2, 2, [(1, 0), (1, 0)]),
     "dilation": lambda x: pooling.max_pool2d(x, 2, 1, 0, 2),
-    "indices": lambda x: pooling.max_pool2d(x, 2, return_indices=True),
+    "offsets": lambda x: pooling.max_pool2d(x, 2, return_indices="compact"),
     "mask": lambda x: pooling.max_pool2d(x, 2, mask=torch.ones(8, 6, dtype=torch.bool)),
     "average over a number": lambda x: pooling.avg_pool2d(x, 2, divisor_override=3),
     "average, ceil": lambda x: pooling.avg_pool2d(x, 3, 2, 1, ceil_mode=True),

@@ -69,6 +69,11 @@ MAX: Mapping[int, Callable[..., Tensor]] = {
     2: torch.max_pool2d,
     3: torch.max_pool3d,
 }
+MAX_AND_INDICES: Mapping[int, Callable[..., Any]] = {
+    1: functional.max_pool1d,
+    2: functional.max_pool2d,
+    3: functional.max_pool3d,
+}
 AVERAGE: Mapping[int, Callable[..., Tensor]] = {
     1: torch.avg_pool1d,
     2: functional.avg_pool2d,
@@ -76,12 +81,13 @@ AVERAGE: Mapping[int, Callable[..., Tensor]] = {
 }
 
 
-def max_pool(dims: int) -> Callable[..., Tensor | None]:
+def max_pool(dims: int) -> Callable[..., Any]:
     """Maxima in so many dimensions by torch's operator, or None where Huashi has to compute them.
 
     It takes what :func:`huashi.pooling.max_pool2d` takes, and leaves errors to it.
     """
     operator = MAX[dims]
+    with_indices = functools.partial(MAX_AND_INDICES[dims], return_indices=True)
 
     def max_pool(
         x: Tensor,
@@ -94,12 +100,15 @@ def max_pool(dims: int) -> Callable[..., Tensor | None]:
         *,
         mask: Tensor | None = None,
         lengths: Tensor | None = None,
-    ) -> Tensor | None:
-        if return_indices or mask is not None or lengths is not None:
+    ) -> Any:
+        if return_indices not in (False, True) or mask is not None or lengths is not None:
             return None
         settings = kernel_size, stride, padding, dilation, ceil_mode
-        windows = _windows_for_torch("max", dims, x, settings)
-        return None if windows is None else operator(x, *windows, 1, ceil_mode)
+        windows = _windows_for_torch("max", dims, x, settings, placed=return_indices)
+        if windows is None:
+            return None
+        run = with_indices if return_indices else operator
+        return run(x, *windows, 1, ceil_mode)
 
     return max_pool
 
@@ -201,13 +210,16 @@ def may_be_for_torch(x: Any) -> bool:
 
 
 def _windows_for_torch(
-    kind: str, dims: int, x: Tensor, settings: tuple[Any, ...]
+    kind: str, dims: int, x: Tensor, settings: tuple[Any, ...], *, placed: bool = False
 ) -> tuple[Any, Any, Any] | None:
-    """Kernel size, stride and padding for torch, or None where it is not to compute."""
+    """Kernel size, stride and padding for torch, or None where it is not to compute.
+
+    Where indices are asked for, ``placed``, it is taken to cost as much more as a gradient does.
+    """
     if not may_be_for_torch(x):
         return None
     last = not x.is_contiguous()
-    learns = x.requires_grad and torch.is_grad_enabled()
+    learns = placed or (x.requires_grad and torch.is_grad_enabled())
     try:
         windows = _plan(kind, dims, x.shape, x.dtype, last, learns, settings)
     except (TypeError, ValueError):  # a list is no key; what is wrong, the pool itself says
