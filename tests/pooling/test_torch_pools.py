@@ -146,6 +146,16 @@ def test_wrong_arguments_are_told_as_ever():
         pooling.adaptive_avg_pool2d(x, 0)
 
 
+@pytest.mark.parametrize("two", [2.0, True, (2.0, 2), (2, True)])
+def test_what_equals_a_known_setting_is_not_taken_for_it(two):
+    x = torch.randn(SMALL)
+    for pool in (pooling.max_pool2d, pooling.avg_pool2d, pooling.adaptive_avg_pool2d):
+        for known in (2, (2, 2), 1, (2, 1)):
+            pool(x, known)
+        with pytest.raises(TypeError, match="must be made of ints"):
+            pool(x, two)
+
+
 def test_lists_numbers_of_numpy_and_one_tuples_work():
     np = pytest.importorskip("numpy")
     x = torch.randn(SMALL)

@@ -80,3 +80,19 @@ def test_a_finished_run_is_not_locked(tmp_path, other):
     folder = tmp_path / "run"
     (folder / "results.json").write_text("{}")
     assert start(folder).results == {}
+
+
+def test_a_lock_of_another_in_the_place_of_a_moved_folder_stays(tmp_path):
+    first = start(tmp_path / "run")
+    (tmp_path / "run").rename(tmp_path / "there")
+    second = start(tmp_path / "run")
+    del first
+    assert (tmp_path / "run" / "lock").exists()
+    del second
+    assert not (tmp_path / "run" / "lock").exists()
+
+
+def test_a_system_without_locks_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr("huashi.run.lock.fcntl", None)
+    with pytest.warns(UserWarning, match="cannot be locked: this system has no locks of files"):
+        assert start(tmp_path).config == {"steps": 3}

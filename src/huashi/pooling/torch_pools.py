@@ -9,6 +9,7 @@ window. What the two compute is the same, to the rounding of an average.
 import functools
 import math
 from collections.abc import Callable, Mapping
+from types import NoneType
 from typing import Any, NamedTuple
 
 import torch
@@ -171,6 +172,8 @@ def _in_equal_bins(dims: int, pool: Callable[..., Tensor | None]) -> Callable[..
     ) -> Tensor | None:
         if return_indices or mask is not None or lengths is not None or not may_be_for_torch(x):
             return None
+        if type(output_size) is tuple and not all(type(n) in (int, NoneType) for n in output_size):
+            return None
         try:
             kernel_size = _length_of_bins(dims, x.shape, x.dtype, output_size)
         except TypeError:  # a list is no key
@@ -180,7 +183,7 @@ def _in_equal_bins(dims: int, pool: Callable[..., Tensor | None]) -> Callable[..
     return adaptive_pool
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=4096, typed=True)
 def _length_of_bins(
     dims: int, shape: tuple[int, ...], dtype: torch.dtype, output_size: Any
 ) -> tuple[int, ...] | None:
@@ -218,10 +221,12 @@ def _windows_for_torch(
     """
     if not may_be_for_torch(x):
         return None
+    if tuple in map(type, settings) and not _are_of_ints(settings):
+        return None
     last = not x.is_contiguous()
     learns = placed or (x.requires_grad and torch.is_grad_enabled())
     try:
-        windows = _plan(kind, dims, x.shape, x.dtype, last, learns, settings)
+        windows = _plan(kind, dims, x.shape, x.dtype, last, learns, *settings)
     except (TypeError, ValueError):  # a list is no key; what is wrong, the pool itself says
         return None
     if last and windows is not None:
@@ -231,7 +236,12 @@ def _windows_for_torch(
     return windows
 
 
-@functools.lru_cache(maxsize=4096)
+def _are_of_ints(settings: tuple[Any, ...]) -> bool:
+    """Whether tuples are of ints alone: 2.0 would be found where 2 is known, and is an error."""
+    return all(type(n) is int for value in settings if type(value) is tuple for n in value)
+
+
+@functools.lru_cache(maxsize=4096, typed=True)
 def _plan(
     kind: str,
     dims: int,
@@ -239,7 +249,7 @@ def _plan(
     dtype: torch.dtype,
     last: bool,
     learns: bool,
-    settings: tuple[Any, ...],
+    *settings: Any,
 ) -> tuple[Any, Any, Any] | None:
     """Kernel size, stride and padding for torch, or None where it is not to compute.
 

@@ -1,6 +1,5 @@
 """One process at a time writes a run folder."""
 
-import fcntl
 import os
 import socket
 import warnings
@@ -8,6 +7,11 @@ import weakref
 from pathlib import Path
 
 import torch.distributed
+
+try:
+    import fcntl
+except ImportError:  # Windows has none
+    fcntl = None
 
 NAME = "lock"
 """The file in a run folder by which a process has it to itself, and which tells which one."""
@@ -61,6 +65,8 @@ def _locked(path: Path, folder: Path) -> int:
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
+            if fcntl is None:
+                raise OSError("this system has no locks of files")
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             who = os.pread(handle, 300, 0).decode(errors="replace") or "another process"
@@ -70,12 +76,16 @@ def _locked(path: Path, folder: Path) -> int:
             ) from None
         except OSError as error:  # the file system knows no locks
             warnings.warn(f"{folder} cannot be locked: {error}", stacklevel=4)
-        if os.path.exists(path) and os.path.samestat(os.fstat(handle), os.stat(path)):
+        if _is(handle, path):
             break
         os.close(handle)  # it was released, and removed, in between
     os.truncate(handle, 0)
     os.write(handle, f"process {os.getpid()} on {socket.gethostname()}".encode())
     return handle
+
+
+def _is(handle: int, path: Path) -> bool:
+    return path.exists() and os.path.samestat(os.fstat(handle), os.stat(path))
 
 
 def _identity(file: os.stat_result) -> tuple[int, int]:
@@ -84,5 +94,6 @@ def _identity(file: os.stat_result) -> tuple[int, int]:
 
 def _release(path: Path, handle: int, process: int) -> None:
     if os.getpid() == process:  # not in a fork of it
-        path.unlink(missing_ok=True)
+        if _is(handle, path):  # not where the folder was moved, and another stands in its place
+            path.unlink()
         os.close(handle)
