@@ -139,3 +139,15 @@ def test_the_slope_in_a_small_sharpness_keeps_its_digits():
     pooling.log_sum_exp_pool1d(x, 4, 2, r=r).sum().backward()
     variance = x.unfold(-1, 4, 2).var(-1, correction=0).sum()
     assert_close(r.grad, variance / 2, rtol=1e-3, atol=0)
+
+
+@pytest.mark.parametrize("mode", ["auto", "reference"])
+def test_what_is_minus_infinity_counts_in_a_mean_of_exponentials(mode):
+    """Also where that mean is near 1, of which the logarithm is taken in another way."""
+    x = torch.tensor([[[0.0, 0.0, 0.0, -torch.inf, 0.0, 0.0, -torch.inf, -torch.inf]]])
+    want = torch.tensor([[[0.75, 0.5]]]).log()
+    with implementation(mode):
+        for r in (1.0, 0.5):
+            assert_close(pooling.log_sum_exp_pool1d(x, 4, r=r), want / r)
+        whole = pooling.global_log_sum_exp_pool(x[..., :4], 1.0)
+    assert_close(whole, want[..., 0])
