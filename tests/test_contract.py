@@ -173,6 +173,27 @@ def test_a_kernel_serves_or_it_is_said_why_not(name, device):
     assert_close(found, want)
 
 
+def test_gradients_can_be_differentiated_as_the_references_can(one_of_its_kind, device):
+    """Twice, and where each input depends on the one before: no path is counted two times."""
+
+    def derivatives(mode):
+        given = inputs(one_of_its_kind, device=device)
+        number = torch.ones((), device=device, requires_grad=True)
+        given[0] = number * given[0]
+        for i in range(1, len(given)):
+            given[i] = given[i] + given[i - 1].mean()
+        with implementation(mode):
+            y = run(one_of_its_kind, given)
+            if not y.requires_grad:
+                return ()
+            weights = torch.randn(y.shape, generator=torch.Generator().manual_seed(1)).to(y)
+            (first,) = torch.autograd.grad(y, number, weights, create_graph=True)
+            second = torch.autograd.grad(first, number)[0] if first.requires_grad else first * 0
+        return first.detach(), second
+
+    assert_close(derivatives("auto"), derivatives("reference"), rtol=1e-4, atol=1e-4)
+
+
 def larger(example):
     """Sizes to compile for: of the batch, and of what is pooled where the example lets it grow."""
     shape, *others = example.shapes

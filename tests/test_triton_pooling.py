@@ -30,7 +30,11 @@ def compile_all(x, axes, kinds):
             means.formula_slope(x, axes, kind, param, 1e-6)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
+@pytest.mark.parametrize(
+    "dtype",
+    [torch.bfloat16, pytest.param(torch.float32, marks=pytest.mark.slow)],
+    ids=["bf16", "fp32"],
+)
 def test_kernels_of_small_windows_compile_for_a_gpu(dtype, launches):
     x, axes = torch.zeros(2, 16, 9, 9, dtype=dtype), axes_of((9, 9), 2, 1, padding=1)
     compile_all(x, axes, KINDS)
@@ -46,9 +50,8 @@ def test_kernels_of_small_windows_compile_for_a_gpu(dtype, launches):
 
 
 def test_kernels_of_large_windows_compile_for_a_gpu(launches):
-    x = torch.zeros(1, 2, 40, 40, dtype=torch.bfloat16).contiguous(
-        memory_format=torch.channels_last
-    )
+    x = torch.zeros(1, 2, 40, 40, dtype=torch.bfloat16)
+    x = x.contiguous(memory_format=torch.channels_last)
     compile_all(x, axes_of((40, 40), 17, 1, padding=1), ["power"])
     assert len(launches) == 13
 

@@ -208,6 +208,17 @@ def test_backward_of_gives_a_gradient_with_a_graph():
     assert_close(torch.autograd.grad(grads[0].sum(), x)[0], 12 * x * w)
 
 
+def test_backward_of_counts_a_path_once():
+    """Of x itself, and of what was made from it."""
+    x = torch.tensor(3.0, requires_grad=True)
+    square = x * x
+    slopes = backward_of(lambda x, y: x * y, (x, square), torch.ones(()))
+    assert [s.item() for s in slopes] == [9.0, 3.0]
+    assert [s.item() for s in backward_of(torch.mul, (x, x), torch.ones(()))] == [3.0, 3.0]
+    whole = slopes[0] + slopes[1] * 2 * x  # 3 x squared
+    assert torch.autograd.grad(whole, x)[0].item() == 18.0
+
+
 def test_import_loads_no_kernel_compiler():
     script = (
         "import sys, torch, huashi.entmax as entmax\n"

@@ -35,9 +35,6 @@ def cases():
     }
 
 
-CASES = cases()
-
-
 def sides(pads):
     """(before, after) for each dimension, from all before and all after."""
     return list(zip(pads[: len(pads) // 2], pads[len(pads) // 2 :], strict=True))
@@ -87,10 +84,11 @@ def agrees(case):
 
 
 def test_all_cases_but_those_of_what_is_not_offered(capsys):
-    found = [case.model.graph.node[0].op_type for case in CASES.values()]
+    tried = cases()
+    found = [case.model.graph.node[0].op_type for case in tried.values()]
     assert {operator: found.count(operator) for operator in OPERATORS} == OPERATORS
-    failed = [name for name, case in CASES.items() if not agrees(case)]
+    failed = [name for name, case in tried.items() if not agrees(case)]
     with capsys.disabled():
-        print(f"\n{len(CASES) - len(failed)} of {len(CASES)} ONNX pooling cases agree")
+        print(f"\n{len(tried) - len(failed)} of {len(tried)} ONNX pooling cases agree")
     assert failed == NOT_OFFERED
-    assert len(CASES) == 53
+    assert len(tried) == 53

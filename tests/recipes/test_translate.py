@@ -173,14 +173,20 @@ def test_a_pipe_is_refused_by_its_name(tmp_path, config):
 
 
 @pytest.mark.parametrize(
-    "precision", ["bf16-mixed", pytest.param("bf16-true", marks=pytest.mark.slow)]
+    ("precision", "steps"),
+    [
+        ("bf16-mixed", 30),
+        pytest.param("bf16-mixed", 100, marks=pytest.mark.slow),
+        pytest.param("bf16-true", 100, marks=pytest.mark.slow),
+    ],
 )
-def test_learns_in_bfloat16(tmp_path, config, precision):
-    few = replace(TRAINING, steps=100, validate_every=50, precision=precision)
+def test_learns_in_bfloat16(tmp_path, config, precision, steps):
+    few = replace(TRAINING, steps=steps, validate_every=steps // 2, precision=precision)
     run = translate.train(replace(config, folder=tmp_path / "run", training=few))
     losses = [row["loss"] for row in run.metrics() if row["split"] == "validation"]
-    assert losses[1] < losses[0] < 1  # it was 2 for equal probabilities of the words
-    assert Translator.load(run).translate(["one"]) == ["eins"]
+    assert losses[1] < losses[0] < 2  # which it was for equal probabilities of the words
+    if steps == 100:
+        assert Translator.load(run).translate(["one"]) == ["eins"]
 
 
 def test_a_cpu_has_no_mixed_float16(config):

@@ -241,6 +241,8 @@ def _obstacle(name: str, x: Tensor, *others: Tensor) -> str | None:
 def backward_of(reference: Callable, inputs: tuple, grad: Tensor, *constants: Any) -> tuple:
     """Gradients of ``reference`` that can be differentiated again, for ``create_graph=True``."""
     with torch.enable_grad():
+        # as views: one input may depend on another, whose gradient here is what it does directly
+        inputs = tuple(t.view_as(t) for t in inputs)
         output = reference(*inputs, *constants)
     wanted = [t for t in inputs if t.requires_grad]
     grads = iter(torch.autograd.grad(output, wanted, grad, create_graph=True))

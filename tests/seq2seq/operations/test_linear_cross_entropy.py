@@ -40,6 +40,25 @@ def test_is_the_loss_of_the_logits(kind, smoothing, bias):
         assert_close(ours, theirs)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("bias", [True, False])
+def test_second_order_is_that_of_the_logits(kind, bias):
+    layer = nn.Linear(5, 7, bias=bias).double()
+    features = torch.randn(10, 5, dtype=torch.float64, requires_grad=True)
+    target = torch.randint(1, 7, (10,))
+    learned = [features, *layer.parameters()]
+    direction = [torch.randn_like(x) for x in learned]
+
+    def along(loss):
+        slopes = torch.autograd.grad(loss.square(), learned, create_graph=True)
+        slope = sum((s * d).sum() for s, d in zip(slopes, direction, strict=True))
+        return slopes, torch.autograd.grad(slope, learned)
+
+    wanted = smoothed_nll(layer(features).log_softmax(-1), target, 0.1, kind, reduction="sum")
+    total, _ = linear_cross_entropy(features, layer, target, 0.1, kind)
+    assert_close(along(total), along(wanted))
+
+
 def test_great_logits_do_not_overflow():
     layer = nn.Linear(2, 3, bias=False)
     nn.init.constant_(layer.weight, 1e4)

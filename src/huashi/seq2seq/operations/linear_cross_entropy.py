@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from huashi._checks import check_choice
 from huashi._kernel.example import example
-from huashi._kernel.operator import declare, kernel_serves
+from huashi._kernel.operator import backward_of, declare, kernel_serves
 from huashi.seq2seq.operations.losses import (
     SMOOTHINGS,
     Smoothing,
@@ -61,8 +61,9 @@ def linear_cross_entropy(
         padding: of ``joey``: the token that never gets a share; no target may be it.
 
     Returns:
-        Two scalars, of dtype float32 or wider: the loss, which can be differentiated once, and the
-        negative log-likelihood without smoothing, which has no gradient.
+        Two scalars, of dtype float32 or wider: the loss, and the negative log-likelihood without
+        smoothing, which has no gradient. A gradient that is to be differentiated again
+        (``create_graph=True``) is made from the logits of all positions.
 
     Raises:
         ValueError: ``kind`` is none of the three.
@@ -165,15 +166,24 @@ def _shapes(
 
 
 def _keep(ctx: Any, inputs: tuple, output: tuple[Tensor, ...]) -> None:
+    features, weight, bias, target, *ctx.options = inputs
     _, *others = output
-    ctx.save_for_backward(*others[1:])
+    ctx.save_for_backward(features, weight, bias, target, *others[1:])
     ctx.mark_non_differentiable(*others)
-    ctx.has_bias = inputs[2] is not None
 
 
 def _backward(ctx: Any, grad: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
-    of_features, of_weight, of_bias = (part * grad.to(part) for part in ctx.saved_tensors)
-    return of_features, of_weight, of_bias if ctx.has_bias else None, *[None] * 5
+    features, weight, bias, target, *gradients = ctx.saved_tensors
+    if not torch.is_grad_enabled():
+        of_features, of_weight, of_bias = (part * grad.to(part) for part in gradients)
+        return of_features, of_weight, of_bias if bias is not None else None, *[None] * 5
+
+    def loss(features: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        return _of_all_logits(features, weight, bias, target, *ctx.options)[0]
+
+    # create_graph=True: the definition leads to the next order
+    inputs = (features, weight) if bias is None else (features, weight, bias)
+    return *backward_of(loss, inputs, grad), *[None] * (8 - len(inputs))
 
 
 _linear_cross_entropy = declare(
