@@ -335,7 +335,7 @@ def everything(x, axes, g):
 
 
 @pytest.mark.parametrize(
-    "shape", [(1, 3, 4, 4), pytest.param((2, 3, 1, 2, 4), marks=pytest.mark.slow)]
+    "shape", [(2, 3, 2, 4), pytest.param((2, 3, 1, 2, 4), marks=pytest.mark.slow)]
 )
 def test_memory_formats_are_kept_and_strides_do_not_matter(shape):
     part, whole = axes_of(shape[2:], (*shape[2:-1], 2)), axes_of(shape[2:], shape[2:])
