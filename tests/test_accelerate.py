@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.autograd import grad
 from torch.testing import assert_close
+from torch.utils.mkldnn import to_mkldnn
 
 from huashi import Acceleration, accelerate, acceleration, restore
 from huashi import _accelerate as module
@@ -269,7 +270,10 @@ def test_quantisation_by_fx_finds_accelerated_pools():
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_torchscript(through):
     model = accelerate(net())
+    before = list(model.modules())
     assert_close(through(model)(X_NET), model(X_NET))
+    assert all(a is b for a, b in zip(model.modules(), before, strict=True))
+    assert acceleration(model).accelerated
 
 
 X_NET = torch.rand(1, 3, 12, 12)
@@ -299,10 +303,64 @@ def test_what_only_torch_takes_goes_to_torch(pool, of):
         assert torch.equal(got, want)
 
 
+@pytest.mark.parametrize("pool", [nn.AdaptiveAvgPool2d(1), nn.MaxPool2d(2), nn.AvgPool2d(2)])
+def test_models_in_mkldnn_go_to_torch(pool):
+    x = torch.rand(1, 3, 8, 8)
+    want = pool(x)
+    got = accelerate(to_mkldnn(nn.Sequential(pool)))(x.to_mkldnn())
+    assert_close(got.to_dense(), want)
+
+
 def test_mkldnn_tensors_go_to_torch():
     x = torch.rand(1, 2, 8, 8)
     got = accelerate(nn.MaxPool2d(2))(x.to_mkldnn())
     assert_close(got.to_dense(), nn.functional.max_pool2d(x, 2))
+
+
+@pytest.mark.parametrize(
+    ("pool", "shape"),
+    [
+        (nn.AdaptiveAvgPool2d(1), (2, 3, 4, 5, 6)),  # as video models call it
+        (nn.AdaptiveAvgPool2d(1), (4, 5)),
+        (nn.AdaptiveAvgPool3d(1), (4, 5, 6)),
+        (nn.AdaptiveAvgPool2d(1), (2, 0, 4, 5)),
+        (nn.AdaptiveAvgPool1d(2), (0, 3, 4)),
+    ],
+)
+def test_shapes_that_only_torch_takes_go_to_torch(pool, shape):
+    x = torch.rand(shape)
+    want = pool(x)
+    assert_close(accelerate(pool)(x), want)
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_nested_tensors_go_to_torch():
+    rows = [torch.rand(3, 8), torch.rand(3, 8)]
+    got = accelerate(nn.MaxPool1d(2))(torch.nested.nested_tensor(rows))
+    assert_close(torch.stack(got.unbind()), nn.MaxPool1d(2)(torch.stack(rows)))
+
+
+@pytest.mark.parametrize(
+    "pool",
+    [
+        *(nn.MaxPool3d(2), nn.AvgPool3d(2), nn.LPPool3d(2, 2)),
+        *(nn.AdaptiveAvgPool3d(3), nn.AdaptiveMaxPool3d(3), nn.AdaptiveAvgPool3d(1)),
+    ],
+)
+def test_memory_formats_of_volumes_are_those_of_torch(pool):
+    """So that a view of the result that works with torch's pool works with an accelerated one."""
+    x = torch.rand(2, 3, 6, 6, 6).contiguous(memory_format=torch.channels_last_3d)
+    want = pool(x)
+    got = accelerate(pool)(x)
+    assert_close(got, want)
+    assert got.is_contiguous() == want.is_contiguous()
+
+
+def test_a_setting_that_is_changed_later_counts():
+    pool = accelerate(nn.LPPool2d(2, 2))
+    pool.ceil_mode = True
+    other = nn.LPPool2d(2, 2, ceil_mode=True)
+    assert_close(pool(torch.ones(1, 1, 3, 3)), other(torch.ones(1, 1, 3, 3)))
 
 
 @pytest.mark.parametrize("dims", [2, 3])

@@ -8,6 +8,7 @@ padding, where torch's maximum has an index outside the input; and an L^p pool o
 power overflows.
 """
 
+import functools
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,10 +16,11 @@ from operator import attrgetter
 from typing import Any, ClassVar, TypeVar
 
 import torch
+import torch.nn.functional as F  # noqa: F401  (in torch's own source, which is compiled to a script)
 from torch import Tensor, nn
 
 from huashi import pooling
-from huashi._kernel.operator import NUMBERS
+from huashi._kernel.operator import NUMBERS, with_own_code
 from huashi.pooling import torch_pools
 
 M = TypeVar("M", bound=nn.Module)
@@ -68,33 +70,25 @@ class _AcceleratedPool(nn.Module, metaclass=_EqualToBase):
     by_torch: ClassVar[Callable[..., Any] | None]
     """Gives the result where torch's own pool takes less time, else None."""
 
-    def forward(self, x: Tensor) -> Any:
-        if self.by_torch is not None and not torch.compiler.is_compiling():
-            y = self.by_torch(x, *self.values(self))
-            if y is not None:
-                return y
-        if self._is_for_torch(x):
-            return super().forward(x)
-        return self.function(x, **{name: getattr(self, name) for name in self.settings})
-
     def _is_for_torch(self, x: Tensor) -> bool:
         """Whether torch's own pool has to compute, or is what a file is to hold."""
         if torch.compiler.is_exporting() or torch._C._get_tracing_state() is not None:
             return True
         if type(x) not in (Tensor, nn.Parameter) or torch._C._are_functorch_transforms_active():
             return True
-        if x.layout != torch.strided or x.device.type not in ("cpu", "cuda"):
+        if x.layout != torch.strided or x.is_nested or x.device.type not in ("cpu", "cuda"):
+            return True
+        dims = self.ours.dims
+        if not dims < x.ndim <= dims + 2 or 0 in x.shape:
             return True
         if not x.is_floating_point():
             return self.settings is not _MAX or x.dtype not in NUMBERS
-        # what torch computes in float32 under autocast, the pools of three dimensions
-        return self.ours.dims == 3 and torch.is_autocast_enabled(x.device.type)
-
-    def __prepare_scriptable__(self) -> nn.Module:
-        """Torch's own pool with these settings, for ``torch.jit.script``."""
-        pool = self.base.__new__(self.base)
-        pool.__dict__.update(self.__dict__)
-        return pool
+        if self.settings is _LP and _reason_of_lp(self.norm_type, self.ceil_mode):  # set since then
+            return True
+        if dims == 3:  # under autocast torch computes in float32; only its maximum keeps a layout
+            keeps = self.settings is _MAX or x.is_contiguous()
+            return not keeps or torch.is_autocast_enabled(x.device.type)
+        return False
 
 
 def _each_dimension(
@@ -113,6 +107,7 @@ def _each_dimension(
             "ours": getattr(pooling, base.__name__),
             "function": staticmethod(getattr(pooling, f"{function}{dims}d")),
             "settings": settings,
+            "forward": _forward_of(base),
         }
         if settings is _AVG and dims > 1:
             about["settings"] = (*_AVG, "divisor_override")
@@ -120,6 +115,22 @@ def _each_dimension(
         about["by_torch"] = by_torch and staticmethod(by_torch(dims))
         made.append(_EqualToBase(base.__name__, (_AcceleratedPool, base), about))
     return made
+
+
+def _forward_of(base: type[nn.Module]) -> Callable[..., Any]:
+    """For an accelerated pool; ``torch.jit.script`` reads the source of torch's in its place."""
+
+    @functools.wraps(base.forward)
+    def forward(self: Any, input: Tensor) -> Any:
+        if self.by_torch is not None and not torch.compiler.is_compiling():
+            y = self.by_torch(input, *self.values(self))
+            if y is not None:
+                return y
+        if self._is_for_torch(input):
+            return base.forward(self, input)
+        return self.function(input, **{name: getattr(self, name) for name in self.settings})
+
+    return with_own_code(forward)
 
 
 def _values_of(names: tuple[str, ...]) -> Callable[[nn.Module], tuple]:
@@ -243,13 +254,16 @@ def _reason(module: nn.Module) -> str | None:
         return "has a forward of its own"
     pool = _POOLS[type(module)]
     settings = {name: getattr(module, name) for name in pool.settings}
-    if pool.settings is _LP:
-        if settings["norm_type"] % 2 != 0:
-            return "has an exponent that is not even"
-        if settings["ceil_mode"]:
-            return "has ceil mode, in which torch divides by full windows"
+    if pool.settings is _LP and (reason := _reason_of_lp(module.norm_type, module.ceil_mode)):
+        return reason
     try:
         pool.ours(**settings)
     except (TypeError, ValueError) as error:
         return f"has settings that Huashi refuses: {error}"
     return None
+
+
+def _reason_of_lp(exponent: Any, ceil_mode: Any) -> str | None:
+    if exponent % 2 != 0:
+        return "has an exponent that is not even"
+    return "has ceil mode, in which torch divides by full windows" if ceil_mode else None

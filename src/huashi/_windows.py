@@ -118,6 +118,8 @@ def _integer(value: Any) -> int | None:
     """An int, also where NumPy or a symbolic size has it; None for what is none."""
     if isinstance(value, int | torch.SymInt):
         return None if isinstance(value, bool) else value  # pyright: ignore[reportReturnType]
+    if isinstance(value, torch.Tensor) and torch._C._get_tracing_state() is not None:
+        return int(value)  # a size, which torch.jit.trace makes a tensor
     return value.__index__() if isinstance(value, Integral) else None
 
 

@@ -103,6 +103,28 @@ def test_an_exported_program_needs_no_huashi(kind):
     assert_close(program.module()(*leaves), function(*leaves))
 
 
+@pytest.mark.parametrize(
+    "pool",
+    [
+        *(
+            pooling.MaxPool2d(3, 2),
+            pooling.AvgPool2d(2),
+            pooling.GeMPool2d(2),
+            pooling.SoftPool2d(2),
+        ),
+        *(pooling.MedianPool2d(2), pooling.MaxBlurPool2d(2), pooling.AdaptiveGeMPool2d(2)),
+        *(pooling.GlobalGeMPool(), pooling.SpatialPyramidPool2d((1, 2)), pooling.KMaxPool1d(2)),
+    ],
+    ids=lambda pool: type(pool).__name__,
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
+def test_a_traced_module_needs_no_huashi(pool):
+    x = torch.rand(LINE) if isinstance(pool, pooling.KMaxPool1d) else torch.rand(2, 3, 8, 8)
+    traced = torch.jit.trace(pool, x)
+    assert "huashi" not in "".join(node.kind() for node in traced.inlined_graph.nodes())
+    assert_close(traced(x.flip(0)), pool(x.flip(0)))
+
+
 @every_kind
 def test_vmap_is_a_loop(kind):
     function, leaves = of(kind)

@@ -229,8 +229,8 @@ def _obstacle(name: str, x: Tensor, *others: Tensor) -> str | None:
         return f"none exists for {x.dtype} on {x.device.type}"
     if x.numel() == 0:
         return "x is empty"
-    if torch.compiler.is_exporting():
-        return "an exported graph has to run without Huashi"
+    if torch.compiler.is_exporting() or torch._C._get_tracing_state() is not None:
+        return "an exported or traced graph has to run without Huashi"
     if torch._C._are_functorch_transforms_active():
         return "torch.func transforms only the reference"
     if any(unpack_dual(t).tangent is not None for t in tensors):

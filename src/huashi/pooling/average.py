@@ -100,7 +100,7 @@ class AvgPool(WindowPool):
         self.divisor_override = divisor_override
 
     def forward(
-        self, x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
+        self, x: Tensor, mask: Tensor | None = None, lengths: Tensor | None = None
     ) -> Tensor:
         kernel_size, stride, padding, dilation, ceil_mode = self.windows
         return self.function(

@@ -144,7 +144,7 @@ class MaxBlurPool(WindowPool):
         self.blur_size = blur_size
 
     def forward(
-        self, x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
+        self, x: Tensor, mask: Tensor | None = None, lengths: Tensor | None = None
     ) -> Tensor:
         windows = self.windows[:-1]
         options = {"blur_size": self.blur_size, "mask": mask, "lengths": lengths}

@@ -101,7 +101,7 @@ class SoftPool(WindowPool):
     """:func:`~huashi.pooling.soft_pool{dims}d` as a module."""
 
     def forward(
-        self, x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
+        self, x: Tensor, mask: Tensor | None = None, lengths: Tensor | None = None
     ) -> Tensor:
         return soft_pool(self.dims, x, *self.windows, mask=mask, lengths=lengths)
 
@@ -129,7 +129,7 @@ class LogSumExpPool(WindowPool):
         self.r = nn.Parameter(torch.tensor(float(r)))
 
     def forward(
-        self, x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
+        self, x: Tensor, mask: Tensor | None = None, lengths: Tensor | None = None
     ) -> Tensor:
         options = {"mask": mask, "lengths": lengths}
         return log_sum_exp_pool(self.dims, x, *self.windows, r=self.r, **options)

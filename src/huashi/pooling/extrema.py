@@ -185,7 +185,7 @@ class MaxPool(WindowPool):
         self.return_indices: bool | Literal["compact"] = return_indices
 
     def forward(
-        self, x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
+        self, x: Tensor, mask: Tensor | None = None, lengths: Tensor | None = None
     ) -> Tensor | tuple[Tensor, Tensor | Places]:
         options = {"mask": mask, "lengths": lengths}
         return self.function(x, *self.windows, self.return_indices, **options)
@@ -207,7 +207,7 @@ class MinPool(WindowPool):
         self.return_indices: bool | Literal["compact"] = return_indices
 
     def forward(
-        self, x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
+        self, x: Tensor, mask: Tensor | None = None, lengths: Tensor | None = None
     ) -> Tensor | tuple[Tensor, Tensor | Places]:
         options = {"mask": mask, "lengths": lengths}
         return min_pool(self.dims, x, *self.windows, self.return_indices, **options)

@@ -164,7 +164,7 @@ class MixedPool(WindowPool):
         self.a = nn.Parameter(torch.full(() if channels is None else (channels,), float(a)))
 
     def forward(
-        self, x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
+        self, x: Tensor, mask: Tensor | None = None, lengths: Tensor | None = None
     ) -> Tensor:
         return mixed_pool(self.dims, x, *self.windows, a=self.a, mask=mask, lengths=lengths)
 
@@ -196,7 +196,7 @@ class GatedPool(WindowPool):
         self.weight = nn.Parameter(torch.zeros(shape))
 
     def forward(
-        self, x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
+        self, x: Tensor, mask: Tensor | None = None, lengths: Tensor | None = None
     ) -> Tensor:
         return gated_pool(
             self.dims, x, *self.windows, weight=self.weight, mask=mask, lengths=lengths

@@ -188,7 +188,7 @@ class SortPool(WindowPool):
         self.scores = nn.Parameter(0.1 * torch.randn(shape, generator=generator))
 
     def forward(
-        self, x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
+        self, x: Tensor, mask: Tensor | None = None, lengths: Tensor | None = None
     ) -> Tensor:
         options = {"mask": mask, "lengths": lengths}
         return sort_pool(self.dims, x, *self.windows, scores=self.scores, **options)
@@ -216,7 +216,7 @@ class QuantilePool(WindowPool):
         self.q = q
 
     def forward(
-        self, x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
+        self, x: Tensor, mask: Tensor | None = None, lengths: Tensor | None = None
     ) -> Tensor:
         options = {"mask": mask, "lengths": lengths}
         return quantile_pool(self.dims, x, *self.windows, q=self.q, **options)
@@ -229,7 +229,7 @@ class MedianPool(WindowPool):
     """:func:`~huashi.pooling.median_pool{dims}d` as a module."""
 
     def forward(
-        self, x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
+        self, x: Tensor, mask: Tensor | None = None, lengths: Tensor | None = None
     ) -> Tensor:
         return median_pool(self.dims, x, *self.windows, mask=mask, lengths=lengths)
 

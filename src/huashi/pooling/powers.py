@@ -140,7 +140,7 @@ class LPPool(WindowPool):
         self.reduction = reduction
 
     def forward(
-        self, x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
+        self, x: Tensor, mask: Tensor | None = None, lengths: Tensor | None = None
     ) -> Tensor:
         kernel_size, stride, padding, dilation, ceil_mode = self.windows
         return lp_pool(
@@ -187,7 +187,7 @@ class GeMPool(WindowPool):
         self.eps = eps
 
     def forward(
-        self, x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
+        self, x: Tensor, mask: Tensor | None = None, lengths: Tensor | None = None
     ) -> Tensor:
         options = {"eps": self.eps, "mask": mask, "lengths": lengths}
         return gem_pool(self.dims, x, *self.windows, p=self.p, **options)

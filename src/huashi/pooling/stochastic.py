@@ -96,7 +96,7 @@ class StochasticPool(WindowPool):
         self.generator = generator
 
     def forward(
-        self, x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
+        self, x: Tensor, mask: Tensor | None = None, lengths: Tensor | None = None
     ) -> Tensor:
         return stochastic_pool(
             self.dims,

@@ -207,6 +207,8 @@ def may_be_for_torch(x: Any) -> bool:
         and torch._C._get_tracing_state() is None
         and (type(x) is Tensor or type(x) is nn.Parameter)
         and x.is_cpu
+        and x.layout is torch.strided
+        and not x.is_nested
         and current_mode() == "auto"
         and not torch._C._are_functorch_transforms_active()
     )

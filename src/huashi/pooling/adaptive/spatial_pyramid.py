@@ -68,7 +68,7 @@ class SpatialPyramidPool2d(nn.Module):
         self.levels = tuple(levels)
         self.kind = kind
 
-    def forward(self, x: Tensor, *, mask: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         return spatial_pyramid_pool2d(x, self.levels, self.kind, mask=mask)
 
     def extra_repr(self) -> str:

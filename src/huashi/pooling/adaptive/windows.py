@@ -87,9 +87,7 @@ class AdaptivePool(nn.Module):
         """What the function takes beside its input and ``output_size``."""
         return {}
 
-    def forward(
-        self, x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
-    ) -> Any:
+    def forward(self, x: Tensor, mask: Tensor | None = None, lengths: Tensor | None = None) -> Any:
         options = {**self.options, "mask": mask, "lengths": lengths}
         return self.function(x, output_size=self.output_size, **options)
 

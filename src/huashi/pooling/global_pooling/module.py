@@ -28,6 +28,6 @@ class GlobalPool(nn.Module):
         return {}
 
     def forward(
-        self, x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
+        self, x: Tensor, mask: Tensor | None = None, lengths: Tensor | None = None
     ) -> Tensor:
         return self.pool(x, **self.options, mask=mask, lengths=lengths)

@@ -218,7 +218,7 @@ class FractionalMaxPool(nn.Module):
         self.generator = generator
 
     def forward(
-        self, x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
+        self, x: Tensor, mask: Tensor | None = None, lengths: Tensor | None = None
     ) -> Tensor | tuple[Tensor, Tensor]:
         return fractional_max_pool(
             self.dims,

@@ -142,7 +142,7 @@ class S3Pool(nn.Module):
         self.generator = generator
 
     def forward(
-        self, x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
+        self, x: Tensor, mask: Tensor | None = None, lengths: Tensor | None = None
     ) -> Tensor:
         return s3_pool(
             self.dims,

@@ -162,7 +162,7 @@ class KMaxPool1d(nn.Module):
         self.return_indices = return_indices
 
     def forward(
-        self, x: Tensor, *, mask: Tensor | None = None, lengths: Tensor | None = None
+        self, x: Tensor, mask: Tensor | None = None, lengths: Tensor | None = None
     ) -> Tensor | KMax:
         options = {"mask": mask, "lengths": lengths, "return_indices": self.return_indices}
         return k_max_pool1d(x, self.k, **options)
@@ -183,7 +183,7 @@ class DynamicKMaxPool1d(nn.Module):
         self.k_top = k_top
 
     def forward(
-        self, x: Tensor, *, lengths: Tensor | None = None, mask: Tensor | None = None
+        self, x: Tensor, lengths: Tensor | None = None, mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         options = {"k_top": self.k_top, "lengths": lengths, "mask": mask}
         return dynamic_k_max_pool1d(x, self.layer, self.layers, **options)
