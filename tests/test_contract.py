@@ -32,7 +32,10 @@ PUBLIC = (
 )
 DEPRECATED = ("huashi.seq2seq.entmax",)
 NAMES = Path(__file__).parent / "public_names.txt"
-DTYPES = [torch.float32, torch.float64, torch.bfloat16, torch.float16]
+DTYPES = [
+    *(torch.float32, torch.bfloat16),
+    *(pytest.param(dtype, marks=pytest.mark.slow) for dtype in (torch.float64, torch.float16)),
+]
 
 
 def public_things(modules=PUBLIC):
