@@ -38,3 +38,22 @@ def test_linux_takes_the_request():
     t = torch.empty(2**21)
     first = -(-t.data_ptr() // 4096) * 4096
     assert _memory._madvise()(first, 4096, 14) in (0, -1)  # -1 where the kernel has none
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 5, 7), (1, 1, 4, 4), (4, 64, 80, 80)])
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_results_are_as_torch_makes_them(shape, memory_format):
+    for dtype in (torch.float32, torch.bfloat16, torch.uint8):
+        want = torch.empty(shape, dtype=dtype, memory_format=memory_format)
+        of_bytes = torch.empty(shape, dtype=torch.uint8, memory_format=memory_format)
+        for t in (
+            _memory.empty(shape, dtype, memory_format),
+            _memory.empty_like(want),
+            _memory.empty_like(of_bytes, dtype),
+        ):
+            assert (t.shape, t.stride(), t.dtype) == (want.shape, want.stride(), want.dtype)
+
+
+def test_another_default_device_changes_nothing():
+    with torch.device("meta"):
+        assert _memory.empty((2, 3), torch.float32).device.type == "cpu"

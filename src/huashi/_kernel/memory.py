@@ -1,4 +1,4 @@
-"""New memory for large results, in huge pages where the system offers them.
+"""Memory for the results of kernels on the CPU, in huge pages where the system offers them.
 
 The first touch of a page costs more than writing it: in pages of 4 KiB a fresh tensor of 100 MB
 takes several times as long as a copy, in pages of 2 MiB little more. The allocator of torch gives
@@ -10,11 +10,30 @@ import ctypes
 import functools
 import mmap
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+import torch
 from torch import Tensor
 
 LARGE = 2**22  # bytes
+
+
+def empty(
+    shape: Sequence[int],
+    dtype: torch.dtype,
+    memory_format: torch.memory_format = torch.contiguous_format,
+) -> Tensor:
+    """:func:`torch.empty` on the CPU."""
+    return in_huge_pages(torch.empty(shape, dtype=dtype, memory_format=memory_format, device="cpu"))
+
+
+def empty_like(
+    x: Tensor,
+    dtype: torch.dtype | None = None,
+    memory_format: torch.memory_format = torch.preserve_format,
+) -> Tensor:
+    """:func:`torch.empty_like`; on other devices just this."""
+    return in_huge_pages(torch.empty_like(x, dtype=dtype, memory_format=memory_format))
 
 
 def in_huge_pages(t: Tensor) -> Tensor:

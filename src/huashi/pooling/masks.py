@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from huashi._kernel.memory import in_huge_pages
+from huashi._kernel.memory import empty_like
 from huashi._windows import Axis
 
 NONE = -1.6640625 * 2.0**126  # no element of a generalised mean, where -inf is one: no one's number
@@ -19,7 +19,7 @@ def marked(x: Tensor, mask: Tensor, absent: float) -> Tensor:
     """``x``, in its memory format, but ``absent`` where the mask is False; below NONE's floor 0."""
     if absent == NONE:  # what is below 0 is below the floor as well: so nothing real is NONE
         return x.clamp(min=0).masked_fill_(~mask, NONE)
-    out = in_huge_pages(torch.empty_like(x))
+    out = empty_like(x)
     return torch.where(mask, x, torch.full((), absent, dtype=x.dtype, device=x.device), out=out)
 
 
@@ -41,4 +41,4 @@ def counted(
     lead = mask.shape[: max(mask.ndim - dims, 0)]
     rows = mask.expand(*lead, *lengths).to(like.dtype).reshape(-1, *lengths)
     counts = average(rows, axes, False, 1)
-    return torch.empty_like(like).copy_(counts.view(*lead, *counts.shape[1:]))
+    return empty_like(like).copy_(counts.view(*lead, *counts.shape[1:]))

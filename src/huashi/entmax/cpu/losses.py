@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from huashi._kernel.memory import in_huge_pages
+from huashi._kernel.memory import empty_like
 from huashi._kernel.numba import compiled, part_of, threaded
 from huashi.entmax.cpu.mappings import rows_of, write
 from huashi.entmax.cpu.threshold import gather_near, peak_of, threshold
@@ -108,7 +108,7 @@ def backward(
 ) -> Tensor:
     """(rows,), (rows, n), (rows,), (rows, 2) -> (rows, n)."""
     rows = rows_of(x)
-    dx = in_huge_pages(torch.empty_like(rows))
+    dx = empty_like(rows)
     given = grad.contiguous().numpy(), target.contiguous().numpy(), edges.numpy()
     _backward(rows.numpy(), *given, alpha, ignore, smoothing, dx.numpy())
     return dx.to(x.dtype)

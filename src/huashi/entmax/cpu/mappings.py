@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from huashi._kernel.mathematics import exponential, logarithm
-from huashi._kernel.memory import in_huge_pages
+from huashi._kernel.memory import empty_like
 from huashi._kernel.numba import compiled, part_of, threaded
 from huashi._kernel.select import larger, minimum, smaller
 from huashi.entmax.cpu.threshold import gather_near, log_power, peak_of, threshold
@@ -166,7 +166,7 @@ def rows_of(x: Tensor) -> Tensor:
 def forward(x: Tensor, alpha: Tensor | float) -> Tensor:
     """(..., n) -> (..., n), along the last dimension; ``alpha`` for all rows or (rows,)."""
     rows = rows_of(x)
-    y = in_huge_pages(torch.empty_like(rows))
+    y = empty_like(rows)
     _forward(rows.numpy(), _numbers(alpha), y.numpy())
     return y.view(x.shape).to(x.dtype)
 
@@ -185,7 +185,7 @@ def _gradients(
     grad: Tensor, y: Tensor, alpha: Tensor | float, *, rows_with_alpha: int
 ) -> tuple[Tensor, Tensor]:
     rows = rows_of(y)
-    dx = in_huge_pages(torch.empty_like(rows))
+    dx = empty_like(rows)
     dalpha = rows.new_empty(rows_with_alpha, dtype=torch.float64)
     numbers = _numbers(alpha)
     _backward(rows_of(grad).numpy(), rows.numpy(), numbers, dx.numpy(), dalpha.numpy())

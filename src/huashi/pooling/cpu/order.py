@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from huashi._kernel.memory import empty, empty_like
 from huashi._windows import Axis
 from huashi.pooling import reference
 from huashi.pooling.cpu import order_gradients, sorting_network
@@ -110,16 +111,15 @@ def _ordered(
     array, out = as_planes(source, dims, last), as_planes(y, dims, last)
     ranking = _ranking(axes, kind, param, source.dtype, masked=mask is not None)
     k, number = len(ranking.levels) - 1, ranking.shares.itemsize
-    offsets = np.empty((len(ranking.ranks[0]) if marked else 0, *out.shape), np.uint8)
+    found = empty((len(ranking.ranks[0]) if marked else 0, *out.shape), torch.uint8)
     block = max(LANES, BAND // (k * (number + 4 * marked)))
     rows = per_task(math.prod(out.shape[:3]), max(1, block // out.shape[3]), 1)
     wanted = tuple(int(rank) for rank in np.unique(ranking.ranks) if rank >= 0)
     swaps = sorting_network.network(k, wanted)
     windows = windows_of(axes, unit)
     real = sorting_network.Real(_planes(mask, source, dims, last), _counts(mask, axes, y, last))
-    arrays = array, out, offsets
+    arrays = array, out, found.numpy()
     sorting_network.pool(*arrays, windows, (rows, block), swaps, ranking, real, marked)
-    found = torch.from_numpy(offsets)
     if last:
         found = found.view(-1, len(y), *(axis.windows for axis in axes), y.shape[1]).movedim(-1, 2)
     return y.to(x.dtype), found if last else found.view(-1, *y.shape)
@@ -140,7 +140,7 @@ def _planes(mask: Tensor | None, like: Tensor, dims: int, last: bool) -> Any:
     """Whether each element is real, as planes; none without a mask."""
     if mask is None:
         return np.empty((0, 0, 0, 0), bool)
-    return as_planes(torch.empty_like(like, dtype=torch.bool).copy_(mask), dims, last)
+    return as_planes(empty_like(like, torch.bool).copy_(mask), dims, last)
 
 
 def _counts(mask: Tensor | None, axes: tuple[Axis, ...], like: Tensor, last: bool) -> Any:

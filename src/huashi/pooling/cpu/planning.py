@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from huashi._kernel.bfloat16 import array_of
-from huashi._kernel.memory import in_huge_pages
+from huashi._kernel.memory import empty
 from huashi._windows import Axis
 from huashi.pooling.cpu.fold_elements import (
     MAX,
@@ -154,7 +154,7 @@ def new_tensor(x: Tensor, lengths: Sequence[int], last: bool, dtype: torch.dtype
     """An empty tensor like ``x`` but for its dtype and the lengths of its last dimensions."""
     memory = CHANNELS_LAST[len(lengths)] if last else torch.contiguous_format
     shape = [*x.shape[: -len(lengths)], *lengths]
-    return in_huge_pages(torch.empty(shape, dtype=dtype, memory_format=memory))
+    return empty(shape, dtype, memory)
 
 
 def identity_of(dtype: torch.dtype, kind: int) -> Any:

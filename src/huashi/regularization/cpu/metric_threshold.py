@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from huashi._kernel.bfloat16 import array_of
+from huashi._kernel.memory import empty_like
 from huashi._kernel.numba import compiled, part_of, threaded
 from huashi._kernel.select import larger, smaller
 
@@ -72,7 +73,7 @@ def _metric_rows(part, parts, v, t, h, x, l1):
 
 def metric_block_soft_threshold(v: Tensor, t: Tensor, h: Tensor, l1: float) -> Tensor:
     """(groups, elements), (groups, 1), (groups, elements) -> (groups, elements)."""
-    x = torch.empty_like(v, memory_format=torch.contiguous_format)
+    x = empty_like(v, memory_format=torch.contiguous_format)
     given = (array_of(y.contiguous()) for y in (v, t[:, 0], h))
     _metric_rows(*given, array_of(x), l1)
     return x

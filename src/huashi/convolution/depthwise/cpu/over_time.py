@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from huashi._kernel.bfloat16 import array_of
+from huashi._kernel.memory import empty
 from huashi._kernel.numba import part_of, threaded
 
 
 def convolve(x: Tensor, weight: Tensor, dilation: int, left: int, time: int) -> Tensor:
     """Frames (batch, time, channels) by filters (taps, channels), ``left`` zeros before them."""
-    y = x.new_zeros(x.shape[0], time, x.shape[2])
+    y = empty((x.shape[0], time, x.shape[2]), x.dtype).zero_()
     frames, filters = array_of(x.contiguous()), array_of(weight.contiguous())
     _convolve(array_of(y), frames, filters, dilation, left)
     return y

@@ -16,14 +16,14 @@ from torch import Tensor
 from huashi._kernel.bfloat16 import array_of
 from huashi._kernel.lanes import WIDTH, add, load, multiply_add, spread, store, total
 from huashi._kernel.mathematics import exponential
+from huashi._kernel.memory import empty, empty_like
 from huashi._kernel.numba import inlined, part_of, threaded
 from huashi._kernel.select import larger
-from huashi.seq2seq.operations.short_attention.geometry import like, outputs
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
     """Contexts, (rows, heads, targets, size), and weights, (rows, heads, targets, sources)."""
-    context, weights = outputs(q, k)
+    context, weights = _like(q), empty((*q.shape[:3], k.shape[2]), torch.float32)
     seen = torch.ones((), dtype=torch.bool) if mask is None else mask
     shown = array_of(seen.expand(weights.shape))
     _attend(_words(context), array_of(weights), shown, *_memory(q, k, v))
@@ -34,9 +34,14 @@ def gradients(
     grad: Tensor, q: Tensor, k: Tensor, v: Tensor, weights: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Those in q, k and v, from that of the contexts and the weights of :func:`attend`."""
-    made = like(q), like(k), like(v)
+    made = _like(q), _like(k), _like(v)
     _differentiate(*map(_words, made), array_of(weights.contiguous()), *_memory(q, k, v, grad))
     return made
+
+
+def _like(x: Tensor) -> Tensor:
+    """Memory in the shape of heads, (rows, heads, time, size), that lie side by side."""
+    return empty_like(x.transpose(1, 2), memory_format=torch.contiguous_format).transpose(1, 2)
 
 
 def _words(x: Tensor) -> Any:
