@@ -87,7 +87,7 @@ def load_training(path: Path, model: nn.Module, optimizer: Any) -> dict[str, Any
         optimizer.load_state_dict({"state": values, "param_groups": header["param_groups"]})
         _set_rng_states(_under("rng.", tensors))
         return state
-    except (KeyError, ValueError, TypeError, RuntimeError) as error:
+    except (KeyError, ValueError, TypeError, RuntimeError, RecursionError) as error:
         raise ValueError(f"{path} is not a checkpoint of this training: {error}") from None
 
 

@@ -12,6 +12,7 @@ from huashi import report
 from huashi._checkpoint import grow_rows
 from huashi._seeds import torch_seed
 from huashi.recipes._fabric import fabric_on
+from huashi.recipes._idle_options import refuse_idle
 from huashi.recipes._models import model_named
 from huashi.recipes._scored_pairs import (
     check_positions,
@@ -35,7 +36,7 @@ from huashi.seq2seq.training import Objective, Order, Store, fit, steps, write_s
 from huashi.seq2seq.training.batches import count_longer
 from huashi.seq2seq.training.corpora import check_direction, tokenizers_for
 from huashi.seq2seq.training.data import Links, Step, tokenized
-from huashi.seq2seq.training.store import fingerprints, prepared, vocabularies
+from huashi.seq2seq.training.store import fingerprints, prepared, tell_changes, vocabularies
 from huashi.seq2seq.training.validation import likelihood, translation_scores
 
 METRICS = {"bleu": "BLEU", "chrf": "chrF", "exact": "exact match, %", "loss": "loss"}
@@ -100,7 +101,10 @@ def train(name: str, config: Any, corpus: Corpus) -> Run:
             steps="training.steps",
         )
         if run.results is not None:
+            tell_changes(run, files_of(corpus), progress)
             return run
+        if not run.has_trained:
+            refuse_idle(config.training)
         data = prepare(config, corpus, run, progress)
 
     torch.manual_seed(torch_seed(settings.seed))
@@ -146,6 +150,11 @@ def train(name: str, config: Any, corpus: Corpus) -> Run:
     return run
 
 
+def files_of(corpus: Corpus) -> dict[str, Sequence[Path]]:
+    """The files of a corpus, by their names in the ``origin`` of a store."""
+    return {"files": corpus.files, "validation": corpus.validation, "test": corpus.test}
+
+
 def prepare(config: Any, corpus: Corpus, run: Run, progress: Progress) -> Data:
     """Tokenizers and token ids of the corpus, made in the run folder or found there.
 
@@ -154,7 +163,7 @@ def prepare(config: Any, corpus: Corpus, run: Run, progress: Progress) -> Data:
             validation or test are in other languages or empty, or ``init_from`` is no run to begin
             with.
     """
-    files = {"files": corpus.files, "validation": corpus.validation, "test": corpus.test}
+    files = files_of(corpus)
     made_of: dict[str, Any] = {name: fingerprints(of)["files"] for name, of in files.items()}
     spread = not corpus.validation and spreads_held_out(run.folder)
     if spread:

@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal
 import torch
 from tyro import conf
 
-from huashi._checks import check_choice, check_not_negative, check_positive
+from huashi._checks import check_choice, check_count, check_dropout
 from huashi._field_docs import with_field_docs
 from huashi.recipes import _translation
 from huashi.recipes._models import MODELS, Model
@@ -109,14 +109,15 @@ class Config:
             average=5,
         )
     )
+    """How it is trained; each field is an option of its own."""
 
     def __post_init__(self) -> None:
-        check_positive("vocabulary_size", self.vocabulary_size)
-        check_positive("beam", self.beam)
+        check_count("vocabulary_size", self.vocabulary_size)
+        check_count("beam", self.beam)
         check_choice("model", self.model, MODELS)
         check_choice("metric", self.metric, METRICS)
         if self.dropout is not None:
-            check_not_negative("dropout", self.dropout)
+            check_dropout(self.dropout)
         for name in ("", "validation_", "test_"):
             self.files(name)
         every = [one for name in ("", "validation_", "test_") for one in self.files(name)]

@@ -137,7 +137,7 @@ class Run:
             "model": model,
         }
         if file:
-            content["file"] = {"path": str(file.path), "sha256": file.sha256}
+            content["file"] = {"path": as_json(file.path, "recipe"), "sha256": file.sha256}
         folder = Path(folder)
         run = cls(folder) if _has_files(folder) else None
         locked, before = None, None

@@ -75,6 +75,8 @@ def _locked(path: Path, folder: Path) -> int:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             who = os.pread(handle, 300, 0).decode(errors="replace") or "another process"
+            if os.fstat(handle).st_nlink > 1:
+                who += "; its lock is a hard link to that of another folder: copy without links"
             os.close(handle)
             raise ValueError(
                 f"{folder} must be trained by one process at a time, got it in use by {who}"

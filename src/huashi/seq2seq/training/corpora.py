@@ -10,7 +10,7 @@ import numpy as np
 
 from huashi._checks import check_not_negative
 from huashi.seq2seq.text.corpus import Pair, read_lines, read_pairs
-from huashi.seq2seq.text.tokenizer import Kind, Tokenizer, train_tokenizer
+from huashi.seq2seq.text.tokenizer import Kind, Tokenizer, check_tags, train_tokenizer
 from huashi.seq2seq.training.data import Links
 from huashi.seq2seq.training.store import Store
 
@@ -35,8 +35,10 @@ def files_of(
     """The files of lists that belong together.
 
     Raises:
-        ValueError: naming the list, there is not one target, or not one tag, for each source.
+        ValueError: naming the list, there is not one target, or not one tag, for each source, or a
+            tag is none.
     """
+    check_tags(f"{name}tags", tags)
     for other, given in ((f"{name}target", targets), (f"{name}tags", tags)):
         if given and len(given) != len(sources):
             raise ValueError(
