@@ -237,3 +237,49 @@ def test_a_wrong_link_is_told_by_its_file_and_line(aligned):
         translate.train(aligned)
     with pytest.raises(ValueError, match="alignments must be 2, one for each source file, got 1"):
         replace(aligned, alignments=aligned.alignments[:1])
+
+
+def test_a_complete_run_whose_files_have_changed_says_so(config, capsys):
+    run = translate.train(config)
+    capsys.readouterr()
+    assert translate.train(config).results == run.results
+    assert capsys.readouterr().err == ""
+    write(config.source[0], ["another"])
+    assert translate.train(config).results == run.results
+    told = " ".join(capsys.readouterr().err.split())
+    assert "is complete and stays as it is, its scores are those of before" in told
+    assert "a.src changed since" in told.replace(" ", "").replace("changedsince", " changed since")
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"decay": 0.5}, "decay must not be given with schedule inverse_sqrt, .* got 0.5"),
+        ({"momentum": 0.5}, "momentum must not be given with optimizer adam"),
+        ({"optimizer": "nag", "betas": (0.5, 0.5)}, "betas must not be given with optimizer nag"),
+        ({"risk_samples": 3}, "risk_samples must not be given without minimum_risk"),
+        (
+            {"smoothing": "joey", "label_smoothing": 0.0},
+            "smoothing must not be given without label",
+        ),
+    ],
+)
+def test_options_that_could_not_act_are_refused(config, settings, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        translate.train(replace(config, training=replace(QUICK, **settings)))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        ({"tags": ("",)}, "tags must be words such as <2de>"),
+        ({"validation_tags": ("<s>",)}, "validation_tags must be words"),
+        ({"dropout": 1.5}, "dropout must be from 0 to 1, got 1.5"),
+        ({"vocabulary_size": 10**23}, "vocabulary_size must be at most"),
+        ({"tags": ("<\udcff>",)}, r"tags must be text in UTF-8, got '<\\udcff>'"),
+    ],
+)
+def test_wrong_values_are_told_by_their_name(config, wrong, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        translate.train(replace(config, **wrong))
+    assert not config.folder.exists()

@@ -266,7 +266,7 @@ class Run:
             told = isinstance(row, dict) and (row.get("step"), row.get("split"))
             if not told or not fits(told[0], int) or not fits(told[1], str):
                 raise ValueError(f"{path}:{number}: line must tell step and split, got {line[:60]}")
-            if self._step is None or told[0] <= self._step:
+            if self._step is None or row["step"] <= self._step:
                 rows.append(row)
         return rows
 
