@@ -307,7 +307,9 @@ def test_files_of_its_own_to_validate_and_test_on(tmp_path, config, huashi):
 
 def test_a_sentence_by_itself_ends_in_a_token_of_its_own(tmp_path, config):
     quick = replace(config.training, steps=2, validate_every=1)
-    lines = replace(config, unit="line", tokenizer="word", folder=tmp_path / "run", training=quick)
+    lines = replace(
+        config, unit="line", tokenizer="word", context=128, folder=tmp_path / "run", training=quick
+    )
     scores = {row["measure"]: row["value"] for row in lm.train(lines).results["scores"]}
     assert scores["words"] == scores["tokens"] == 10 * 10  # as it is counted for PTB
     assert_close(scores["perplexity of a word"], scores["perplexity"], rtol=1e-3, atol=0)
