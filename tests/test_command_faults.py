@@ -1,5 +1,6 @@
 """What a command says where its input, its run or its standard streams are at fault: one line."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ import torch
 
 import huashi as package
 from huashi.recipes import _fabric
+from huashi.run import Progress
 from huashi.seq2seq import Decoding, Translator
 
 
@@ -133,6 +135,7 @@ def test_whatever_a_library_says_of_an_accelerator_is_one_line(monkeypatch):
         ("<&-", 2, "huashi: standard input must be open to be read, it is closed\n"),
         (">&-", 2, "huashi: standard output must be open, it is closed; > /dev/null drops it\n"),
         ("2>&-", 0, ""),
+        ("2>/dev/full", 0, ""),
         (">/dev/full", 2, "huashi: [Errno 28] No space left on device\n"),
     ],
 )
@@ -214,3 +217,18 @@ def test_chapters_are_there_by_name_once_they_are_asked_for():
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout == "module 'huashi' has no attribute 'nothing'\n"
     assert os.path.basename(package.__file__) == "__init__.py"
+
+
+def test_a_prompt_that_is_not_utf_8_is_told(huashi):
+    assert "prompt must be Unicode text, got 'a\\udcff'" in complaint(
+        huashi("sample", "anywhere", "--prompt", "a\udcff")
+    )
+
+
+def test_a_progress_that_nobody_can_read_stops_nothing(monkeypatch):
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr("sys.stderr", full)
+        Progress("train", 3).note("a line")
+        monkeypatch.undo()
+        with contextlib.suppress(OSError):
+            full.close()

@@ -1,11 +1,13 @@
 """Reports: pictures of any text, tables of any content, one page that stands alone."""
 
+import struct
 import warnings
 
 import pytest
 import torch
 
 from huashi import report
+from huashi.seq2seq.inference.translation import Considered
 
 PNG = b"\x89PNG"
 
@@ -54,3 +56,24 @@ def test_the_page_stands_alone(tmp_path):
     assert "<title>A &lt;b&gt;</title>" in text
     assert 'alt="c &lt; d" src="data:image/png;base64,' in text
     assert (tmp_path / "pictures" / "01.png").read_bytes() == picture
+
+
+def test_long_pictures_cost_no_more_than_short_ones():
+    """Of 300 tokens not every one is written beside the picture, which grows no further."""
+    sizes = []
+    for count in (60, 300):
+        picture = report.attention_picture(["w"] * count, ["v"] * 3, torch.rand(3, count))
+        sizes.append(struct.unpack(">II", picture[16:24]))
+    assert sizes[0] == sizes[1]
+
+
+def test_a_long_search_is_drawn_to_its_fortieth_step():
+    def step(number):
+        at = {"length": number + 1, "number": number, "parent": number - 1, "token": "a"}
+        return Considered(**at, total=-1.0, score=-1.0, kept=True, finished=False)
+
+    sizes = []
+    for count in (40, 200):
+        picture = report.beam_picture([step(number) for number in range(count)], ["a"] * count)
+        sizes.append(struct.unpack(">II", picture[16:24]))
+    assert sizes[0] == sizes[1]

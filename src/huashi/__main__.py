@@ -3,6 +3,7 @@
 A wrong input is one line on standard error and exit code 2.
 """
 
+import contextlib
 import os
 import shlex
 import sys
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _drop_output()
         sys.exit(1)
     except (ValueError, OSError) as error:
-        print(f"huashi: {' '.join(str(error).split())}", file=sys.stderr)
+        _say(f"huashi: {' '.join(str(error).split())}")
         try:
             if sys.stdout is not None:
                 sys.stdout.flush()
@@ -48,8 +49,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (KeyboardInterrupt, Paused) as stop:
         if arguments[:1] in (["train"], ["path"]):
             told = " ".join(["Stopped", *map(str, stop.args)])
-            print(f"{told}; to go on: huashi {shlex.join(arguments)}", file=sys.stderr)
+            _say(f"{told}; to go on: huashi {shlex.join(arguments)}")
         sys.exit(PAUSED if isinstance(stop, Paused) else 130)
+    finally:
+        try:
+            sys.stderr.flush()
+        except OSError:  # what could not be said must not be tried once more at the end
+            sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+
+
+def _say(line: str) -> None:
+    """Write a line on standard error, where it can be written."""
+    with contextlib.suppress(OSError):
+        print(line, file=sys.stderr)
 
 
 def _drop_output() -> None:

@@ -20,6 +20,7 @@ import torch.nn.functional as F  # noqa: F401  (in torch's own source, which is 
 from torch import Tensor, nn
 
 from huashi import pooling
+from huashi._field_docs import with_field_docs
 from huashi._kernel.operator import NUMBERS, with_own_code
 from huashi.pooling import torch_pools
 
@@ -31,6 +32,7 @@ _LP = "norm_type", "kernel_size", "stride", "ceil_mode"
 _LEAF = "torch.nn.modules.pooling"  # torch.fx keeps modules of torch.nn whole
 
 
+@with_field_docs
 @dataclass(frozen=True)
 class Acceleration:
     """Which pools of a model compute by Huashi's kernels, by their names in the model."""

@@ -29,22 +29,19 @@ def load_weights(path: Path, model: nn.Module) -> None:
     _fill(model, tensors, path)
 
 
-def load_weights_into_larger(path: Path, model: nn.Module) -> None:
-    """Fill ``model`` with what :func:`save_weights` wrote of one with perhaps fewer tokens.
+def grow_rows(smaller: nn.Module, model: nn.Module) -> None:
+    """Fill ``model`` with the weights of one that is like it, but has perhaps fewer tokens.
 
     A tensor that has fewer rows than the model's fills the first of them; the others stay.
 
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is damaged, is that of a model of another shape, or holds NaN.
+    Args:
+        smaller: its weights are taken.
+        model: of the same architecture.
     """
-    tensors, _ = _read(path)
-    check_no_nan(path, tensors)
-    for name, tensor in _tensors_of(model).items():
-        found = tensors.get(name)
-        if found is not None and found.ndim and found.shape[1:] == tensor.shape[1:]:
-            tensors[name] = torch.cat([found, tensor[len(found) :].to(found)])
-    _fill(model, tensors, path)
+    found = _tensors_of(smaller)
+    with torch.no_grad():
+        for name, tensor in _tensors_of(model).items():
+            (tensor[: len(found[name])] if tensor.ndim else tensor).copy_(found[name])
 
 
 def check_no_nan(path: str | Path, tensors: dict[str, Tensor]) -> None:
@@ -90,7 +87,7 @@ def load_training(path: Path, model: nn.Module, optimizer: Any) -> dict[str, Any
         optimizer.load_state_dict({"state": values, "param_groups": header["param_groups"]})
         _set_rng_states(_under("rng.", tensors))
         return state
-    except (KeyError, ValueError, TypeError, RuntimeError) as error:
+    except (KeyError, ValueError, TypeError, RuntimeError, RecursionError) as error:
         raise ValueError(f"{path} is not a checkpoint of this training: {error}") from None
 
 

@@ -5,10 +5,14 @@ values of a tensor: a check neither waits for a GPU nor breaks a compiled graph.
 """
 
 import difflib
+import math
 from collections.abc import Iterable
 
 import torch
 from torch import Tensor
+
+LARGEST = 2**31 - 1
+"""The largest count that is taken."""
 
 
 def check_floating(name: str, x: Tensor) -> None:
@@ -51,10 +55,49 @@ def check_not_negative(name: str, value: float) -> None:
         raise ValueError(f"{name} must be >= 0, got {value}")
 
 
+def check_count(name: str, value: int) -> None:
+    """Raise unless ``value`` is a number of things: from 1 to what 31 bits hold."""
+    check_positive(name, value)
+    check_below(name, value, LARGEST)
+
+
+def check_below(name: str, value: float, limit: float) -> None:
+    """Raise unless ``value`` is at most ``limit``."""
+    if not value <= limit:
+        raise ValueError(f"{name} must be at most {limit:,}, got {value}")
+
+
+def check_finite(name: str, value: float) -> None:
+    """Raise if ``value`` is NaN or infinite."""
+    if not math.isfinite(value):
+        raise ValueError(f"{name} must be finite, got {value}")
+
+
+def check_dropout(dropout: float) -> None:
+    """Raise unless it is a probability of dropping a feature, which leaves some."""
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout must be from 0 to 1, got {dropout}")
+
+
+def check_threads(threads: int) -> None:
+    """Raise unless so many threads can be asked for; many thousands end a process."""
+    check_positive("threads", threads)
+    check_below("threads", threads, 1024)
+
+
 def check_texts(name: str, texts: object) -> None:
     """Raise if one text stands where a list of texts is due: its letters would be the texts."""
     if isinstance(texts, str | bytes):
         raise TypeError(f"{name} must be a list of texts, got one: {texts[:60]!r}")
+
+
+def check_unicode(name: str, text: str) -> None:
+    """Raise if a text has half of a pair of surrogates: bytes that were not UTF-8, most often."""
+    if isinstance(text, str) and not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"{name} must be Unicode text, got {text[:60]!r}") from None
 
 
 def check_choice(name: str, value: str, choices: Iterable[str]) -> None:

@@ -1,12 +1,19 @@
 """Files and folders that are either whole or not there."""
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+_PARTIAL = re.compile(
+    r"\.((config|results|(target_)?tokenizer|held_out)\.json|metrics\.jsonl|report\.html"
+    r"|(checkpoint|model|\d{9})\.safetensors|train\.tokens|\d\d\.png)\.[a-z0-9_]{8}"
+)
+"""Names under which the files of a run are written."""
 
 
 @contextmanager
@@ -40,6 +47,17 @@ def write_atomically(path: str | Path, content: bytes) -> None:
     """Make ``path`` hold ``content``, at once."""
     with atomic_file(path) as file:
         file.write(content)
+
+
+def remove_partial(folder: Path) -> None:
+    """Remove what :func:`atomic_file` and :func:`atomic_folder` left where a process was killed.
+
+    Args:
+        folder: nobody may be writing into it.
+    """
+    for path in folder.glob(".*.????????"):
+        if _PARTIAL.fullmatch(path.name):
+            path.unlink() if not path.is_dir() else shutil.rmtree(path)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ saved as a PNG in the run's ``pictures`` and stands, embedded, in its ``report.h
 
 import base64
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from html import escape
@@ -24,6 +25,10 @@ Row = Mapping[str, Any]
 
 _INK, _ACCENT, _QUIET = "#22313f", "#b5462f", "#8aa0b3"
 _LINES = _ACCENT, _INK, _QUIET, "#3f7d58"
+LABELS = 60
+"""Tokens that are written beside a picture of an attention at most, on each side."""
+STEPS, ROWS = 40, 60
+"""Steps of a beam search, and hypotheses of one, that a picture has at most: its first ones."""
 _SMOOTHED = 9  # neighbours in a running mean, an odd number
 _STYLE = f"""
 body {{ font: 16px/1.5 system-ui, sans-serif; color: {_INK}; max-width: 60rem; margin: 2rem auto;
@@ -59,16 +64,24 @@ def learning_curves(metrics: Sequence[Row]) -> bytes:
 def attention_picture(source: Sequence[str], target: Sequence[str], weights: Tensor) -> bytes:
     """Which source tokens each target token looked at, as PNG.
 
+    Of more than 60 tokens on a side only every second, third and so on is written beside it.
+
     Args:
         source: source tokens.
         target: target tokens.
         weights: (target, source), each row a distribution.
     """
-    figure = _figure(1.2 + 0.3 * len(source), 1.0 + 0.3 * len(target))
+    shown = [min(len(side), LABELS) for side in (source, target)]
+    steps = [-(-len(side) // LABELS) or 1 for side in (source, target)]
+    figure = _figure(1.2 + 0.3 * shown[0], 1.0 + 0.3 * shown[1])
     panel = figure.subplots()
-    panel.imshow(weights.float().numpy(), cmap="Blues", vmin=0, vmax=1, aspect="equal")
-    panel.set_xticks(range(len(source)), [_drawable(token) for token in source])
-    panel.set_yticks(range(len(target)), [_drawable(token) for token in target])
+    aspect = "equal" if steps == [1, 1] else "auto"
+    panel.imshow(weights.float().numpy(), cmap="Blues", vmin=0, vmax=1, aspect=aspect)
+    across, down = (
+        range(0, len(side), step) for side, step in zip((source, target), steps, strict=True)
+    )
+    panel.set_xticks(across, [_drawable(source[i]) for i in across])
+    panel.set_yticks(down, [_drawable(target[i]) for i in down])
     panel.xaxis.tick_top()
     panel.tick_params(length=0)
     for label in panel.get_xticklabels():
@@ -94,16 +107,24 @@ def attention_pictures(sources: Sequence[str], found: Sequence[Any]) -> dict[str
 def beam_picture(considered: Sequence[Any], found: Sequence[str]) -> bytes:
     """The hypotheses that a beam search kept, dropped and finished at each step, as PNG.
 
+    Of a long search the first 40 steps are drawn, and 60 hypotheses of a step; it says so.
+
     Args:
         considered: what :meth:`huashi.seq2seq.Translator.explain` says of them.
         found: the tokens of the best one, which is drawn thick.
     """
     by_number = {one.number: one for one in considered}
     rows: dict[int, int] = {}  # the place of each hypothesis at its step
+    at: Counter[int] = Counter()
     for one in considered:
-        rows[one.number] = sum(other.length == one.length for other in considered[: len(rows)])
-    steps, height = considered[-1].length, max(rows.values()) + 1
+        rows[one.number] = at[one.length]
+        at[one.length] += 1
     best = _way(considered, found)
+    every = considered[-1].length
+    considered = [one for one in considered if one.length <= STEPS and rows[one.number] < ROWS]
+    steps, height = min(every, STEPS), min(max(at.values()), ROWS)
+    cut = f"; the first {steps} of {every} steps" if every > STEPS else ""
+    cut += f"; {ROWS} hypotheses of a step at most" if max(at.values()) > ROWS else ""
     figure = _figure(1.5 + 1.45 * steps, 1.2 + 0.42 * height)
     panel = figure.subplots()
     for one in considered:
@@ -130,6 +151,7 @@ def beam_picture(considered: Sequence[Any], found: Sequence[str]) -> bytes:
     panel.set_xticks(range(1, steps + 1))
     panel.set_xlabel(
         "step; sums of log-probabilities: kept dark, dropped pale, finished green with the score"
+        + cut
     )
     panel.set_yticks([])
     panel.spines[["top", "right", "left"]].set_visible(False)

@@ -27,7 +27,6 @@ SETTINGS = {
     "schedule": "cosine",
     "label_smoothing": 0.0,
     "validate_every": 100,
-    "max_length": 60,
     "threads": 1,
     "accelerator": "cpu",
 }
@@ -62,7 +61,7 @@ def run(config):
 def test_learns_to_write(run):
     scores = {row["measure"]: row["value"] for row in run.results["scores"]}
     assert scores["bits per character"] < 0.3
-    assert scores["characters"] == 10 * (len(LINE) + 1)
+    assert scores["characters"] == 10 * (len(LINE) + 1) - 1  # the first one nothing predicts
     writer = LanguageModel.load(run)
     [text] = writer.sample("the quick", tokens=len(LINE) * 3, temperature=0.1)
     assert f"{LINE}\n{LINE}" in f"the quick{text}"
@@ -201,11 +200,23 @@ def test_every_model_has_a_learning_rate_and_takes_dropout(name):
     assert architecture.build(40)
 
 
+def replace_setting(name, value):
+    return lm.Training(**SETTINGS | {name: value})
+
+
 @pytest.mark.parametrize(
     ("wrong", "complaint"),
     [
         ({"text": ()}, "text must name at least one file"),
         ({"unit": "word"}, "unit must be one of 'text', 'line'"),
+        ({"unit": "line", "context": 64}, "context must not be given with unit line, .* got 64"),
+        ({"training": replace_setting("max_length", 60)}, "max_length must not be given with unit"),
+        ({"training": replace_setting("buffer", 2)}, "buffer must not be given with unit text"),
+        ({"training": replace_setting("decay", 0.5)}, "decay must not be given with schedule cos"),
+        ({"training": replace_setting("momentum", 0.5)}, "momentum must not be given with optimi"),
+        ({"training": replace_setting("minimum_risk", 0.5)}, "minimum_risk must be 0 for a langu"),
+        ({"tokenizer_of": "x", "tokenizer": "word"}, "tokenizer must not be given with tokenizer_"),
+        ({"tokenizer_of": "x", "vocabulary_size": 9}, "vocabulary_size must not be given with tok"),
         ({"context": 10**6}, "context must be less than the .* tokens of the text, got 1000000"),
     ],
 )
@@ -220,6 +231,44 @@ def test_a_short_or_another_text_is_refused(tmp_path, config, run):
         lm.train(replace(config, text=(tmp_path / "short",), folder=tmp_path / "run"))
     with pytest.raises(ValueError, match="must be the run of a language model"):
         LanguageModel.load(Run.start(tmp_path / "other", "dates", config, {"encoder": {}}))
+
+
+def test_small_files_of_its_own_are_taken_and_empty_ones_told(tmp_path, config):
+    quick = replace(config.training, steps=1, validate_every=1)
+    for name, text in (("text", LINE), ("validation", "the fox"), ("test", "")):
+        (tmp_path / name).write_text(text)
+    own = {name: (tmp_path / name,) for name in ("text", "validation", "test")}
+    small = replace(config, folder=tmp_path / "run", training=quick, **own)
+    with pytest.raises(ValueError, match=r"test must hold text, got none in .*test$"):
+        lm.train(small)
+    (tmp_path / "test").write_text("fox\n")
+    words = replace(small, tokenizer="word", context=4)
+    with pytest.raises(ValueError, match=r"test must have at least two tokens, got 1 in .*test$"):
+        lm.train(words)
+    assert not (tmp_path / "run" / "checkpoint.safetensors").exists()
+    assert list(lm.part_of(small, "train")) == [f"{LINE}\n"]  # one line is enough
+    (tmp_path / "text").write_text("")
+    with pytest.raises(ValueError, match=r"text must hold text, got none in .*text$"):
+        lm.train(small)
+
+
+@pytest.mark.parametrize("unit", ["text", "line"])
+def test_blank_lines_and_runs_of_spaces_are_no_part_of_what_words_cost(tmp_path, config, unit):
+    """A model of words predicts neither, so that neither makes a word or a character cheaper."""
+    quick = replace(config.training, steps=1, validate_every=1)
+    words = replace(config, tokenizer="word", unit=unit, training=quick)
+    run = lm.train(replace(words, folder=tmp_path / "run", context=32 if unit == "text" else 128))
+    found = []
+    for end, space in (("\n", " "), ("\n" * 9, "   ")):
+        (tmp_path / "data").write_text(f"{LINE}{end}".replace(" ", space) * 5)
+        rows = lm.evaluate(run, text=[tmp_path / "data"])["scores"]
+        found.append({row["measure"]: row["value"] for row in rows})
+    assert found[0] == found[1]
+    assert found[0]["perplexity of a word"] == found[0]["perplexity of a token"]
+    known = "ends of lines are no tokens" if unit == "text" else "the end of each sentence"
+    assert known in found[0]["counted as words"]
+    characters = 5 * (len(LINE) + 1) - (unit == "text") * len("the ")
+    assert found[0]["characters"] == characters
 
 
 def test_files_of_its_own_to_validate_and_test_on(tmp_path, config, huashi):
@@ -239,7 +288,7 @@ def test_files_of_its_own_to_validate_and_test_on(tmp_path, config, huashi):
     run = lm.train(replace(config, folder=tmp_path / "run", training=quick, **own))
     scores = {row["measure"]: row["value"] for row in run.results["scores"]}
     bits = scores["bits per character"] * scores["characters"]
-    assert (scores["characters"], scores["words"]) == (2 * 44, 2 * 10)
+    assert (scores["characters"], scores["words"]) == (2 * 44 - 1, 2 * 10)
     assert_close(math.log2(scores["perplexity of a word"]), bits / 20, rtol=1e-3, atol=0)
     assert_close(
         math.log2(scores["perplexity of a token"]), bits / scores["tokens"], rtol=1e-3, atol=0
@@ -247,7 +296,7 @@ def test_files_of_its_own_to_validate_and_test_on(tmp_path, config, huashi):
     (tmp_path / "test").write_text("the lazy fox\n")
     code, out, _ = huashi("evaluate", run.folder, "--data", tmp_path / "test")
     assert code == 0
-    assert "characters 13" in " ".join(out.split())
+    assert "characters 12" in " ".join(out.split())
     (tmp_path / "test").write_text("")
     assert huashi("evaluate", run.folder, "--data", tmp_path / "test")[::2][0] == 2
     code, _, err = huashi("evaluate", run.folder, "--data", tmp_path / "test", "--beam", 2)
@@ -258,7 +307,9 @@ def test_files_of_its_own_to_validate_and_test_on(tmp_path, config, huashi):
 
 def test_a_sentence_by_itself_ends_in_a_token_of_its_own(tmp_path, config):
     quick = replace(config.training, steps=2, validate_every=1)
-    lines = replace(config, unit="line", tokenizer="word", folder=tmp_path / "run", training=quick)
+    lines = replace(
+        config, unit="line", tokenizer="word", context=128, folder=tmp_path / "run", training=quick
+    )
     scores = {row["measure"]: row["value"] for row in lm.train(lines).results["scores"]}
     assert scores["words"] == scores["tokens"] == 10 * 10  # as it is counted for PTB
     assert_close(scores["perplexity of a word"], scores["perplexity"], rtol=1e-3, atol=0)

@@ -157,3 +157,12 @@ def test_modules_beside_it_are_found(huashi, tmp_path, file):
     )
     file.write_text(text.replace("steps: int = 600", "steps: int = STEPS"))
     assert "(default: 7)" in huashi("train", file, "--help")[1]
+
+
+def test_a_recipe_that_returns_no_run_is_told(huashi, tmp_path):
+    (tmp_path / "nothing.py").write_text(
+        '"""Nothing."""\nfrom dataclasses import dataclass\n@dataclass\nclass Config:\n'
+        "  folder: str = 'x'\ndef train(config): pass\nevaluate = tables = train\n"
+    )
+    code, _, err = huashi("train", tmp_path / "nothing.py")
+    assert (code, err) == (2, "huashi: train of a recipe must return its run, got None\n")

@@ -1,12 +1,14 @@
 """Run folders: what they keep, how they go on, and what they refuse."""
 
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from enum import Enum
 
 import pytest
 import torch
@@ -229,6 +231,17 @@ def test_metrics_after_the_checkpoint_are_dropped_and_torn_lines_too(tmp_path):
     assert 10.0 <= Clock(run).seconds() < 20.0
 
 
+def test_metrics_stay_until_there_are_new_ones(tmp_path):
+    run = start(tmp_path)
+    model, optimizer = trained(1)
+    run.save_checkpoint(model, optimizer, step=1, best=0.0)
+    run.log(step=2, split="train")
+    run.resume(model, optimizer)
+    assert (run.metrics(), len(Run(tmp_path).metrics())) == ([], 1)
+    run.save_checkpoint(model, optimizer, step=2, best=0.0)
+    assert Run(tmp_path).metrics() == []
+
+
 def test_damaged_and_foreign_weights_are_clear_errors(tmp_path):
     run = start(tmp_path / "run")
     model, optimizer = trained(1)
@@ -276,4 +289,78 @@ def test_more_steps_go_on_where_the_recipe_takes_them(tmp_path):
     on = grown(steps=5)
     assert (on.results, on.steps_before, on.config["steps"]) == (None, 3, 5)
     assert on.resume(model, optimizer) == (3, 0.5)
+    assert (Run(tmp_path).results, Run(tmp_path).config["steps"]) == ({"score": 1}, 3)
+    on.log(step=4, split="train", loss=1.0)  # the first step
+    assert (Run(tmp_path).results, Run(tmp_path).config["steps"]) == (None, 5)
     assert grown(steps=5).steps_before is None  # interrupted, the same command goes on
+
+
+@pytest.mark.parametrize("name", ["no.such.field", "lr"])
+def test_steps_are_a_field_that_is_a_number_of_steps(tmp_path, name):
+    with pytest.raises(ValueError, match=f"steps must be a field .* an int, got '{name}'"):
+        Run.start(tmp_path / "run", "toy", Config(), {}, steps=name)
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_a_killed_process_left_of_the_first_file_is_no_obstacle(tmp_path):
+    (tmp_path / ".config.json.abc_1234").write_text("{")
+    (tmp_path / ".config.json.x").write_text("of another kind")
+    run = start(tmp_path)
+    (tmp_path / ".checkpoint.safetensors.abc_1234").write_text("half")
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / ".000000004.safetensors.abc_1234").write_text("half")
+    (tmp_path / ".notes.txt.abc_1234").write_text("precious")
+    assert start(tmp_path).config == run.config
+    left = sorted(path.name for path in tmp_path.rglob(".*"))
+    assert left == [".config.json.x", ".notes.txt.abc_1234"]
+
+
+class Colour(Enum):
+    RED = 1
+    BLUE = 2
+
+
+@dataclass(frozen=True)
+class Odd:
+    colour: Colour = Colour.RED
+    other: Colour | None = None
+    rate: float = math.nan
+    names: tuple[str, ...] = ("a",)
+    value: object = None
+
+
+def test_members_of_enums_and_nan_are_kept_and_compared(tmp_path):
+    run = start(tmp_path, Odd(other=Colour.BLUE))
+    run.save_checkpoint(*trained(1), step=1, best=0.0)
+    again = start(tmp_path, Odd(other=Colour.BLUE)).configuration(Odd)
+    assert (again.colour, again.other) == (Colour.RED, Colour.BLUE)
+    with pytest.raises(ValueError, match="with colour RED, got BLUE"):
+        start(tmp_path, Odd(colour=Colour.BLUE, other=Colour.BLUE))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        ({"value": {1, 2}}, "value must be what JSON can hold, got one of type set"),
+        ({"value": {"inner": b"x"}}, r"value\.inner must be what JSON can hold, .* type bytes"),
+        ({"names": ("s\udce9.en",)}, r"names must be text in UTF-8, got 's\\udce9\.en'"),
+    ],
+)
+def test_what_json_cannot_hold_is_told_before_anything_is_written(tmp_path, wrong, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        start(tmp_path / "run", Odd(**wrong))
+    assert not (tmp_path / "run").exists()
+
+
+def test_results_that_json_cannot_hold_are_told(tmp_path):
+    run = start(tmp_path)
+    with pytest.raises(ValueError, match=r"results\.scores must be what JSON can hold, .* Tensor"):
+        run.complete({"scores": [torch.ones(2)]})
+    assert Run(tmp_path).results is None
+
+
+def test_a_number_with_too_many_digits_is_damage(tmp_path):
+    run = start(tmp_path)
+    run.path("config.json").write_text(f'{{"recipe": {"9" * 5000}}}')
+    with pytest.raises(ValueError, match=r"config\.json is damaged"):
+        Run(tmp_path)

@@ -1,5 +1,6 @@
 """One process at a time trains into a run folder."""
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -47,6 +48,15 @@ def test_a_second_process_is_refused_until_the_first_is_gone(tmp_path, other):
     run = start(folder)
     run.complete({"score": 1})
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "results.json"]
+
+
+def test_a_copy_by_hard_links_is_refused_with_the_reason(tmp_path, other):
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for name in ("config.json", "lock"):
+        os.link(tmp_path / "run" / name, copy / name)
+    with pytest.raises(ValueError, match="its lock is a hard link to that of another folder"):
+        start(copy)
 
 
 def test_a_process_may_start_again_what_it_has_begun(tmp_path):

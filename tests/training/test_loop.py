@@ -183,3 +183,76 @@ def test_a_loss_that_is_not_finite_stops_the_training(tmp_path):
             validate=lambda model, step: {},
         )
     assert run.resume(nn.ModuleDict({"model": model}), torch.optim.SGD(model.parameters()))[0] == 3
+
+
+def scored(folder, steps, scores, patience=0, at=None):
+    """A training whose validations score as they are told, each step's weight being its number.
+
+    ``scores`` has a loss of each step, and ``"mean"`` that of the mean of the last weights.
+    """
+
+    @dataclass(frozen=True)
+    class Longer:
+        steps: int
+
+    run = Run.start(folder, "line", Longer(steps), {}, steps="steps")
+    model = nn.Linear(1, 1, bias=False)
+    optimizer = torch.optim.SGD(model.parameters())
+
+    def take(batch, step):
+        nn.init.constant_(model.weight, step + 1.0)
+        if step == at:
+            raise RuntimeError("in a step")
+        return StepResult(torch.zeros(()), 1)
+
+    def validate(model, step):
+        single = model.weight.item() == step
+        return {"loss": scores[step] if single else scores["mean"]}
+
+    fit(
+        run,
+        model,
+        optimizer,
+        settings=TrainingSettings(
+            steps=steps, validate_every=1, save_every=1, average=2, patience=patience
+        ),
+        fabric=Fabric(accelerator="cpu", devices=1),
+        batches_after=lambda done: iter(range(done, 99)),
+        take=take,
+        validate=validate,
+        metric="loss",
+    )
+    run.load_model(model)
+    run.complete({"weight": model.weight.item()})
+    return run
+
+
+def test_a_mean_of_weights_is_replaced_by_what_is_better_only(tmp_path):
+    assert scored(tmp_path, 2, {1: 5.0, 2: 4.9, "mean": 4.0}).results == {"weight": 1.5}
+    run = scored(tmp_path, 3, {3: 4.5, "mean": 4.6})
+    assert run.results == {"weight": 1.5}
+    assert [row["loss"] for row in run.metrics() if row["split"] == "mean"] == [4.0, 4.6]
+    assert scored(tmp_path, 4, {4: 3.9, "mean": 9.0}).results == {"weight": 4.0}
+
+
+def test_the_mean_does_not_make_a_training_impatient(tmp_path):
+    """Two validations that were no better than the mean, but than the ones before them."""
+    scored(tmp_path, 2, {1: 5.0, 2: 4.9, "mean": 1.0}, patience=2)
+    run = scored(tmp_path, 4, {3: 4.8, 4: 4.7, "mean": 1.5}, patience=2)
+    assert run.metrics()[-1]["step"] == 4
+    assert run.results == {"weight": 1.5}
+
+
+def test_a_training_that_patience_has_ended_goes_on_with_more_steps(tmp_path):
+    worse = {step: float(step) for step in range(1, 20)} | {"mean": 99.0}
+    first = scored(tmp_path, 10, worse, patience=2)
+    assert first.metrics()[-1]["step"] == 3
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
+    with pytest.raises(RuntimeError, match="in a step"):
+        scored(tmp_path, 20, worse, patience=2, at=3)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
+    with pytest.raises(RuntimeError, match="in a step"):
+        scored(tmp_path, 20, worse, patience=2, at=4)
+    run = scored(tmp_path, 20, worse, patience=2)  # goes on as if nothing had happened
+    steps = [row["step"] for row in run.metrics() if row["split"] == "validation"]
+    assert steps == [1, 2, 3, 4, 5]

@@ -24,6 +24,8 @@ def recipes() -> None:
 def train(recipe: Recipe, config: Any) -> None:
     """Train a recipe; the same command goes on with a run that was interrupted."""
     run = recipe.train(config)
+    if not isinstance(run, Run):
+        raise ValueError(f"train of a recipe must return its run, got {run!r}")
     if run.results is None:
         raise ValueError(f"{run.folder} must be complete after train, got one without results")
     print_tables(recipe.tables(run.results))

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from tyro import conf
 
+from huashi._checks import check_unicode
 from huashi._files import atomic_file, write_atomically
 from huashi._lines import as_they_come
 from huashi.commands._recipes import RUN
@@ -149,6 +150,7 @@ def sample(
     """
     from huashi.seq2seq.inference.language_model import LanguageModel
 
+    check_unicode("prompt", prompt)
     writer = LanguageModel.load(run, device=device)
     filters: dict[str, Any] = {
         "temperature": temperature,

@@ -173,6 +173,9 @@ def model_named(
         apart = {"all": "output", "embeddings": "nothing"}
         return made if joint else replace(made, share=apart.get(made.share, made.share)), lr
     try:
-        return architecture_of(json.loads(path.read_bytes())), 1e-3
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        described = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is damaged: {error}") from None
+    if not isinstance(described, dict):
+        raise ValueError(f"{path} must describe an architecture, got {str(described)[:60]}")
+    return architecture_of(described), 1e-3

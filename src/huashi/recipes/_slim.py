@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from huashi import report
-from huashi._checks import check_not_negative, check_positive
+from huashi._checks import LARGEST, check_below, check_not_negative, check_positive, check_threads
 from huashi._seeds import torch_seed
 from huashi.recipes import _classifier
 from huashi.recipes._classifier import WARM_UP as WARM_UP
@@ -109,8 +109,12 @@ def check(config: Any) -> None:
     """Raise where a field that the recipes share is wrong."""
     for name in ("steps", "batch_size", "lr", "threads"):
         check_positive(name, getattr(config, name))
+        check_below(name, getattr(config, name), LARGEST)
+    check_threads(config.threads)
     for name in ("seed", "strength", "weight_decay", "dense_steps", "fine_tune_steps"):
         check_not_negative(name, getattr(config, name))
+        if name != "seed":
+            check_below(name, getattr(config, name), LARGEST)
     for name, size in zip(("first", "second"), config.channels, strict=True):
         check_positive(f"{name} of channels", size)
     if config.dense_steps >= config.steps:

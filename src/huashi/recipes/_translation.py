@@ -9,15 +9,24 @@ from typing import Any, Literal, NamedTuple
 import torch
 
 from huashi import report
-from huashi._checkpoint import load_weights_into_larger
+from huashi._checkpoint import grow_rows
 from huashi._seeds import torch_seed
 from huashi.recipes._fabric import fabric_on
+from huashi.recipes._idle_options import refuse_idle
 from huashi.recipes._models import model_named
+from huashi.recipes._scored_pairs import (
+    check_positions,
+    check_tagged,
+    check_trainable,
+    read_through,
+    short_enough,
+)
 from huashi.run import Progress, Run, open_run
+from huashi.run.configuration import flat
 from huashi.run.folder import TRAINED
 from huashi.run.task import TRANSLATION
-from huashi.seq2seq.architecture import describe
-from huashi.seq2seq.inference.loading import tokenizers_of
+from huashi.seq2seq.architecture import architecture_of, describe
+from huashi.seq2seq.inference.loading import model_of, tokenizers_of
 from huashi.seq2seq.inference.translator import Translator
 from huashi.seq2seq.text.corpus import Pair
 from huashi.seq2seq.text.metrics import scores_by_length, sentence_cost, text_scores
@@ -26,8 +35,8 @@ from huashi.seq2seq.text.vocabulary_growth import grow, kind_of
 from huashi.seq2seq.training import Objective, Order, Store, fit, steps, write_store
 from huashi.seq2seq.training.batches import count_longer
 from huashi.seq2seq.training.corpora import check_direction, tokenizers_for
-from huashi.seq2seq.training.data import Step, tokenized
-from huashi.seq2seq.training.store import fingerprints, prepared, vocabularies
+from huashi.seq2seq.training.data import Links, Step, tokenized
+from huashi.seq2seq.training.store import fingerprints, prepared, tell_changes, vocabularies
 from huashi.seq2seq.training.validation import likelihood, translation_scores
 
 METRICS = {"bleu": "BLEU", "chrf": "chrF", "exact": "exact match, %", "loss": "loss"}
@@ -47,8 +56,8 @@ class Corpus(NamedTuple):
     """Those of a part, as they are asked for."""
     tags: Sequence[str] = ()
     """Words of the sources that are one token each."""
-    links: Iterable[str] | None = None
-    """Alignments of the training pairs, a line each."""
+    links: Iterable[Links] | None = None
+    """Alignments of the training pairs, one each."""
     validation: Sequence[Path] = ()
     """Files to validate on; where there are none, pairs of the training are held out."""
     test: Sequence[Path] = ()
@@ -60,6 +69,7 @@ class Data(NamedTuple):
 
     store: Store
     validation: list[Pair]
+    test: list[Pair]
     tokenizers: tuple[Tokenizer, Tokenizer]
 
 
@@ -91,11 +101,17 @@ def train(name: str, config: Any, corpus: Corpus) -> Run:
             steps="training.steps",
         )
         if run.results is not None:
+            tell_changes(run, files_of(corpus), progress)
             return run
+        if not run.has_trained:
+            refuse_idle(config.training)
         data = prepare(config, corpus, run, progress)
 
     torch.manual_seed(torch_seed(settings.seed))
     model = architecture.build(*map(len, data.tokenizers))
+    for part, pairs in (("validation", data.validation), ("test", data.test)):
+        sources = [pair.source for pair in pairs]
+        check_positions(part, sources, data.tokenizers[0], model, ends=architecture.source_end)
     if config.init_from is not None and not run.has_trained:
         progress.note(take_over(config.init_from, model, data.tokenizers))
     objective = Objective(model, settings, sentence_cost(data.tokenizers[1], settings.risk_cost))
@@ -134,14 +150,20 @@ def train(name: str, config: Any, corpus: Corpus) -> Run:
     return run
 
 
+def files_of(corpus: Corpus) -> dict[str, Sequence[Path]]:
+    """The files of a corpus, by their names in the ``origin`` of a store."""
+    return {"files": corpus.files, "validation": corpus.validation, "test": corpus.test}
+
+
 def prepare(config: Any, corpus: Corpus, run: Run, progress: Progress) -> Data:
     """Tokenizers and token ids of the corpus, made in the run folder or found there.
 
     Raises:
         ValueError: the corpus is not that which an interrupted run began with, a pair is damaged,
-            or validation or test are in other languages.
+            validation or test are in other languages or empty, or ``init_from`` is no run to begin
+            with.
     """
-    files = {"files": corpus.files, "validation": corpus.validation, "test": corpus.test}
+    files = files_of(corpus)
     made_of: dict[str, Any] = {name: fingerprints(of)["files"] for name, of in files.items()}
     spread = not corpus.validation and spreads_held_out(run.folder)
     if spread:
@@ -151,10 +173,17 @@ def prepare(config: Any, corpus: Corpus, run: Run, progress: Progress) -> Data:
     if config.init_from is not None and not run.has_trained:
         made_of["init_from"] = vocabularies(open_run(config.init_from, TRANSLATION))
     store = prepared(run, made_of, files)
+    validation = read_through("validation", corpus.pairs("validation"))
+    test = read_through("test", corpus.pairs("test")) if corpus.test else validation
+    if config.init_from is not None and not run.has_trained:
+        check_origin(open_run(config.init_from, TRANSLATION), run.model)
     if store is not None:
         tokenizers = tokenizers_of(run)
     else:
-        run.path("target_tokenizer.json").unlink(missing_ok=True)
+        if not run.has_trained:
+            run.path("target_tokenizer.json").unlink(missing_ok=True)
+        held_out = 0 if corpus.validation else len(validation)
+        check_trainable(corpus.pairs("train"), held_out)
         progress.note("learning the vocabulary")
         if config.init_from is not None:
             tokenizers = grown_tokenizers(config, corpus)
@@ -176,15 +205,27 @@ def prepare(config: Any, corpus: Corpus, run: Run, progress: Progress) -> Data:
             vocabulary_size=max(map(len, tokenizers)),
             origin=made_of | vocabularies(run),
         )
-    left_out = count_longer(store, config.training.max_length)
+    most = config.training.max_length
+    left_out = count_longer(store, most)
     progress.note(
-        f"{len(store):,} pairs, {left_out:,} of them longer than {config.training.max_length} "
-        "tokens and left out"
+        f"{len(store):,} pairs, {left_out:,} of them longer than {most} tokens and left out"
     )
-    for part in ("validation", "test") if config.joint else ():
-        pairs = corpus.pairs(part)
-        check_direction(f"{part}_source and {part}_target", pairs, store, tokenizers[0])
-    return Data(store, list(corpus.pairs("validation")), tokenizers)
+    for part, pairs in (("validation", validation), ("test", test)):
+        check_tagged(part, pairs, tokenizers[0], corpus.tags)
+        if config.joint:
+            name = f"{part}_source and {part}_target"
+            check_direction(name, pairs, store, tokenizers[0])
+        longer = len(pairs) - len(short_enough(pairs, tokenizers, most))
+        if longer and (corpus.test or part == "validation"):
+            fate = "left out" if part == "validation" else "translated all the same"
+            progress.note(
+                f"of {len(pairs):,} pairs of the {part} {longer:,} are longer than {most} tokens "
+                f"and {fate}"
+            )
+    validation = short_enough(validation, tokenizers, most)
+    if not validation:
+        raise ValueError(f"max_length must leave a pair to validate on, got {most}: all are longer")
+    return Data(store, validation, test if corpus.test else validation, tokenizers)
 
 
 def grown_tokenizers(config: Any, corpus: Corpus) -> tuple[Tokenizer, Tokenizer]:
@@ -211,19 +252,41 @@ def grown_tokenizers(config: Any, corpus: Corpus) -> tuple[Tokenizer, Tokenizer]
     return grow(source, sources, size, tags=corpus.tags), grow(target, targets, size)
 
 
+def check_origin(run: Run, model: dict[str, Any]) -> None:
+    """Raise unless the weights of a run mean the same in another model.
+
+    Their architectures have to be the same in all but rates of dropout.
+
+    Args:
+        run: the run to begin from.
+        model: the description of the model.
+
+    Raises:
+        ValueError: naming what differs.
+    """
+    pair = (flat(describe(architecture_of(one))) for one in (run.model, model))
+    was, wanted = ({k: v for k, v in one.items() if "dropout" not in k} for one in pair)
+    differing = [
+        f"{name} {was.get(name)} for {wanted.get(name)}"
+        for name in sorted(was.keys() | wanted.keys())
+        if was.get(name) != wanted.get(name)
+    ]
+    if differing:
+        raise ValueError(
+            "init_from must be a run of this architecture (--model, --architecture), got one with "
+            f"{', '.join(differing[:4])}{', ...' if len(differing) > 4 else ''}"
+        )
+
+
 def take_over(folder: Path, model: Any, tokenizers: Sequence[Tokenizer]) -> str:
     """Fill a model with the best weights of a run of fewer tokens; say what is taken over.
 
     Raises:
-        ValueError: the run is of another architecture.
+        FileNotFoundError: the run has no weights yet.
     """
     run = open_run(folder, TRANSLATION)
-    try:
-        load_weights_into_larger(run.path("model.safetensors"), model)
-    except ValueError as error:
-        raise ValueError(
-            f"init_from must be a run of this architecture (--model, --architecture): {error}"
-        ) from None
+    smaller = model_of(run, run, "cpu")
+    grow_rows(smaller, model)
     new = [len(now) - len(was) for now, was in zip(tokenizers, tokenizers_of(run), strict=True)]
     told = f"{new[0]} new ones" if tokenizers[0] is tokenizers[1] else f"{new} new ones a side"
     return (
@@ -250,8 +313,11 @@ def evaluate(
         ``scores``: BLEU, chrF and exact match with sacrebleu's signatures; ``lengths``: BLEU by
         length of the source; ``examples``: ten sources and what the model made of them.
     """
-    pairs = list(corpus.pairs("test"))
+    pairs = read_through("test", corpus.pairs("test"))
     translator = Translator.load(run, device=device)
+    if not corpus.test:  # what would have been left out of the training too
+        tokenizers = translator.tokenizer, translator.target_tokenizer
+        pairs = short_enough(pairs, tokenizers, config.training.max_length)
     found = translator.translate([pair.source for pair in pairs], beam=config.beam)
     scores = text_scores(found, [pair.target for pair in pairs])
     return {

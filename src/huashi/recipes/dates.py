@@ -20,7 +20,14 @@ import torch
 from torch.nn import functional as F
 
 from huashi import report
-from huashi._checks import check_not_negative, check_positive
+from huashi._checks import (
+    LARGEST,
+    check_below,
+    check_dropout,
+    check_not_negative,
+    check_positive,
+    check_threads,
+)
 from huashi._field_docs import with_field_docs
 from huashi._seeds import torch_seed
 from huashi.recipes._cldr import Example, Writing, ambiguous, examples, writings
@@ -112,6 +119,9 @@ class Config:
         for name, value in vars(self).items():
             if isinstance(value, (int, float)) and name not in ("seed", "dropout", "input_feeding"):
                 check_positive(name, value)
+                check_below(name, value, LARGEST)
+        check_threads(self.threads)
+        check_dropout(self.dropout)
         check_not_negative("seed", self.seed)
         for locale in (*self.locales, *self.held_out):
             writings(locale)

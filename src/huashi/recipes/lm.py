@@ -10,41 +10,39 @@ translator comes by ``--tokenizer-of``.
 """
 
 import itertools
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from unicodedata import normalize
 
 import torch
 from tyro import conf
 
 from huashi import report
-from huashi._checks import check_choice, check_positive
+from huashi._checks import check_choice, check_count, check_dropout
 from huashi._field_docs import with_field_docs
 from huashi._seeds import torch_seed
 from huashi.recipes._fabric import fabric_on
+from huashi.recipes._idle_options import refuse_given, refuse_idle
 from huashi.recipes._models import LANGUAGE_MODELS, model_named
+from huashi.recipes._text_scores import check_lines, named, scores, words_are
 from huashi.run import Progress, Run, open_run
 from huashi.run.task import LANGUAGE_MODEL
 from huashi.seq2seq.architecture import build, describe
 from huashi.seq2seq.inference.language_model import LanguageModel
 from huashi.seq2seq.inference.loading import tokenizers_of
-from huashi.seq2seq.model.protocol import EncoderDecoder
+from huashi.seq2seq.text import running
 from huashi.seq2seq.text.corpus import read_lines
 from huashi.seq2seq.text.tokenizer import UNKNOWN, Kind, Tokenizer, train_tokenizer
 from huashi.seq2seq.training import Objective, Order, Store, Training, fit, steps, write_store
+from huashi.seq2seq.training.batches import count_longer
 from huashi.seq2seq.training.data import CHUNK, Step, windows
-from huashi.seq2seq.training.store import fingerprints, prepared, vocabularies
-from huashi.seq2seq.training.validation import likelihood
+from huashi.seq2seq.training.store import fingerprints, prepared, tell_changes, vocabularies
 
 VALIDATION, SHARE = 0.95, 0.05  # where of a text the validation ends, and how much it is
 VALIDATED = 2000
 """Pieces of the text that a validation reads at most."""
-LONG = 10_000
-"""Characters of a piece of running text at most."""
 
 
 @with_field_docs
@@ -81,10 +79,13 @@ class Config:
             steps=2000, schedule="cosine", label_smoothing=0.0, warmup=100, validate_every=500
         )
     )
+    """How it is trained; each field is an option of its own."""
 
     def __post_init__(self) -> None:
-        check_positive("context", self.context)
-        check_positive("vocabulary_size", self.vocabulary_size)
+        check_count("context", self.context)
+        check_count("vocabulary_size", self.vocabulary_size)
+        if self.dropout is not None:
+            check_dropout(self.dropout)
         check_choice("unit", self.unit, ("text", "line"))
         check_choice("model", self.model, LANGUAGE_MODELS)
         if not self.text:
@@ -112,12 +113,16 @@ def train(config: Config) -> Run:
             steps="training.steps",
         )
         if run.results is not None:
+            tell_changes(run, files_of(config), progress)
             return run
-        store, tokenizer = prepare(config, run, progress)
+        if not run.has_trained:
+            check_acts(config)
+        store, tokenizer, scored = prepare(config, run, progress)
 
     torch.manual_seed(torch_seed(settings.seed))
     model = architecture.build(len(tokenizer))
-    validation = list(itertools.islice(part_of(config, "validation"), VALIDATED))
+    check_lines(config, scored, tokenizer, model)
+    validation = scored["validation"][:VALIDATED]
     shares: dict[str, Any] = {"rank": fabric.global_rank, "processes": fabric.world_size}
 
     def steps_after(done: int) -> Iterator[Step]:
@@ -137,7 +142,7 @@ def train(config: Config) -> Run:
         return steps(store, order, seed=settings.seed, skip=done, **shares)
 
     def validate(model: Any) -> dict[str, float]:
-        return _scores(model, tokenizer, config, validation)
+        return scores(model, tokenizer, config, validation)[0]
 
     metric = "bits per character"
     fit(run, Objective(model, settings), steps_after, validate, metric, fabric)
@@ -150,21 +155,56 @@ def train(config: Config) -> Run:
     return run
 
 
-def prepare(config: Config, run: Run, progress: Progress) -> tuple[Store, Tokenizer]:
-    """The vocabulary and the token ids of the training part, made or found in the run folder.
+def check_acts(config: Config) -> None:
+    """Raise where an option could not act beside the others.
+
+    Raises:
+        ValueError: naming it.
+    """
+    refuse_idle(config.training)
+    if config.training.minimum_risk:
+        raise ValueError(
+            "minimum_risk must be 0 for a language model, whose samples have no reference, got "
+            f"{config.training.minimum_risk}"
+        )
+    idle = {} if config.unit == "text" else {"context": "with unit line"}
+    if config.tokenizer_of is not None:
+        idle |= dict.fromkeys(("tokenizer", "vocabulary_size"), "with tokenizer_of")
+    refuse_given(config, idle)
+    if config.unit == "text":
+        refuse_given(config.training, dict.fromkeys(("max_length", "buffer"), "with unit text"))
+
+
+def files_of(config: Config) -> dict[str, Sequence[Path]]:
+    """The files of the text, by their names in the ``origin`` of a store."""
+    return {"files": config.text, "validation": config.validation, "test": config.test}
+
+
+def prepare(
+    config: Config, run: Run, progress: Progress
+) -> tuple[Store, Tokenizer, dict[str, list[str]]]:
+    """The vocabulary, the token ids of the training part, and the text of the others.
+
+    Vocabulary and ids are made, or found in the run folder.
 
     Raises:
         ValueError: the text is not that which an interrupted run began with, or is too short.
     """
-    files = {"files": config.text, "validation": config.validation, "test": config.test}
+    files = files_of(config)
     made_of: dict[str, Any] = {name: fingerprints(of)["files"] for name, of in files.items()}
     names = ("text", "unit", "tokenizer", "vocabulary_size")
     made_of["settings"] = {name: run.config[name] for name in names}
     if config.tokenizer_of is not None:
         made_of["tokenizer_of"] = vocabularies(open_run(config.tokenizer_of))
     store = prepared(run, made_of, files)
+    scored = {part: list(part_of(config, part)) for part in ("validation", "test")}
+    for part, pieces in scored.items():
+        if not pieces:
+            raise ValueError(f"{part} must hold text, got none in {named(config, part)}")
     if store is not None:
-        return store, Tokenizer.load(run.path("tokenizer.json"))
+        return store, Tokenizer.load(run.path("tokenizer.json")), scored
+    if next(part_of(config, "train"), None) is None:
+        raise ValueError(f"text must hold text, got none in {' '.join(map(str, config.text))}")
     if config.tokenizer_of is None:
         progress.note("learning the vocabulary")
         pieces = part_of(config, "train")
@@ -180,7 +220,12 @@ def prepare(config: Config, run: Run, progress: Progress) -> tuple[Store, Tokeni
         origin=made_of | vocabularies(run),
     )
     progress.note(f"{store.tokens:,} tokens of {len(tokenizer):,} kinds")
-    return store, tokenizer
+    if config.unit == "line" and (longer := count_longer(store, config.training.max_length)):
+        progress.note(
+            f"of {len(store):,} lines {longer:,} are longer than {config.training.max_length} "
+            "tokens and left out of the training"
+        )
+    return store, tokenizer, scored
 
 
 def part_of(config: Config, part: Literal["train", "validation", "test"]) -> Iterator[str]:
@@ -194,6 +239,9 @@ def part_of(config: Config, part: Literal["train", "validation", "test"]) -> Ite
     own = {"train": (), "validation": config.validation, "test": config.test}
     if own[part]:
         yield from _pieces(config, own[part])
+        return
+    if config.validation and config.test:
+        yield from _pieces(config, config.text)
         return
     count = sum(1 for _ in _pieces(config, config.text))
     if count < 20:
@@ -216,12 +264,15 @@ def evaluate(
         text: files to score it on.
 
     Returns:
-        ``scores``: bits per character and perplexity of a token and of a word, of how many, and
-        the share of unknown tokens, which a word out of the vocabulary is; words are what spaces
-        part, and the end of each line; ``samples``: three texts, of a model of running text.
+        ``scores``: bits per character and perplexity of a token and of a word, of how many, what
+        is counted, and the share of unknown tokens, which a word out of the vocabulary is. What is
+        counted is what the model predicts: words are what spaces part, and the ends of lines and
+        sentences, but for those of running text in a model of words, which has no token for them;
+        the first token of a running text, which nothing predicts, is not counted. ``samples``:
+        three texts, of a model of running text.
 
     Raises:
-        ValueError: there is no text in the files.
+        ValueError: there is no text in the files, or in running text less than two tokens.
     """
     config = run.configuration(Config)
     pieces = list(_pieces(config, text) if text else part_of(config, "test"))
@@ -231,13 +282,17 @@ def evaluate(
     model = build(run.model, len(tokenizer))
     run.load_model(model)
     model = model.to(device).eval()
-    found = _scores(model, tokenizer, config, pieces)
-    ids = [token for piece in tokenizer.encode_batch(pieces) for token in piece]
-    counts = _counts(config, pieces, len(ids))
-    bits = found["bits per character"] * counts["characters"]
+    found, counts = scores(model, tokenizer, config, pieces)
+    bits = found["bits per character"] * counts.characters
     for unit in ("token", "word"):
-        found[f"perplexity of a {unit}"] = 2 ** min(bits / counts[f"{unit}s"], 1000)
-    rows = [{"measure": name, "value": round(value, 4)} for name, value in (found | counts).items()]
+        of_them = getattr(counts, f"{unit}s")
+        found[f"perplexity of a {unit}"] = 2 ** min(bits / max(of_them, 1), 1000)
+    numbers = found | counts._asdict()
+    rows: list[dict[str, Any]] = [
+        {"measure": name, "value": round(value, 4)} for name, value in numbers.items()
+    ]
+    rows.append({"measure": "counted as words", "value": words_are(config, tokenizer)})
+    ids = [token for piece in tokenizer.encode_batch(pieces) for token in piece]
     unknown = 100 * ids.count(UNKNOWN) / max(len(ids), 1)
     rows.append({"measure": "unknown tokens, %", "value": round(unknown, 2)})
     samples = []
@@ -273,30 +328,6 @@ def tables(results: dict[str, Any]) -> list[list[dict[str, Any]]]:
         raise ValueError("results.json must hold scores and samples of a language model") from None
 
 
-def _scores(
-    model: EncoderDecoder, tokenizer: Tokenizer, config: Config, pieces: list[str]
-) -> dict[str, float]:
-    """Bits per character; of sentences, whose ends are told too, also the loss of a token."""
-    if config.unit == "text":
-        writer = LanguageModel(model, tokenizer, config.context)
-        return {"bits per character": writer.bits_per_character("".join(pieces))}
-    found = likelihood(model, [((), ids) for ids in tokenizer.encode_batch(pieces)])
-    tokens = sum(len(ids) + 1 for ids in tokenizer.encode_batch(pieces))
-    characters = sum(len(normalize("NFC", line)) + 1 for line in pieces)
-    return found | {"bits per character": found["loss"] * tokens / math.log(2) / characters}
-
-
-def _counts(config: Config, pieces: Sequence[str], tokens: int) -> dict[str, int]:
-    """Characters, tokens and words of a text; the end of a sentence by itself is one of each."""
-    ends = len(pieces) if config.unit == "line" else 0
-    lines = sum(piece.count("\n") for piece in pieces)
-    return {
-        "characters": sum(len(normalize("NFC", piece)) for piece in pieces) + ends,
-        "tokens": tokens + ends,
-        "words": sum(len(piece.split()) for piece in pieces) + lines + ends,
-    }
-
-
 def _pieces(config: Config, files: Sequence[Path]) -> Iterator[str]:
     for path in files:
         for line in read_lines(path):
@@ -304,9 +335,7 @@ def _pieces(config: Config, files: Sequence[Path]) -> Iterator[str]:
                 if line.strip():
                     yield line
                 continue
-            text = f"{line}\n"
-            for first in range(0, len(text), LONG):
-                yield text[first : first + LONG]
+            yield from running.pieces(f"{line}\n")
 
 
 def _tokenized(pieces: Iterator[str], tokenizer: Tokenizer) -> Iterator[tuple[list[int]]]:

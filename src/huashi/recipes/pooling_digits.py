@@ -22,7 +22,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from huashi import pooling, report
-from huashi._checks import check_choice, check_not_negative, check_positive
+from huashi._checks import (
+    LARGEST,
+    check_below,
+    check_choice,
+    check_not_negative,
+    check_positive,
+    check_threads,
+)
 from huashi._field_docs import with_field_docs
 from huashi._seeds import torch_seed
 from huashi.recipes import _classifier
@@ -91,6 +98,8 @@ class Config:
     def __post_init__(self) -> None:
         for name in ("train_examples", "steps", "batch_size", "lr", "shift_pairs", "threads"):
             check_positive(name, getattr(self, name))
+            check_below(name, getattr(self, name), LARGEST)
+        check_threads(self.threads)
         for name, size in zip(("first", "second"), self.channels, strict=True):
             check_positive(f"{name} of channels", size)
         for seed in self.seeds:

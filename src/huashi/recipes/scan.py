@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import torch
 from tyro import conf
 
-from huashi._checks import check_choice
+from huashi._checks import check_choice, check_dropout
 from huashi._field_docs import with_field_docs
 from huashi.recipes import _translation
 from huashi.recipes._models import MODELS, Model
@@ -49,6 +49,7 @@ class Config:
             steps=1500, schedule="linear", warmup=100, label_smoothing=0.0, validate_every=250
         )
     )
+    """How it is trained; each field is an option of its own."""
 
     tokenizer = "word"
     vocabulary_size = 100
@@ -59,6 +60,8 @@ class Config:
 
     def __post_init__(self) -> None:
         check_choice("model", self.model, MODELS)
+        if self.dropout is not None:
+            check_dropout(self.dropout)
 
 
 def train(config: Config) -> Run:

@@ -20,13 +20,13 @@ from typing import Annotated, Any, Literal
 import torch
 from tyro import conf
 
-from huashi._checks import check_choice, check_not_negative, check_positive
+from huashi._checks import check_choice, check_count, check_dropout
 from huashi._field_docs import with_field_docs
 from huashi.recipes import _translation
 from huashi.recipes._models import MODELS, Model
 from huashi.recipes._translation import METRICS, Corpus, Part, tables, write_report
 from huashi.run import Run
-from huashi.seq2seq.text.corpus import Pair, read_lines
+from huashi.seq2seq.text.corpus import Pair
 from huashi.seq2seq.text.tokenizer import Kind
 from huashi.seq2seq.training import Training
 from huashi.seq2seq.training.corpora import (
@@ -35,8 +35,10 @@ from huashi.seq2seq.training.corpora import (
     count_pairs,
     files_of,
     held_out,
+    links_of,
     pairs_of,
 )
+from huashi.seq2seq.training.data import Links
 
 __all__ = ["Config", "evaluate", "tables", "train", "write_report"]
 
@@ -60,7 +62,8 @@ class Config:
     fields: tuple[str, str] | None = None
     """Fields of source and target in .jsonl files; by default source and target."""
     alignments: Paths = ()
-    """For --guided-alignment: files with a line for each pair, such as 0-0 1-2, of tokens."""
+    """For --guided-alignment: a file for each file of sources, with a line for each pair, such as
+    0-0 1-2: source token - target token, counted from 0 without the tag."""
     validation_source: Paths = ()
     """Files to validate on; by default every fiftieth pair of each corpus is held out, at most
     1,000 in all."""
@@ -106,18 +109,24 @@ class Config:
             average=5,
         )
     )
+    """How it is trained; each field is an option of its own."""
 
     def __post_init__(self) -> None:
-        check_positive("vocabulary_size", self.vocabulary_size)
-        check_positive("beam", self.beam)
+        check_count("vocabulary_size", self.vocabulary_size)
+        check_count("beam", self.beam)
         check_choice("model", self.model, MODELS)
         check_choice("metric", self.metric, METRICS)
         if self.dropout is not None:
-            check_not_negative("dropout", self.dropout)
+            check_dropout(self.dropout)
         for name in ("", "validation_", "test_"):
             self.files(name)
         every = [one for name in ("", "validation_", "test_") for one in self.files(name)]
         check_places(every, self.columns, self.fields)
+        if self.alignments and len(self.alignments) != len(self.source):
+            raise ValueError(
+                f"alignments must be {len(self.source)}, one for each source file, got "
+                f"{len(self.alignments)}"
+            )
         if bool(self.alignments) != bool(self.training.guided_alignment):
             raise ValueError(
                 "alignments must be given with --guided-alignment above 0, and only so"
@@ -168,8 +177,8 @@ def corpus(config: Config, *, spread: bool = True) -> Corpus:
             return config.pairs("validation_")
         return held_out(training, sizes(), kept=False)
 
-    def links() -> Iterator[str]:
-        lines = (line for path in config.alignments for line in read_lines(path))
+    def links() -> Iterator[Links]:
+        lines = links_of(config.alignments, config.files())
         yield from lines if config.validation_source else held_out(lines, sizes(), kept=True)
 
     return Corpus(

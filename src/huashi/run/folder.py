@@ -15,9 +15,7 @@ safetensors, everything else is JSON.
 
 import hashlib
 import json
-import os
 import shutil
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -26,9 +24,9 @@ from torch import nn
 
 import huashi
 from huashi._checkpoint import load_training, load_weights, save_training, save_weights
-from huashi._files import write_atomically
+from huashi._files import remove_partial, write_atomically
 from huashi.run import lock
-from huashi.run.configuration import fits, flat, rebuilt
+from huashi.run.configuration import as_json, fits, flat, rebuilt, same
 from huashi.run.task import task_of
 
 T = TypeVar("T")
@@ -67,6 +65,11 @@ class Run:
         """
         self.folder = Path(folder)
         self._lock: lock.FolderLock | None = None
+        self._begun = True
+        """What this object stands for is on the disk: a run that goes on leaves its folder as it
+        is until there is something new."""
+        self._step: int | None = None
+        """The step that training goes on from: later lines of metrics do not count."""
         self.steps_before: int | None = None
         """Of a run that :meth:`start` goes on with for more steps, how many it was to have."""
         if not self.folder.is_dir():
@@ -101,7 +104,8 @@ class Run:
     ) -> "Run":
         """Begin a run in ``folder``, or go on with the one that is there.
 
-        Until it is complete, or this object is gone, no other process can start there.
+        Until it is complete, or this object is gone, no other process can start there. A run that
+        goes on stays as it was on the disk until it has made a step, see :meth:`begin`.
 
         Args:
             folder: the run folder; made where it is missing.
@@ -113,14 +117,17 @@ class Run:
                 is for.
             steps: the field of ``config``, such as ``training.steps``, that may be greater than it
                 was: then a run goes on from its last checkpoint, also one that was complete, whose
-                results are removed. By default none.
+                results are removed with its first new step. By default none.
 
         Raises:
             ValueError: the folder holds a run of another recipe or configuration that has got as
-                far as a checkpoint, or something else than a run; or another process trains there.
+                far as a checkpoint, or something else than a run; another process trains there; or
+                ``config`` has a value that JSON cannot hold, or no field ``steps`` that is an int.
         """
-        wanted = json.loads(json.dumps(asdict(config), default=os.fspath))
+        wanted = as_json(config)
         wanted.pop("folder", None)  # a run may be moved
+        if steps is not None and not fits(flat(wanted).get(steps), int):
+            raise ValueError(f"steps must be a field of the configuration, an int, got {steps!r}")
         file = RecipeFile.of(recipe) if recipe.endswith(".py") else None
         content = {
             "huashi": huashi.__version__,
@@ -130,25 +137,25 @@ class Run:
             "model": model,
         }
         if file:
-            content["file"] = {"path": str(file.path), "sha256": file.sha256}
+            content["file"] = {"path": as_json(file.path, "recipe"), "sha256": file.sha256}
         folder = Path(folder)
         run = cls(folder) if _has_files(folder) else None
         locked, before = None, None
         if run is None or run.results is None or run._steps_below(steps, wanted):
             folder.mkdir(parents=True, exist_ok=True)
             locked = lock.lock_folder(folder)
+            for place in (folder, folder / "weights", folder / "pictures") if locked else ():
+                remove_partial(place)
             run = cls(folder) if _has_files(folder) else None  # as it is now, and stays
         if run and run.has_trained:
             before = run._steps_below(steps, wanted)
             run._must_match(content["recipe"], wanted, free=steps if before else None)
-            content = run._read_json("config.json") | {"file": content.get("file")}
-            if before:
-                run.path("results.json").unlink(missing_ok=True)
-                content["config"] = wanted
-        elif run:  # what a try of another configuration has kept is not of this one
-            run.path("model.safetensors").unlink(missing_ok=True)
-            shutil.rmtree(run.path("weights"), ignore_errors=True)
-        if not (run and run.has_trained and run.file == file and not before):
+            run.config = wanted if before else run.config
+            run._begun, run.file = run.file == file and not before, file
+        else:
+            if run:  # what a try of another configuration has kept is not of this one
+                run.path("model.safetensors").unlink(missing_ok=True)
+                shutil.rmtree(run.path("weights"), ignore_errors=True)
             write_atomically(folder / "config.json", _json(content))
             run = cls(folder)
         run._lock, run.steps_before = locked, before
@@ -156,12 +163,37 @@ class Run:
             run.release()
         return run
 
+    def begin(self) -> None:
+        """Have the configuration that :meth:`start` was given on the disk, without old results.
+
+        The loop calls it after the first step, and everything that writes for the training before
+        it does: a training that fails before it has got further leaves a run as it was.
+        """
+        if self._begun and self._step is None:
+            return
+        begun, self._begun = self._begun, True
+        step, self._step = self._step, None
+        if not lock.is_first_process():
+            return
+        if step is not None:
+            rows = "".join(json.dumps(row) + "\n" for row in self.metrics() if row["step"] <= step)
+            write_atomically(self.path("metrics.jsonl"), rows.encode())
+        if not begun:
+            if self.steps_before:
+                self.path("results.json").unlink(missing_ok=True)
+            content = self._read_json("config.json") | {"config": self.config, "file": None}
+            if self.file:
+                content["file"] = {"path": str(self.file.path), "sha256": self.file.sha256}
+            write_atomically(self.path("config.json"), _json(content))
+
     def path(self, name: str) -> Path:
         return self.folder / name
 
     @property
     def results(self) -> dict[str, Any] | None:
-        """What the finished model scored; None while the run is not complete."""
+        """What the finished model scored; None while the run is not complete, or goes on."""
+        if self.steps_before and not self._begun:
+            return None
         return self._read_json("results.json") if self.path("results.json").exists() else None
 
     def configuration(self, kind: type[T]) -> T:
@@ -177,7 +209,13 @@ class Run:
             raise ValueError(f"{config} does not fit recipe {self.recipe}: {error}") from None
 
     def complete(self, results: dict[str, Any]) -> None:
-        """Write the results: the run is complete."""
+        """Write the results: the run is complete.
+
+        Raises:
+            ValueError: there is something in them that JSON cannot hold.
+        """
+        results = as_json(results, "results")
+        self.begin()
         write_atomically(self.path("results.json"), _json(results))
         self.release()
 
@@ -194,7 +232,9 @@ class Run:
             ValueError: the run has trained with another content, so its weights would be misread.
         """
         path = self.path(name)
-        if self.has_trained and path.is_file() and path.read_text(encoding="utf-8") != content:
+        if self.has_trained and path.is_file():
+            if path.read_text(encoding="utf-8") == content:
+                return
             raise ValueError(
                 f"{path} is not what would be made of the data now: an interrupted run goes on "
                 "with the versions of Huashi and its libraries that it began with"
@@ -203,11 +243,14 @@ class Run:
 
     def log(self, **row: Any) -> None:
         """Add a line to ``metrics.jsonl``."""
+        self.begin()
         with self.path("metrics.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
     def metrics(self) -> list[dict[str, Any]]:
         """The lines of ``metrics.jsonl``; one that a crash cut short is left out.
+
+        Those of steps after the checkpoint that :meth:`resume` has taken up are left out too.
 
         Raises:
             ValueError: a line is JSON, but no object with a step and a split.
@@ -218,21 +261,23 @@ class Run:
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             try:
                 row = json.loads(line)
-            except (json.JSONDecodeError, RecursionError):
+            except (ValueError, RecursionError):
                 continue
             told = isinstance(row, dict) and (row.get("step"), row.get("split"))
             if not told or not fits(told[0], int) or not fits(told[1], str):
                 raise ValueError(f"{path}:{number}: line must tell step and split, got {line[:60]}")
-            rows.append(row)
+            if self._step is None or row["step"] <= self._step:
+                rows.append(row)
         return rows
 
     def save_checkpoint(self, model: nn.Module, optimizer: Any, step: int, best: float) -> None:
         """Keep all that training needs to go on from ``step`` as if it had not stopped."""
+        self.begin()
         state = {"step": step, "best": best}
         save_training(self.path("checkpoint.safetensors"), model, optimizer, state)
 
     def resume(self, model: nn.Module, optimizer: Any) -> tuple[int, float]:
-        """Take up the last checkpoint, if there is one; lines of metrics after it are dropped.
+        """Take up the last checkpoint, if there is one; lines of metrics after it do not count.
 
         Returns:
             The step reached and the best validation so far: 0 and -inf for a new run.
@@ -247,13 +292,11 @@ class Run:
             if state.keys() != {"step", "best"}:
                 raise ValueError(f"{path} must tell step and best, got {sorted(state)}")
             step, best = state["step"], state["best"]
-        rows = [row for row in self.metrics() if row["step"] <= step]
-        write_atomically(
-            self.path("metrics.jsonl"), "".join(json.dumps(row) + "\n" for row in rows).encode()
-        )
+        self._step = step
         return step, best
 
     def save_model(self, model: nn.Module) -> None:
+        self.begin()
         save_weights(self.path("model.safetensors"), model)
 
     def load_model(self, model: nn.Module) -> None:
@@ -275,7 +318,7 @@ class Run:
         if steps is None or not self.path("checkpoint.safetensors").exists():
             return None
         was, wanted = flat(self.config).get(steps), flat(config)[steps]
-        return was if isinstance(was, int) and was < wanted else None
+        return was if fits(was, int) and was < wanted else None
 
     def _must_match(self, recipe: str, config: dict[str, Any], free: str | None) -> None:
         if recipe != self.recipe:
@@ -288,7 +331,7 @@ class Run:
             here, now = was.get(name), wanted.get(name)
             if name not in was and now in (None, []):  # of a field that a later version has added
                 continue
-            if here != now and name not in (*_PLACE, free):
+            if not same(here, now) and name not in (*_PLACE, free):
                 raise ValueError(
                     f"{self.folder} holds a run with {name} {here}, got {now}: give the same value "
                     "to resume it, or choose another folder"
@@ -297,7 +340,7 @@ class Run:
     def _read_json(self, name: str) -> Any:
         try:
             return json.loads(self.path(name).read_bytes())
-        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"{self.path(name)} is damaged: {error}") from None
 
 
@@ -322,7 +365,9 @@ def open_run(run: str | Path | Run, *tasks: str) -> Run:
 
 
 def _has_files(folder: Path) -> bool:
-    return folder.is_dir() and any(file.name != lock.NAME for file in folder.iterdir())
+    """Whether there is more than what a process leaves behind that is killed as it begins."""
+    begun = lock.NAME, ".config.json."
+    return folder.is_dir() and not all(one.name.startswith(begun) for one in folder.iterdir())
 
 
 def _json(content: Any) -> bytes:

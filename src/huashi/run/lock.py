@@ -49,8 +49,7 @@ def lock_folder(folder: Path) -> FolderLock | None:
     Raises:
         ValueError: another process has it.
     """
-    distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
-    if distributed and torch.distributed.get_rank() > 0:
+    if not is_first_process():
         return None
     path = folder.resolve() / NAME
     lock = _locks.get(_identity(os.stat(path))) if path.exists() else None
@@ -58,6 +57,12 @@ def lock_folder(folder: Path) -> FolderLock | None:
         handle = _locked(path, folder)
         lock = _locks[_identity(os.fstat(handle))] = FolderLock(path, handle)
     return lock
+
+
+def is_first_process() -> bool:
+    """Whether this process is the first of those that train together, or trains alone."""
+    distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return not distributed or torch.distributed.get_rank() == 0
 
 
 def _locked(path: Path, folder: Path) -> int:
@@ -70,6 +75,8 @@ def _locked(path: Path, folder: Path) -> int:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             who = os.pread(handle, 300, 0).decode(errors="replace") or "another process"
+            if os.fstat(handle).st_nlink > 1:
+                who += "; its lock is a hard link to that of another folder: copy without links"
             os.close(handle)
             raise ValueError(
                 f"{folder} must be trained by one process at a time, got it in use by {who}"

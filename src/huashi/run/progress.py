@@ -1,5 +1,6 @@
 """How long a training has taken, how far it is, and whether it was asked to stop."""
 
+import contextlib
 import math
 import signal
 import time
@@ -95,7 +96,8 @@ class Progress:
 
     def note(self, text: str) -> None:
         """Print a line that stays."""
-        self._console.print(f"{self._label}: {text}", highlight=False, markup=False)
+        with contextlib.suppress(OSError):  # nobody listens, as where the disk of a log is full
+            self._console.print(f"{self._label}: {text}", highlight=False, markup=False)
 
 
 @contextmanager

@@ -14,6 +14,11 @@ from huashi.training.settings import TrainingSettings
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
+MEAN = "mean"
+"""The split of the line of metrics that tells the scores of the mean of the last weights."""
+MORE_STEPS = "more steps"
+"""That of the line which tells that a training that patience had ended went on."""
+
 LOWER_IS_BETTER = ("loss", "perplexity", "bits per character")
 
 
@@ -35,17 +40,27 @@ class Kept:
         self.metric = metric
         self.settings = settings
         self.best = -torch.inf
-        """The best score, negative where lower is better."""
+        """The score of the weights that are kept, negative where lower is better."""
+        self.best_validation = -torch.inf
+        """The best but for means of weights, by which patience and plateaus go."""
         self.worse = 0
         """Validations since the best one."""
+        self.mean_at: int | None = None
+        """The step whose mean of the last weights was scored last."""
         self.decay = 1.0
         """The factor by which plateaus have reduced the learning rate."""
         for row in run.metrics():
-            if row["split"] == split and metric is not None:
-                if not isinstance(row.get(metric), int | float):
-                    path = run.path("metrics.jsonl")
-                    raise ValueError(f"{path}: step {row['step']} must tell {metric}, got {row}")
+            if row["split"] == MORE_STEPS:
+                self.worse = 0
+            if row["split"] not in (split, MEAN) or metric is None:
+                continue
+            if not isinstance(row.get(metric), int | float):
+                path = run.path("metrics.jsonl")
+                raise ValueError(f"{path}: step {row['step']} must tell {metric}, got {row}")
+            if row["split"] == split:
                 self._add(self._score(row))
+            else:
+                self.best, self.mean_at = max(self.best, self._score(row)), row["step"]
 
     @property
     def is_stale(self) -> bool:
@@ -54,8 +69,8 @@ class Kept:
 
     def agree(self, fabric: "Fabric") -> None:
         """Take over what the first of several processes has found."""
-        found = fabric.broadcast((self.best, self.worse, self.decay))
-        self.best, self.worse, self.decay = found
+        mine = self.best, self.best_validation, self.worse, self.decay
+        self.best, self.best_validation, self.worse, self.decay = fabric.broadcast(mine)
 
     def is_better(self, scores: Mapping[str, Any]) -> bool:
         """These scores are better than the best so far."""
@@ -63,9 +78,11 @@ class Kept:
 
     def validated(self, model: nn.Module, scores: Mapping[str, Any], step: int) -> bool:
         """Keep a model that was validated; True if it is the best."""
-        better = self.metric is not None and self._add(self._score(scores))
+        better = self.is_better(scores)
         if better:
             self.run.save_model(model)
+        if self.metric is not None:
+            self._add(self._score(scores))
         if self.settings.average > 1:
             save_weights(self._folder / f"{step:09d}.safetensors", model)
             for old in self._weights()[: -self.settings.average]:
@@ -105,10 +122,9 @@ class Kept:
             )
         return -scores[self.metric] if self.metric in LOWER_IS_BETTER else scores[self.metric]
 
-    def _add(self, score: float) -> bool:
-        better = score > self.best
-        self.best = max(self.best, score)
+    def _add(self, score: float) -> None:
+        better = score > self.best_validation
+        self.best, self.best_validation = max(self.best, score), max(self.best_validation, score)
         self.worse = 0 if better else self.worse + 1
         if not better and self.settings.schedule == "plateau":
             self.decay *= self.settings.decay
-        return better

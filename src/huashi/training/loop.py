@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from huashi._seeds import torch_seed
 from huashi.run import Clock, Paused, Progress, Run, interruptible
-from huashi.training.best import Kept
+from huashi.training.best import MEAN, MORE_STEPS, Kept
 from huashi.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -103,6 +103,9 @@ def fit(
     progress = Progress(f"train {run.recipe}", settings.steps, unit=unit, quiet=not first)
     validation = _Validation(run, validate, split, kept, clock, progress)
     batches = batches_after(step)
+    first_step, goes_on = step, bool(run.steps_before) and kept.is_stale
+    if goes_on:
+        kept.worse = 0
     over = step == settings.steps or kept.is_stale
 
     def log(step: int, loss: Tensor, more: Mapping[str, float]) -> None:
@@ -134,6 +137,11 @@ def fit(
             step += 1
             if not math.isfinite(loss.item()):
                 raise ValueError(f"loss must be finite, got {loss.item()} at step {step}")
+            run.begin()
+            if goes_on and first:
+                told = {"steps": settings.steps, "seconds": clock.seconds()}
+                run.log(step=first_step, split=MORE_STEPS, **told)
+            goes_on = False
             if ema is not None:
                 ema.update_parameters(model)
 
@@ -185,13 +193,14 @@ class _Validation(NamedTuple):
         self.progress.note(f"step {step}: {_shown(scores)}" + " (the best so far)" * better)
 
     def run_on_average(self, model: nn.Module, step: int) -> None:
-        """Keep the mean of the last weights if it is better than the best of them."""
-        if not self.kept.averaged(model):
+        """Keep the mean of the last weights if it is better than what is kept."""
+        if self.kept.mean_at == step or not self.kept.averaged(model):
             return
         scores = self._scores(model, step)
         better = self.kept.is_better(scores)
         if better:
             self.run.save_model(model)
+        self.run.log(step=step, split=MEAN, **scores, seconds=self.clock.seconds())
         told = f"mean of the last weights: {_shown(scores)}"
         self.progress.note(told + (", kept" if better else ", not kept"))
 

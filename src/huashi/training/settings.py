@@ -5,7 +5,16 @@ from typing import Any, Literal, get_args
 
 from torch import nn, optim
 
-from huashi._checks import check_choice, check_not_negative, check_positive
+from huashi._checks import (
+    LARGEST,
+    check_below,
+    check_choice,
+    check_count,
+    check_finite,
+    check_not_negative,
+    check_positive,
+    check_threads,
+)
 from huashi._field_docs import with_field_docs
 from huashi.training.schedules import Schedule
 
@@ -70,16 +79,27 @@ class TrainingSettings:
 
     def __post_init__(self) -> None:
         for name in ("steps", "average", "validate_every", "save_every"):
-            check_positive(name, getattr(self, name))
+            check_count(name, getattr(self, name))
         for name in ("seed", "warmup", "weight_decay", "clip", "patience", "momentum"):
             check_not_negative(name, getattr(self, name))
+        for name in ("warmup", "patience"):
+            check_below(name, getattr(self, name), LARGEST)
+        for name in ("weight_decay", "momentum"):
+            check_finite(name, getattr(self, name))
+        if not 0 < self.decay <= 1:
+            raise ValueError(f"decay must be above 0 and at most 1, got {self.decay}")
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"betas must be two numbers from 0 to 1, got {self.betas}")
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema must be from 0 to 1, got {self.ema}")
         check_choice("optimizer", self.optimizer, get_args(Optimizer))
         check_choice("schedule", self.schedule, get_args(Schedule))
-        for name in ("minutes", "lr", "threads"):
+        for name in ("minutes", "lr"):
             if getattr(self, name) is not None:
                 check_positive(name, getattr(self, name))
+                check_finite(name, getattr(self, name))
+        if self.threads is not None:
+            check_threads(self.threads)
 
 
 def optimizer_of(module: nn.Module, settings: TrainingSettings) -> optim.Optimizer:

@@ -192,3 +192,22 @@ def test_collate_pads_and_marks_the_ends():
     assert batch.source.tolist() == [[5, 6, EOS], [7, EOS, PAD]]
     assert batch.lengths.tolist() == [3, 2]
     assert batch.target.tolist() == [[BOS, 8, EOS, PAD], [BOS, 9, 9, EOS]]
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        (
+            '{"source": "\\ud800", "target": "x"}',
+            r"field 'source' must be Unicode text, got U\+D800",
+        ),
+        ("[" * 200_000, "line must be JSON"),
+        (f'{{"source": {"9" * 5000}}}', "line must be JSON"),
+    ],
+    ids=["surrogate", "nested", "digits"],
+)
+def test_whatever_stands_in_json_lines_is_told_by_file_and_line(tmp_path, line, complaint):
+    path = tmp_path / "a.jsonl"
+    path.write_text(f'{{"source": "a", "target": "b"}}\n{line}\n')
+    with pytest.raises(ValueError, match=rf"a\.jsonl:2: {complaint}"):
+        list(read_pairs(path))

@@ -142,3 +142,29 @@ def test_a_damaged_or_foreign_file_is_refused(tmp_path):
         Tokenizer.load(path)
     with pytest.raises(FileNotFoundError):
         Tokenizer.load(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize("tag", ["", " ", "a b", "<s>", "</s>", "<unk>", "<pad>", "\t"])
+def test_a_tag_is_a_word_of_its_own(tag):
+    with pytest.raises(ValueError, match="tags must be words such as <2de>, and none of <pad>"):
+        train_tokenizer(["a b"], "word", 20, tags=[tag])
+
+
+def test_a_tag_of_letters_is_none_within_a_word():
+    tokenizer = train_tokenizer(["w1 x2 w"], "word", 20, tags=["w"])
+    assert tokenizer.tokens(tokenizer.encode("w w1 x2")) == ["w", "w1", "x2"]
+
+
+def test_no_vocabulary_is_larger_than_the_library_can_learn():
+    with pytest.raises(
+        ValueError, match="vocabulary_size must be at most 10,000,000, got 10000001"
+    ):
+        train_tokenizer(["a b"], "unigram", 10_000_001)
+
+
+def test_half_of_a_pair_of_surrogates_is_no_text():
+    tokenizer = train_tokenizer(["a b"], "word", 20)
+    with pytest.raises(ValueError, match=r"text must be Unicode text, got 'a\\ud800'"):
+        tokenizer.encode("a\ud800")
+    with pytest.raises(ValueError, match="texts must be Unicode text"):
+        tokenizer.encode_batch(["a", "\udcff"])

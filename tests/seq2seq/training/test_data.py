@@ -8,7 +8,7 @@ import torch
 from huashi.seq2seq.text.corpus import Pair
 from huashi.seq2seq.text.tokenizer import BOS, EOS, PAD, train_tokenizer
 from huashi.seq2seq.training import Order, steps, tokenized, write_store
-from huashi.seq2seq.training.data import examples_of
+from huashi.seq2seq.training.data import Links, examples_of
 
 PAIRS = [Pair("a b c", "x y"), Pair("b", "y"), Pair("c c", "x x y z")]
 
@@ -23,6 +23,19 @@ def test_pairs_become_ids(tokenizer):
     assert [tuple(map(tokenizer.decode, record)) for record in found] == PAIRS
     found = list(tokenized(PAIRS, tokenizer, tokenizer, ["0-0 2-1", "", "1-3"]))
     assert [record[2] for record in found] == [[0, 0, 2, 1], [], [1, 3]]
+
+
+def test_links_do_not_count_the_tag(tokenizer):
+    places = ("0-0", "one.txt:7"), ("", "one.txt:8"), ("1-3", "one.txt:9")
+    links = [Links(*place, before=1 - i) for i, place in enumerate(places[:2])] + [
+        Links(*places[2])
+    ]
+    assert next(tokenized(PAIRS, tokenizer, tokenizer, links))[2] == [1, 0]
+    links[0] = Links("2-0", "one.txt:7", before=1)
+    with pytest.raises(
+        ValueError, match=r"one\.txt:7: .* 2 source and 2 target tokens, .* tag not"
+    ):
+        list(tokenized(PAIRS, tokenizer, tokenizer, links))
 
 
 @pytest.mark.parametrize(
@@ -103,7 +116,7 @@ def test_shares_are_together_what_one_process_would_do(store, processes, accumul
         ]
         assert sorted(found) == sorted(sentences(step.examples[0]))
         assert sum(len(target) - 1 for _, target in found) == step.tokens
-        assert all(len(share.examples) == accumulate for share in of_all)
+        assert all(1 <= len(share.examples) <= accumulate for share in of_all)
 
 
 def test_a_share_with_nothing_in_it_counts_nothing(tmp_path):
@@ -112,6 +125,13 @@ def test_a_share_with_nothing_in_it_counts_nothing(tmp_path):
     shares = [next(steps(store, Order(9, 5), seed=0, rank=r, processes=3)) for r in range(3)]
     assert sorted(share.weights for share in shares) == [[0.0], [0.0], [1.0]]
     assert all(len(share.examples[0].source) == 1 for share in shares)
+
+
+def test_batches_with_nothing_in_them_are_not_accumulated(tmp_path):
+    records = [([5], [6]), ([5], [7])]
+    store = write_store(tmp_path / "s", records, sides=("source", "target"), vocabulary_size=9)
+    step = next(steps(store, Order(9, 5), seed=0, accumulate=1000))
+    assert (len(step.examples), step.weights) == (2, [1.0, 1.0])
 
 
 def test_goes_on_after_so_many_steps(store):

@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 from torch.utils.flop_counter import FlopCounterMode
 
+from huashi._field_docs import with_field_docs
 from huashi.regularization.coupling.tracing import Example, arguments
 
 
+@with_field_docs
 @dataclass(frozen=True)
 class Kept:
     """Channels that are constant and yet stay."""
@@ -22,18 +24,24 @@ class Kept:
     name: str
     """Of the layer that makes them."""
     count: int
+    """How many they are."""
     why: str
+    """What keeps them."""
 
 
+@with_field_docs
 @dataclass(frozen=True)
 class Change:
     """A layer before and after."""
 
     name: str
+    """In the model."""
     kind: str
+    """The name of its class."""
     before: dict[str, list[int]]
     """Shapes of its parameters."""
     after: dict[str, list[int]]
+    """Their shapes in the smaller model."""
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def _config(folder: Path) -> dict[str, Any]:
     if path.is_file():
         try:
             found = json.loads(path.read_bytes())
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"{path} is damaged: {error}") from None
         if not isinstance(found, dict):
             raise ValueError(f"{path} must hold a JSON object, got {found!r}")

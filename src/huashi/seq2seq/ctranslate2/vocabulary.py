@@ -74,7 +74,7 @@ def _tokens(folder: Path, side: str) -> list[str]:
     try:
         text = path.read_bytes().decode()
         tokens = text.removesuffix("\n").split("\n") if path.suffix == ".txt" else json.loads(text)
-    except ValueError as error:  # not UTF-8, or not JSON
+    except (ValueError, RecursionError) as error:  # not UTF-8, or not JSON
         raise ValueError(f"{path} is damaged: {error}") from None
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
         raise ValueError(f"{path} must hold a list of tokens")

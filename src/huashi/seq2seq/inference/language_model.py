@@ -7,9 +7,9 @@ from.
 """
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-from unicodedata import normalize
 
 import torch
 from torch import Tensor
@@ -21,7 +21,9 @@ from huashi.seq2seq.architecture import build
 from huashi.seq2seq.model.protocol import EncoderDecoder
 from huashi.seq2seq.models.rnn import RNNDecoder
 from huashi.seq2seq.search import Suppress, sample, select
+from huashi.seq2seq.text.running import encoded, of_running_text
 from huashi.seq2seq.text.tokenizer import BOS, EOS, PAD, UNKNOWN, Tokenizer
+from huashi.seq2seq.text.vocabulary_growth import kind_of
 
 
 class _State(NamedTuple):
@@ -90,7 +92,7 @@ class LanguageModel:
             ValueError: the prompt has no token, or a number is out of its range.
         """
         check_positive("tokens", tokens)
-        ids = self.tokenizer.encode(prompt)
+        ids = encoded(self.tokenizer, prompt)
         if not ids:
             raise ValueError(
                 f"prompt must have at least one token (a line break is none in a model of words), "
@@ -111,16 +113,18 @@ class LanguageModel:
             adjustments=[Suppress([PAD, UNKNOWN, BOS, EOS])],
             **options,
         )
-        texts = [self.tokenizer.decode([*ids, *one.tokens[:tokens]], special=True) for one in drawn]
-        before = self.tokenizer.decode(ids, special=True)  # the space after it is the sample's
+        texts = [self._text([*ids, *one.tokens[:tokens]]) for one in drawn]
+        before = self._text(ids)  # the space after it is the sample's
         return [text[len(before) :] for text in texts]
 
     def bits_per_character(self, text: str, *, batch: int = 32) -> float:
         """The mean cost in bits of a character of ``text``, of its NFC form, whatever the tokens.
 
-        Every token after the first half window is predicted from at least half a window. A word
-        that is not in the vocabulary costs what the unknown token costs, whichever word it is:
-        where there are many, the result is too low.
+        Counted are the characters that the model predicts: those after the first token; of a model
+        of words, which knows no spaces and no line ends, those of the words and one space between
+        them. Every token after the first half window is predicted from at least half a window. A
+        word that is not in the vocabulary costs what the unknown token costs, whichever word it
+        is: where there are many, the result is too low.
 
         Args:
             text: of at least two tokens.
@@ -130,8 +134,7 @@ class LanguageModel:
             ValueError: the text is too short.
         """
         bits = self.total_bits(text, batch=batch)
-        first = self.tokenizer.decode(self.tokenizer.encode(text)[:1])
-        return bits / (len(normalize("NFC", text)) - len(first))
+        return bits / of_running_text(self.tokenizer, text).characters
 
     @torch.inference_mode()
     def total_bits(self, text: str, *, batch: int = 32) -> float:
@@ -144,7 +147,7 @@ class LanguageModel:
         Raises:
             ValueError: the text is too short.
         """
-        ids = torch.tensor(self.tokenizer.encode(text))
+        ids = torch.tensor(encoded(self.tokenizer, text))
         if len(ids) < 2:
             raise ValueError(f"text must have at least two tokens, got {len(ids)}")
         stride = max(self.context // 2, 1)
@@ -163,6 +166,11 @@ class LanguageModel:
                 known = 0 if first + row == 0 else self.context - stride
                 total += costs[row, known : len(window) - 1].sum().item()
         return total / math.log(2)
+
+    def _text(self, ids: Sequence[int]) -> str:
+        """The text of tokens; a line of unigrams begins with a space of their own."""
+        text = self.tokenizer.decode(ids, special=True)
+        return text.replace("\n ", "\n") if kind_of(self.tokenizer) == "unigram" else text
 
     @property
     def _device(self) -> torch.device:

@@ -13,6 +13,7 @@ class Translation:
     """A translation of a source, with its scores."""
 
     text: str
+    """What it says."""
     score: float
     """Mean log-probability of a token, or as the rules of the search have it; higher is better."""
     finished: bool
@@ -20,13 +21,16 @@ class Translation:
     exact: bool
     """It is proven that the model has no better one except those ranked above it."""
     source_tokens: list[str]
+    """Those of the source, EOS counted where the model reads it."""
     tokens: list[str]
+    """Those of the translation."""
     token_scores: list[float]
     """Log-probability of each of ``tokens``, which end with EOS where ``finished``."""
     alignment: Tensor | None
     """Attention of each token to each source token, (tokens, source tokens)."""
 
 
+@with_field_docs
 @dataclass(frozen=True, kw_only=True)
 class Considered:
     """A hypothesis that a beam search looked at, for a picture of it."""
@@ -34,6 +38,7 @@ class Considered:
     length: int
     """Tokens of it: the step it is of."""
     number: int
+    """By which others name it as their parent."""
     parent: int
     """The number of the hypothesis that it continues; -1 at the first step."""
     token: str

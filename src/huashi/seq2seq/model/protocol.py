@@ -63,9 +63,12 @@ class EncoderDecoder(nn.Module):
     @property
     def longest_target(self) -> float:
         """The most tokens that the decoder can read: as many as it has learned positions for."""
-        tables = (getattr(part, "positions", None) for part in self.decoder.modules())
-        learned = [table.num_embeddings for table in tables if isinstance(table, nn.Embedding)]
-        return min(learned, default=torch.inf)
+        return _learned_positions(self.decoder)
+
+    @property
+    def longest_source(self) -> float:
+        """The most tokens that the encoder can read."""
+        return _learned_positions(self.encoder)
 
     @property
     def attends(self) -> bool:
@@ -117,6 +120,12 @@ class EncoderDecoder(nn.Module):
         """Logits of the token after each of ``target``, (batch, target, vocabulary)."""
         features, _ = self.features(source, lengths, target)
         return self.output(features)
+
+
+def _learned_positions(part: nn.Module) -> float:
+    tables = (getattr(inner, "positions", None) for inner in part.modules())
+    learned = [table.num_embeddings for table in tables if isinstance(table, nn.Embedding)]
+    return min(learned, default=torch.inf)
 
 
 def real_positions(lengths: Tensor, size: int, device: torch.device) -> Tensor:

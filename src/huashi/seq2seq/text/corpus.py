@@ -247,14 +247,25 @@ def _jsonl(path: str | Path, source: str, target: str) -> Iterator[Pair]:
     for number, line in enumerate(read_lines(path), 1):
         try:
             record = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{_name(path)}:{number}: line must be JSON: {error}") from None
+        except (ValueError, RecursionError) as error:  # numbers have a limit too
+            problem = str(error).splitlines()[0]
+            raise ValueError(f"{_name(path)}:{number}: line must be JSON: {problem}") from None
         if not isinstance(record, dict):
-            raise ValueError(f"{_name(path)}:{number}: line must be a JSON object, got {line!r}")
+            raise ValueError(
+                f"{_name(path)}:{number}: line must be a JSON object, got {line[:60]!r}"
+            )
         for field in (source, target):
             if not isinstance(record.get(field), str):
                 raise ValueError(
                     f"{_name(path)}:{number}: field {field!r} must be a string, got "
                     f"{record.get(field, 'no such field')!r}; the fields are {sorted(record)}"
                 )
+            try:
+                record[field].encode()
+            except UnicodeEncodeError as error:
+                code = ord(record[field][error.start])
+                raise ValueError(
+                    f"{_name(path)}:{number}: field {field!r} must be Unicode text, got "
+                    f"U+{code:04X}, half of a pair of surrogates"
+                ) from None
         yield Pair(record[source], record[target])

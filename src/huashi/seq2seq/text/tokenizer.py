@@ -9,6 +9,7 @@ Four kinds, all saved as one ``tokenizer.json``:
 
 All normalise text to NFC, so that ``é`` is one thing however it was typed; what they decode is NFC.
 A text may spell out a special token, such as ``</s>``: it stays text, and comes back as it was.
+What stands for its ``<`` meanwhile is ``‹``, so that ``‹/s>`` comes back as ``</s>``.
 """
 
 import os
@@ -20,7 +21,7 @@ from typing import Literal, get_args
 from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers, trainers
 from tokenizers import Tokenizer as _Tokenizer
 
-from huashi._checks import check_choice, check_texts
+from huashi._checks import check_below, check_choice, check_texts, check_unicode
 from huashi._files import write_atomically
 
 Kind = Literal["character", "word", "bpe", "unigram"]
@@ -29,6 +30,8 @@ PAD, UNKNOWN, BOS, EOS = range(4)
 SPECIAL_TOKENS = ("<pad>", "<unk>", "<s>", "</s>")
 BYTES = 256
 _AFTER = "|".join(token[1:] for token in SPECIAL_TOKENS)
+MOST_TOKENS = 10_000_000
+"""The largest vocabulary: for more the library that learns it may ask for more memory than is."""
 SPELLED = re.compile(f"‹(?=(?:{_AFTER}))")
 """What stands for ``<`` where a text spells out a special token."""
 
@@ -44,7 +47,12 @@ class Tokenizer:
         return self._tokenizer.get_vocab_size()
 
     def encode(self, text: str) -> list[int]:
-        """Token ids of ``text``, without begin and end."""
+        """Token ids of ``text``, without begin and end.
+
+        Raises:
+            ValueError: it has half of a pair of surrogates, which is no Unicode text.
+        """
+        check_unicode("text", text)
         return self._tokenizer.encode(text).ids
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
@@ -55,8 +63,11 @@ class Tokenizer:
 
         Raises:
             TypeError: ``texts`` is one text.
+            ValueError: one has half of a pair of surrogates, which is no Unicode text.
         """
         check_texts("texts", texts)
+        for text in texts:
+            check_unicode("texts", text)
         return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
 
     def decode(self, ids: Sequence[int], *, special: bool = False) -> str:
@@ -130,14 +141,16 @@ def train_tokenizer(
         texts: what to learn from, source and target sides together.
         kind: ``character``, ``word``, ``bpe`` or ``unigram``.
         vocabulary_size: the most tokens to keep, special tokens and tags counted.
-        tags: strings such as ``<es>`` that are one token each wherever they stand in a text;
-            spaces after a tag are dropped.
+        tags: strings such as ``<es>`` that are one token each wherever they stand in a text, one
+            that begins or ends with a letter or a digit as a word of its own; spaces after a tag
+            are dropped.
 
     Returns:
         A tokenizer whose ids 0 to 3 are padding, unknown, begin and end.
 
     Raises:
-        ValueError: there is no such kind, or the vocabulary is too small for what it has to hold.
+        ValueError: there is no such kind, the vocabulary is too small for what it has to hold or
+            above 10,000,000, or a tag is none: it is empty, has spaces, or is a special token.
         TypeError: a text stands where a list of texts is due.
 
     >>> tokenizer = train_tokenizer(["3 mayo", "5 mai"], "character", tags=["<es>"])
@@ -145,8 +158,9 @@ def train_tokenizer(
     ['<es>', '3', ' ', 'm', 'a', 'i']
     """
     check_texts("texts", texts)
-    check_texts("tags", tags)
+    check_tags("tags", tags)
     check_choice("kind", kind, get_args(Kind))
+    check_below("vocabulary_size", vocabulary_size, MOST_TOKENS)
     if kind == "bpe" and vocabulary_size < BYTES + len(SPECIAL_TOKENS) + len(tags):
         raise ValueError(
             f"vocabulary_size must be >= {BYTES + len(SPECIAL_TOKENS) + len(tags)} for bpe, the "
@@ -168,8 +182,34 @@ def train_tokenizer(
             "vocabulary_size must be large enough for every character of the texts and "
             f"{len(SPECIAL_TOKENS)} special tokens, got {vocabulary_size}: {error}"
         ) from None
-    tokenizer.add_tokens([AddedToken(tag, rstrip=True, normalized=False) for tag in tags])
+    tokenizer.add_tokens(list(map(tag_token, tags)))
     return Tokenizer(tokenizer)
+
+
+def check_tags(name: str, tags: Sequence[str]) -> None:
+    """Raise unless each can stand before a source as a token of its own.
+
+    Args:
+        name: of the tags, for the error.
+        tags: any number.
+
+    Raises:
+        ValueError: one is empty, has spaces, or is a special token.
+        TypeError: they are one text.
+    """
+    check_texts(name, tags)
+    for tag in tags:
+        if not tag or re.search(r"\s", tag) or tag in SPECIAL_TOKENS:
+            raise ValueError(
+                f"{name} must be words such as <2de>, and none of {', '.join(SPECIAL_TOKENS)}, "
+                f"got {tag!r}"
+            )
+
+
+def tag_token(tag: str) -> AddedToken:
+    """A tag as a token; ``w`` is none within the word ``w1``."""
+    word = bool(re.match(r"\w|.*\w$", tag))
+    return AddedToken(tag, rstrip=True, normalized=False, single_word=word)
 
 
 def tokenizer_of(vocabulary: Sequence[str], kind: Literal["character", "word"]) -> Tokenizer:

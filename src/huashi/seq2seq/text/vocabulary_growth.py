@@ -5,11 +5,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from tokenizers import AddedToken
 from tokenizers import Tokenizer as _Tokenizer
 
 from huashi._checks import check_texts
-from huashi.seq2seq.text.tokenizer import Kind, Tokenizer
+from huashi.seq2seq.text.tokenizer import Kind, Tokenizer, check_tags, tag_token
 
 
 def kind_of(tokenizer: Tokenizer) -> Kind:
@@ -43,6 +42,7 @@ def grow(
 
     Raises:
         TypeError: a text stands where a list of texts is due.
+        ValueError: a tag is none, as there.
 
     >>> from huashi.seq2seq.text.tokenizer import train_tokenizer
     >>> small = train_tokenizer(["to be"], "word", tags=["<es>"])
@@ -53,7 +53,7 @@ def grow(
     ['<fr>', 'to', 'see']
     """
     check_texts("texts", texts)
-    check_texts("tags", tags)
+    check_tags("tags", tags)
     about = json.loads(tokenizer.to_json())
     old_tags = [one["content"] for one in about["added_tokens"] if not one["special"]]
     new_tags = [tag for tag in dict.fromkeys(tags) if tag not in old_tags]
@@ -68,7 +68,7 @@ def grow(
         # A tag keeps its id by being of the model, as it is where texts had it as a word.
         _append(about["model"], [tag for tag in old_tags if tag not in known] + words)
     grown = _Tokenizer.from_str(json.dumps(about))
-    grown.add_tokens([AddedToken(tag, rstrip=True, normalized=False) for tag in new_tags])
+    grown.add_tokens(list(map(tag_token, new_tags)))
     return Tokenizer(grown)
 
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from huashi._checks import check_not_negative
 from huashi.seq2seq.text.corpus import Pair, read_lines, read_pairs
-from huashi.seq2seq.text.tokenizer import Kind, Tokenizer, train_tokenizer
+from huashi.seq2seq.text.tokenizer import Kind, Tokenizer, check_tags, train_tokenizer
+from huashi.seq2seq.training.data import Links
 from huashi.seq2seq.training.store import Store
 
 T = TypeVar("T")
@@ -34,8 +35,10 @@ def files_of(
     """The files of lists that belong together.
 
     Raises:
-        ValueError: naming the list, there is not one target, or not one tag, for each source.
+        ValueError: naming the list, there is not one target, or not one tag, for each source, or a
+            tag is none.
     """
+    check_tags(f"{name}tags", tags)
     for other, given in ((f"{name}target", targets), (f"{name}tags", tags)):
         if given and len(given) != len(sources):
             raise ValueError(
@@ -83,6 +86,28 @@ def pairs_of(
     for corpus in corpora:
         for pair in read_pairs(corpus.source, corpus.target, **given):
             yield pair if corpus.tag is None else Pair(f"{corpus.tag} {pair.source}", pair.target)
+
+
+def links_of(paths: Sequence[Path], corpora: Sequence[Files]) -> Iterator[Links]:
+    """The alignments of all pairs, one after the other, of the texts without their tags.
+
+    Args:
+        paths: a file for each corpus, with a line for each pair.
+        corpora: the files of the pairs.
+
+    Raises:
+        ValueError: naming the file: it has not a line for each pair of its corpus.
+    """
+    for path, corpus in zip(paths, corpora, strict=True):
+        pairs = itertools.zip_longest(read_lines(path), read_lines(corpus.source))
+        for number, (line, source) in enumerate(pairs, 1):
+            if line is None or source is None:
+                shorter, longer = (path, corpus.source) if line is None else (corpus.source, path)
+                raise ValueError(
+                    f"{shorter}:{number}: line must exist, as it does in {longer}: alignments have "
+                    "a line for each pair"
+                )
+            yield Links(line, f"{path}:{number}", before=int(corpus.tag is not None))
 
 
 def count_pairs(corpora: Iterable[Files]) -> list[int]:

@@ -17,13 +17,24 @@ CHUNK = 10_000
 """Texts that are made token ids together."""
 
 
+class Links(NamedTuple):
+    """Which tokens of a pair go together, as a file has it."""
+
+    text: str
+    """Such as ``0-0 1-2``: source token - target token, from 0."""
+    place: str = "alignments"
+    """Where it stands, for errors: file and line."""
+    before: int = 0
+    """Tokens at the begin of the source that the numbers do not count: its tag."""
+
+
 class Step(NamedTuple):
     """What one process computes for one step of the optimiser."""
 
     examples: list[Examples]
-    """One batch for each that is accumulated."""
+    """One batch for each that is accumulated and has something in it, at least one."""
     weights: list[float]
-    """The weight of each: 0 for a batch that only keeps processes in step."""
+    """The weight of each: 0 for one that only keeps a process in step with those that have some."""
     tokens: int
     """Target tokens of the step, EOS counted, over all processes."""
     records: Sequence[int] = ()
@@ -34,7 +45,7 @@ def tokenized(
     pairs: Iterable[Pair],
     tokenizer: Tokenizer,
     target_tokenizer: Tokenizer,
-    links: Iterable[str] | None = None,
+    links: Iterable[Links | str] | None = None,
 ) -> Iterator[tuple[Sequence[int], ...]]:
     """The records of a store: source, target, and where there are ``links`` also these.
 
@@ -42,7 +53,7 @@ def tokenized(
         pairs: of a corpus of any size; a part of it is in memory at a time.
         tokenizer: of the sources.
         target_tokenizer: of the targets.
-        links: a line for each pair, such as ``0-0 1-2``: source token - target token, from 0.
+        links: those of each pair, or the line for it alone.
 
     Raises:
         ValueError: there is not a line for each pair, or a link is of tokens that there are not.
@@ -57,7 +68,12 @@ def tokenized(
             if lines is None:
                 yield source, target
             else:
-                yield source, target, _links(next(lines, None), count, len(source), len(target))
+                found = next(lines, None)
+                if found is None:
+                    raise ValueError(f"alignments must have a line for each pair, got {count - 1}")
+                if isinstance(found, str):
+                    found = Links(found, f"alignments:{count}")
+                yield source, target, _numbers(found, len(source), len(target))
     if lines is not None and next(lines, None) is not None:
         raise ValueError(f"alignments must have a line for each pair, got more than {count}")
 
@@ -133,11 +149,11 @@ def steps(
     whole = order._replace(max_tokens=order.max_tokens * parts)
     target = store.sides.index("target")
     for numbers, lengths in epochs(store, whole, seed=seed, skip=skip):
-        mine = [numbers[part::parts] for part in range(rank, parts, processes)]
-        records = [store.records(some if len(some) else numbers[:1]) for some in mine]
+        mine = [numbers[part::parts] for part in range(rank, min(parts, len(numbers)), processes)]
+        records = [store.records(some) for some in mine or [numbers[:1]]]
         yield Step(
             [examples_of(some, source_end=source_end) for some in records],
-            [float(len(some) > 0) for some in mine],
+            [1.0] * len(mine) or [0.0],
             int((lengths[:, target] + 1).sum()),
             [int(number) for some in mine for number in some],
         )
@@ -159,19 +175,18 @@ def examples_of(records: Sequence[Any], *, source_end: bool = True) -> Examples:
     return Examples(*batch, linked)
 
 
-def _links(line: str | None, number: int, source: int, target: int) -> list[int]:
-    """A line of links as numbers, source and target in turn."""
-    if line is None:
-        raise ValueError(f"alignments must have a line for each pair, got {number - 1}")
+def _numbers(links: Links, source: int, target: int) -> list[int]:
+    """Links as numbers, source and target in turn, of sequences of so many tokens."""
     found = []
-    for link in line.split():
+    for link in links.text.split():
         left, _, right = link.partition("-")
-        if not (left.isdecimal() and right.isdecimal()):
-            raise ValueError(f"alignments:{number}: a link must be like 0-1, got {link!r}")
-        if int(left) >= source or int(right) >= target:
+        if not (left.isdecimal() and right.isdecimal() and len(link) < 40):
+            raise ValueError(f"{links.place}: a link must be like 0-1, got {link[:60]!r}")
+        if int(left) >= source - links.before or int(right) >= target:
             raise ValueError(
-                f"alignments:{number}: a link must be of {source} source and {target} target "
-                f"tokens, counted from 0, got {link}"
+                f"{links.place}: a link must be of {source - links.before} source and {target} "
+                f"target tokens, counted from 0{', the tag not counted' * bool(links.before)}, "
+                f"got {link}"
             )
-        found += [int(left), int(right)]
+        found += [int(left) + links.before, int(right)]
     return found

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from huashi._checks import check_choice, check_not_negative, check_positive
+from huashi._checks import check_choice, check_count, check_finite, check_not_negative
 from huashi._field_docs import with_field_docs
 from huashi.seq2seq.operations.losses import Smoothing
 from huashi.training.settings import Optimizer, TrainingSettings, optimizer_of
@@ -48,10 +48,16 @@ class Training(TrainingSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("batch_tokens", "accumulate", "max_length", "buffer", "risk_samples"):
-            check_positive(name, getattr(self, name))
+            check_count(name, getattr(self, name))
         for name in ("consistency", "coverage", "guided_alignment"):
             check_not_negative(name, getattr(self, name))
+            check_finite(name, getattr(self, name))
         for name in ("label_smoothing", "scheduled_sampling", "minimum_risk"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be from 0 to 1, got {getattr(self, name)}")
+        if self.label_smoothing == 1:
+            raise ValueError(
+                f"label_smoothing must be below 1, which leaves nothing of the label, got "
+                f"{self.label_smoothing}"
+            )
         check_choice("smoothing", self.smoothing, get_args(Smoothing))

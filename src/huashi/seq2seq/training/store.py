@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from huashi._files import atomic_folder
-from huashi.run import Run
+from huashi.run import Progress, Run
 
 BLOCK = 4096
 """Records that are read together."""
@@ -101,7 +101,7 @@ class Store:
             if about.keys() != wanted:
                 raise ValueError(f"it must tell {sorted(wanted)}")
             return about
-        except (ValueError, AttributeError) as error:
+        except (ValueError, AttributeError, RecursionError) as error:
             raise ValueError(f"{path} is damaged: {error}") from None
 
     def _check_sizes(self, tokens: int) -> None:
@@ -196,6 +196,33 @@ def prepared(
         return store if store.origin == made_of | vocabularies(run) else None
     except (FileNotFoundError, ValueError):
         return None
+
+
+def tell_changes(run: Run, files: Mapping[str, Sequence[Path]], progress: Progress) -> None:
+    """Say which files of a complete run are no longer what it was trained and tested on.
+
+    Args:
+        run: a complete one, whose store, if there is one, tells what it was made of.
+        files: those it would be made of now, by their names in the ``origin``.
+        progress: where to say it.
+    """
+    try:
+        origin = Store(run.path("train.tokens")).origin
+    except (FileNotFoundError, ValueError):
+        return
+    changed = []
+    for name, paths in files.items():
+        found = itertools.zip_longest(origin.get(name, []), paths) if name in origin else ()
+        changed += [str(path) for was, path in found if path and not _is_as_it_was(path, was)]
+    if changed:
+        progress.note(
+            f"{run.folder} is complete and stays as it is, its scores are those of before: "
+            f"{', '.join(changed)} changed since"
+        )
+
+
+def _is_as_it_was(path: Path, was: Any) -> bool:
+    return Path(path).is_file() and fingerprints([path])["files"] == [was]
 
 
 def vocabularies(run: Run) -> dict[str, Any]:
