@@ -102,7 +102,9 @@ def max_pool(dims: int) -> Callable[..., Any]:
         mask: Tensor | None = None,
         lengths: Tensor | None = None,
     ) -> Any:
-        if return_indices not in (False, True) or mask is not None or lengths is not None:
+        if type(return_indices) is not bool or mask is not None or lengths is not None:
+            return None
+        if type(ceil_mode) is not bool:
             return None
         settings = kernel_size, stride, padding, dilation, ceil_mode
         windows = _windows_for_torch("max", dims, x, settings, placed=return_indices)
@@ -134,7 +136,9 @@ def avg_pool(dims: int) -> Callable[..., Tensor | None]:
         mask: Tensor | None = None,
         lengths: Tensor | None = None,
     ) -> Tensor | None:
-        if ceil_mode or divisor_override is not None or mask is not None or lengths is not None:
+        if ceil_mode is not False or type(count_include_pad) is not bool:
+            return None
+        if divisor_override is not None or mask is not None or lengths is not None:
             return None
         settings = kernel_size, stride, padding, dilation, False
         windows = _windows_for_torch("average", dims, x, settings)
@@ -170,7 +174,9 @@ def _in_equal_bins(dims: int, pool: Callable[..., Tensor | None]) -> Callable[..
         mask: Tensor | None = None,
         lengths: Tensor | None = None,
     ) -> Tensor | None:
-        if return_indices or mask is not None or lengths is not None or not may_be_for_torch(x):
+        if return_indices is not False or mask is not None or lengths is not None:
+            return None
+        if not may_be_for_torch(x):
             return None
         if type(output_size) is tuple and not all(type(n) in (int, NoneType) for n in output_size):
             return None
@@ -220,6 +226,8 @@ def _windows_for_torch(
     Where indices are asked for, ``placed``, it is taken to cost as much more as a gradient does.
     """
     if not may_be_for_torch(x):
+        return None
+    if dims == 3 and torch.is_autocast_enabled("cpu"):  # which has these in float32
         return None
     if tuple in map(type, settings) and not _are_of_ints(settings):
         return None

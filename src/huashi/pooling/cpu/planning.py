@@ -154,14 +154,14 @@ def new_tensor(x: Tensor, lengths: Sequence[int], last: bool, dtype: torch.dtype
     """An empty tensor like ``x`` but for its dtype and the lengths of its last dimensions."""
     memory = CHANNELS_LAST[len(lengths)] if last else torch.contiguous_format
     shape = [*x.shape[: -len(lengths)], *lengths]
-    return in_huge_pages(torch.empty(shape, dtype=dtype, memory_format=memory))
+    return in_huge_pages(torch.empty(shape, dtype=dtype, device=x.device, memory_format=memory))
 
 
 def identity_of(dtype: torch.dtype, kind: int) -> Any:
     """What changes no result, in the dtype that is computed in."""
     if not dtype.is_floating_point:
         limits = torch.iinfo(dtype)
-        number = array_of(torch.empty(0, dtype=dtype)).dtype.type
+        number = array_of(torch.empty(0, dtype=dtype, device="cpu")).dtype.type
         return number({MAX: limits.min, MIN: limits.max, SUM: 0}[kind])
     number = np.float64 if dtype == torch.float64 else np.float32
     return number({MAX: -np.inf, MIN: np.inf, SUM: 0}[kind])

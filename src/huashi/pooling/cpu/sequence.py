@@ -12,7 +12,7 @@ from huashi.pooling.cpu.planning import as_source
 def k_largest(x: Tensor, k: int) -> Tensor:
     """Where in each row the k largest stand, in order."""
     rows = as_source(x, 1).tensor.reshape(-1, x.shape[-1])
-    indices = torch.empty((len(rows), k), dtype=torch.int64)
+    indices = torch.empty((len(rows), k), dtype=torch.int64, device=x.device)
     top_k.k_largest(array_of(rows), k, array_of(indices))
     return indices.view(*x.shape[:-1], k)
 
@@ -21,7 +21,7 @@ def chunk_largest(x: Tensor, starts: Tensor, stops: Tensor) -> Tensor:
     """Where in each row the largest of each chunk stands; -1 where a chunk is empty."""
     rows = as_source(x, 1).tensor.reshape(-1, x.shape[-1])
     chunks = starts.shape[-1]
-    indices = torch.empty((len(rows), chunks), dtype=torch.int64)
+    indices = torch.empty((len(rows), chunks), dtype=torch.int64, device=x.device)
     cuts = (array_of(cut.reshape(-1, chunks).contiguous()) for cut in (starts, stops))
     top_k.chunk_largest(array_of(rows), *cuts, array_of(indices))
     return indices.view(*x.shape[:-1], chunks)
