@@ -20,6 +20,7 @@ from huashi._kernel.operator import current_mode
 from huashi._windows import Axis, axes_of
 
 DTYPES = torch.float32, torch.bfloat16, torch.float64
+MOST_ADDED = 9  # bfloat16 gradients of an element: torch rounds each sum, which so few can bear
 MARGIN = 1.1  # the kernel has to be that much faster by prediction, which is that uncertain
 
 
@@ -227,7 +228,7 @@ def _windows_for_torch(
     """
     if not may_be_for_torch(x):
         return None
-    if dims == 3 and torch.is_autocast_enabled("cpu"):  # which has these in float32
+    if dims == 3 and x.dtype == torch.bfloat16:  # torch lacks some; autocast has them in float32
         return None
     if tuple in map(type, settings) and not _are_of_ints(settings):
         return None
@@ -271,6 +272,9 @@ def _plan(
             return None
         if axis.kernel > axis.length + 2 * axis.before:  # in ceil mode
             return None
+    added = math.prod([-(-axis.kernel // axis.stride) for axis in axes])
+    if learns and dtype == torch.bfloat16 and added > MOST_ADDED:
+        return None
     costs = COSTS.get((kind if dims > 1 else f"{kind} 1d", last, learns))
     if costs is None:
         return None

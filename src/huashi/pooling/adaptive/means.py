@@ -61,7 +61,8 @@ def adaptive_avg_pool(
     """
 
     def torch_pool(x: Tensor, sizes: tuple[int, ...]) -> Tensor:
-        return _AVG[dims](x, sizes).to(x.dtype)  # autocast has it in float32
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))  # torch adds up in that of x
+        return _AVG[dims](wide, sizes).to(x.dtype)
 
     windows = partial(average.avg_pool, dims, x, count_include_pad=False)
     bins = partial(reference.average, count_include_pad=False)
