@@ -182,7 +182,8 @@ def _root(less: Tensor, p: Tensor | float, root: Tensor) -> Tensor:
 
 def _finite(exponent: Tensor) -> Tensor:
     """A number as good as infinity in its place, small enough for its reciprocal to be normal."""
-    return exponent.clamp(max=torch.finfo(exponent.dtype).max / 8)
+    most = torch.finfo(exponent.dtype).max / 8
+    return torch.where(exponent > most, most, exponent)  # a clamp has no gradient at NaN
 
 
 def _expm1(t: Tensor) -> Tensor:

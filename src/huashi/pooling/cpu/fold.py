@@ -61,8 +61,9 @@ def folded(
     """
     dims = len(axes)
     source, last, unit = as_source(x, dims)
-    y = new_tensor(source, [axis.windows for axis in axes], last, dtype or source.dtype)
     dtype = dtype or x.dtype
+    stored = torch.float32 if dtype == torch.float16 else dtype
+    y = new_tensor(source, [axis.windows for axis in axes], last, stored)
     fold = Fold(kind, change, finish, identity_of(source.dtype, kind))
     number = fold.identity.dtype
     array, out = as_planes(source, dims, last), as_planes(y, dims, last)
