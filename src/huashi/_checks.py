@@ -7,7 +7,10 @@ values of a tensor: a check neither waits for a GPU nor breaks a compiled graph.
 import difflib
 import math
 from collections.abc import Iterable
+from numbers import Integral
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -44,13 +47,15 @@ def check_dim(name: str, dim: int, x: Tensor) -> None:
 
 
 def check_positive(name: str, value: float) -> None:
-    """Raise unless ``value`` is greater than zero (NaN is not)."""
+    """Raise unless ``value`` is a number greater than zero (NaN is not)."""
+    _check_comparable(name, value)
     if not value > 0:
         raise ValueError(f"{name} must be > 0, got {value}")
 
 
 def check_not_negative(name: str, value: float) -> None:
-    """Raise if ``value`` is less than zero, or NaN."""
+    """Raise if ``value`` is no number, less than zero, or NaN."""
+    _check_comparable(name, value)
     if not value >= 0:
         raise ValueError(f"{name} must be >= 0, got {value}")
 
@@ -83,6 +88,46 @@ def check_threads(threads: int) -> None:
     """Raise unless so many threads can be asked for; many thousands end a process."""
     check_positive("threads", threads)
     check_below("threads", threads, 1024)
+
+
+def check_in(name: str, value: float, low: float, high: float) -> None:
+    """Raise unless ``value`` is a number from ``low`` to ``high``."""
+    _check_comparable(name, value)
+    if not low <= value <= high:
+        raise ValueError(f"{name} must be in [{low}, {high}], got {value}")
+
+
+def _check_comparable(name: str, value: Any) -> None:
+    try:
+        _ = value > 0
+    except TypeError:
+        raise TypeError(f"{name} must be a number, got {value!r}") from None
+
+
+def as_bool(name: str, value: Any) -> bool:
+    """``value`` as True or False, also where it is 0, 1 or NumPy's; raise for anything else."""
+    if value is True or value is False:
+        return value
+    if isinstance(value, Integral | np.bool_) and value in (0, 1):
+        return bool(value)
+    raise TypeError(f"{name} must be a bool, got {value!r}")
+
+
+def as_int(name: str, value: Any) -> int:
+    """``value`` as an int, also where NumPy or a symbolic size has it; raise for anything else."""
+    number = int_or_none(value)
+    if number is None:
+        raise TypeError(f"{name} must be an int, got {value!r}")
+    return number
+
+
+def int_or_none(value: Any) -> int | None:
+    """An int, also where NumPy or a symbolic size has it; None for what is none."""
+    if isinstance(value, int | torch.SymInt):
+        return None if isinstance(value, bool) else value  # pyright: ignore[reportReturnType]
+    if isinstance(value, torch.Tensor) and torch._C._get_tracing_state() is not None:
+        return int(value)  # a size, which torch.jit.trace makes a tensor
+    return value.__index__() if isinstance(value, Integral) else None
 
 
 def check_texts(name: str, texts: object) -> None:

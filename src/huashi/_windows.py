@@ -11,12 +11,9 @@ windows, less the last one where in ceil mode it would begin at or beyond :math:
 """
 
 from collections.abc import Sequence
-from numbers import Integral
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-import torch
-
-from huashi._checks import check_choice
+from huashi._checks import as_bool, check_choice, int_or_none
 
 Size = int | Sequence[int]
 """One number for all axes, or one for each."""
@@ -70,7 +67,7 @@ def axes_of(
     >>> axes_of([5], 3, 2, padding="same")[0][3:5]  # before and after
     (1, 1)
     """
-    n = len(lengths)
+    n, ceil_mode = len(lengths), as_bool("ceil_mode", ceil_mode)
     kernels = each_axis("kernel_size", kernel_size, n, least=1)
     strides = kernels if stride is None else each_axis("stride", stride, n, least=1)
     dilations = each_axis("dilation", dilation, n, least=1)
@@ -105,22 +102,13 @@ def each_axis(name: str, value: Size, n: int, *, least: int) -> tuple[int, ...]:
         values *= n
     if len(values) != n:
         raise ValueError(f"{name} must be an int or have {n} of them, got {value}")
-    numbers = tuple(_integer(each) for each in values)
+    numbers = tuple(int_or_none(each) for each in values)
     for number in numbers:
         if number is None:
             raise TypeError(f"{name} must be made of ints, got {value!r}")
         if number < least:
             raise ValueError(f"{name} must be >= {least}, got {value}")
     return numbers  # pyright: ignore[reportReturnType]
-
-
-def _integer(value: Any) -> int | None:
-    """An int, also where NumPy or a symbolic size has it; None for what is none."""
-    if isinstance(value, int | torch.SymInt):
-        return None if isinstance(value, bool) else value  # pyright: ignore[reportReturnType]
-    if isinstance(value, torch.Tensor) and torch._C._get_tracing_state() is not None:
-        return int(value)  # a size, which torch.jit.trace makes a tensor
-    return value.__index__() if isinstance(value, Integral) else None
 
 
 def _axis(
@@ -137,6 +125,8 @@ def _axis(
     windows = (room + (stride - 1 if ceil_mode else 0)) // stride + 1
     if ceil_mode and (windows - 1) * stride >= length + before:
         windows -= 1
+    if stride > length + before + after:  # of a single window any stride will do
+        stride = length + before + after
     return Axis(length, k, stride, before, after, dilation, windows)
 
 

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from huashi._kernel.mathematics import expm1, exponential, log1p, logarithm, raised
+from huashi._kernel.mathematics import (
+    expm1,
+    exponential,
+    log1p,
+    logarithm,
+    raised,
+    unevenness,
+)
 from huashi._kernel.numba import compiled
 
 
@@ -18,8 +25,17 @@ def each(x, out, which):
             out[i] = log1p(x[i])
         elif which == 3:
             out[i] = logarithm(x[i])
-        else:
+        elif which == 4:
             out[i] = raised(x[i], x.dtype.type(2.7))
+        else:
+            out[i] = unevenness(x[i])
+
+
+def by_its_integral(t):
+    """e^t (t - 1) + 1 is the integral of s e^s from 0 to t, here in Gauss's points."""
+    points, weights = np.polynomial.legendre.leggauss(40)
+    s = t[:, None] / 2 * (points + 1)
+    return (s * np.exp(s) * weights).sum(1) * t / 2
 
 
 FUNCTIONS = {  # number, what NumPy calls it, where it is defined
@@ -31,6 +47,11 @@ FUNCTIONS = {  # number, what NumPy calls it, where it is defined
         np.concatenate([-np.logspace(-30, -0.31, 200), np.logspace(-30, 0, 200)]),
     ),
     "logarithm": (3, np.log, np.logspace(-37, 37, 400)),
+    "unevenness": (
+        5,
+        by_its_integral,
+        np.concatenate([-np.logspace(-15, 1, 200), np.logspace(-15, 1, 200)]),
+    ),
     "raised": (4, lambda x: x**2.7, np.logspace(-13, 13, 400)),
 }
 
@@ -43,7 +64,9 @@ def test_to_its_last_digits(name, dtype):
     x = where.astype(dtype)
     out = np.empty_like(x)
     each(x, out, number)
-    far = {"exponential": 60, "raised": 200}.get(name, 8)  # the error of an exponent is multiplied
+    far = {"exponential": 60, "raised": 200, "unevenness": 500}.get(
+        name, 8
+    )  # the error of an exponent is multiplied
     np.testing.assert_allclose(out, theirs(x.astype(np.float64)), rtol=far * np.finfo(dtype).eps)
 
 
@@ -56,4 +79,5 @@ def test_ends(dtype):
         return out[0]
 
     assert (of(0, -np.inf), of(1, -np.inf), of(4, 0.0), of(1, 0.0)) == (0, -1, 0, 0)
-    assert all(np.isnan(of(number, np.nan)) for number in (0, 1, 2, 4))
+    assert (of(5, -np.inf), of(5, 0.0)) == (1, 0)
+    assert all(np.isnan(of(number, np.nan)) for number in (0, 1, 2, 4, 5))

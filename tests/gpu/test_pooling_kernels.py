@@ -363,3 +363,50 @@ def test_kernels_are_compiled_for_small_windows_only():
         assert bool(g.unroll) == small
         assert isinstance(g.kernel[1], int) == (not small)
         assert isinstance(g.length[1], int)
+
+
+@pytest.mark.parametrize("kind", ["power", "log_sum_exp"])
+def test_the_slope_of_a_small_parameter_keeps_its_digits(kind):
+    """It is half the variance of the elements or of their logarithms, as the parameter goes to 0."""
+    x, axes = torch.tensor([[[1.0, 2.0, 3.0, 30.0]]], device=DEVICE), axes_of((4,), 4)
+    exponents = x.double().log() if kind == "power" else x.double()
+    want = exponents.var(-1, correction=0) / 2
+    want = want * exponents.mean(-1).exp() if kind == "power" else want
+    slope = means.formula_slope(x, axes, kind, number(1e-6), EPS)
+    assert_close(slope[0].double(), want, rtol=1e-4, atol=0)
+
+
+def test_a_parameter_that_is_no_number_or_infinite():
+    x, axes = torch.tensor([[[1.0, 3.0, 3.0, 2.0]]], device=DEVICE), axes_of((4,), 4)
+    g = torch.ones(1, 1, 1, device=DEVICE)
+    for kind in ("power", "log_sum_exp"):
+        assert means.formula(x, axes, kind, number(NAN), EPS).isnan().all()
+        assert means.formula_backward(g, x, axes, kind, number(NAN), EPS).isnan().all()
+        assert means.formula_slope(x, axes, kind, number(NAN), EPS).isnan().all()
+        assert means.formula(x, axes, kind, number(INF), EPS).item() == 3
+        dx = means.formula_backward(g, x, axes, kind, number(INF), EPS)
+        assert_close(dx.cpu(), torch.tensor([[[0.0, 0.5, 0.5, 0.0]]]))
+
+
+def test_sums_may_be_wider_than_their_elements():
+    x, axes = torch.full((1, 1, 64, 64), 20.0, dtype=HALF, device=DEVICE), axes_of((64, 64), 64)
+    y = averages.average(x, axes, False, 1, True)
+    assert (y.dtype, y.item()) == (SINGLE, 20 * 64 * 64)
+
+
+@pytest.mark.parametrize("windows", [True, False])
+def test_what_is_absent_is_picked_from_no_window_with_another_element(windows, compiled_for):
+    compiled_for(windows)
+    axes, mask = axes_of((6,), 3), torch.tensor([False, True, True, False, False, False])
+    x = torch.tensor([[[-INF] * 6]], device=DEVICE)
+    y, offsets = extrema.extremum_offsets(x, axes, 1, mask.to(DEVICE))
+    assert y.tolist() == [[[-INF, -INF]]]
+    assert offsets.tolist()[0][0][0] == 1
+
+
+def test_soft_pools_of_the_largest_numbers():
+    x, axes = torch.tensor([[[3e38, 3e38, -3e38, 3e38]]], device=DEVICE), axes_of((4,), 2)
+    y = means.formula(x, axes, "soft", number(0.0), EPS)
+    dx = means.formula_backward(torch.ones_like(y), x, axes, "soft", number(0.0), EPS)
+    assert_close(y, torch.full_like(y, 3e38))
+    assert_close(dx.cpu(), torch.tensor([[[0.5, 0.5, 0.0, 1.0]]]))

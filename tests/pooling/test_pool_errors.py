@@ -2,10 +2,12 @@
 
 import re
 
+import numpy as np
 import pytest
 import torch
 
-from huashi.pooling import average, exponentials, extrema, order, powers, stochastic
+from huashi import pooling
+from huashi.pooling import average, exponentials, extrema, mixture, order, powers, stochastic
 
 IMAGE, LINE = torch.ones(1, 1, 4, 4), torch.ones(2, 3, 4)
 
@@ -44,8 +46,35 @@ IMAGE, LINE = torch.ones(1, 1, 4, 4), torch.ones(2, 3, 4)
         (lambda: order.sort_pool(1, LINE, 2, scores=torch.ones(2, 2)), ValueError, "scores must be for the 3 channels of x, got 2"),
         (lambda: order.quantile_pool(1, LINE, 2, q=1.5), ValueError, "q must be in [0, 1], got 1.5"),
         (lambda: extrema.mask_pool(1, LINE, 2), TypeError, "mask must be a bool tensor, got torch.float32"),
+        (lambda: extrema.mask_pool(1, np.ones(4, bool), 2), TypeError, "mask must be a bool tensor, got ndarray"),
+        (lambda: extrema.max_pool(1, LINE, 2, mask=np.ones(4, bool)), TypeError, "mask must be a bool tensor, got ndarray"),
+        (lambda: extrema.max_pool(1, LINE, 2, lengths=[3, 2]), TypeError, "lengths must be an integer tensor, got list"),
+        (lambda: extrema.max_pool(1, LINE, 2, lengths=np.array([3, 2])), TypeError, "lengths must be an integer tensor, got ndarray"),
+        (lambda: extrema.max_pool(1, LINE, 2, return_indices=2), TypeError, "return_indices must be a bool, got 2"),
+        (lambda: extrema.max_pool(1, LINE, 2, return_indices="foo"), ValueError, "return_indices must be a bool or \"compact\", got 'foo'"),
+        (lambda: average.avg_pool(1, LINE, 2, divisor_override=2.5), TypeError, "divisor_override must be an int, got 2.5"),
+        (lambda: powers.gem_pool(1, LINE, 2, p="3"), TypeError, "p must be a number, got '3'"),
+        (lambda: powers.lp_pool(1, LINE, "2", 2), TypeError, "norm_type must be a number, got '2'"),
+        (lambda: order.quantile_pool(1, LINE, 2, q="low"), TypeError, "q must be a number, got 'low'"),
+        (lambda: mixture.mixed_pool(1, LINE, 2, a="half"), TypeError, "a must be a number, got 'half'"),
+        (lambda: order.sort_pool(1, LINE, 2, scores=[0.0, 1.0]), TypeError, "scores must be a tensor, got list"),
+        (lambda: order.SortPool2d(2, k=2.0), TypeError, "k must be an int, got 2.0"),
+        (lambda: stochastic.stochastic_pool(1, LINE, 2, training="no"), TypeError, "training must be a bool, got 'no'"),
+        (lambda: pooling.fractional_max_pool1d(LINE, 2, 2, return_indices="foo"), TypeError, "return_indices must be a bool, got 'foo'"),
+        (lambda: pooling.k_max_pool1d(LINE, 2, return_indices="foo"), TypeError, "return_indices must be a bool, got 'foo'"),
+        (lambda: pooling.chunk_max_pool1d(LINE, 2, positions=[1]), TypeError, "positions must be an integer tensor, got list"),
+        (lambda: pooling.global_attention_pool(IMAGE, [1.0]), TypeError, "weight must be a tensor, got list"),
+        (lambda: pooling.spatial_pyramid_pool2d(IMAGE, 2), TypeError, "levels must be a sequence of ints, got 2"),
     ],
 )  # fmt: skip
 def test_errors_name_the_argument(call, error, text):
     with pytest.raises(error, match=re.escape(text)):
         call()
+
+
+def test_numbers_of_numpy_are_numbers():
+    two = np.int64(2)
+    for pool in (pooling.k_max_pool1d, pooling.chunk_max_pool1d, pooling.max_pool1d):
+        assert torch.equal(pool(LINE, two), pool(LINE, 2))
+    assert torch.equal(pooling.avg_pool1d(LINE, 2, divisor_override=two), LINE[..., :2])
+    assert torch.equal(pooling.KMaxPool1d(two)(LINE), LINE[..., :2])

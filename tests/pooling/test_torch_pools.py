@@ -114,6 +114,9 @@ NOT_FOR_TORCH = {
     "neither layout": lambda x: pooling.max_pool2d(x.transpose(2, 3), 2),
     "minimum": lambda x: pooling.min_pool2d(x, 2),
     "large": lambda x: pooling.max_pool2d(x.repeat(64, 16, 4, 4), 3, 1, 1),
+    "many sums in half precision": lambda x: pooling.avg_pool2d(
+        x.bfloat16().requires_grad_(), 5, 1, 2
+    ),
     "asked for": lambda x: by_kernel(pooling.max_pool2d, x, 2),
 }
 
@@ -154,6 +157,68 @@ def test_what_equals_a_known_setting_is_not_taken_for_it(two):
             pool(x, known)
         with pytest.raises(TypeError, match="must be made of ints"):
             pool(x, two)
+
+
+@pytest.mark.parametrize("size", [4, 64])
+def test_flags_are_taken_alike_for_small_and_large_inputs(size):
+    np = pytest.importorskip("numpy")
+    x = torch.randn(8, 16, size, size)
+    want = F.max_pool2d(x, 3, 2, ceil_mode=True)
+    for yes in (1, np.True_, np.int64(1)):
+        assert torch.equal(pooling.max_pool2d(x, 3, 2, ceil_mode=yes), want)
+        assert_close(pooling.MaxPool2d(3, 2, ceil_mode=yes)(x), want)
+        indices = pooling.max_pool2d(x, 2, return_indices=yes)[1]
+        assert torch.equal(indices, F.max_pool2d(x, 2, return_indices=True)[1])
+    real = F.avg_pool2d(x, 3, 2, 1, count_include_pad=False)
+    for no in (0, np.False_):
+        assert_close(pooling.avg_pool2d(x, 3, 2, 1, count_include_pad=no), real)
+    with pytest.raises(TypeError, match="ceil_mode must be a bool, got 2"):
+        pooling.max_pool2d(x, 2, ceil_mode=2)
+    with pytest.raises(TypeError, match="count_include_pad must be a bool, got 'yes'"):
+        pooling.avg_pool2d(x, 2, count_include_pad="yes")
+
+
+@pytest.mark.parametrize("size", [4, 64])
+@pytest.mark.parametrize("stride", [100, 2**31, 10**12, 10**30])
+def test_any_stride_is_right_for_a_single_window(stride, size):
+    x = torch.randn(8, 16, size, size, requires_grad=True)
+    corner = x[..., :2, :2]
+    for pool, want in (
+        (pooling.max_pool2d, corner.amax((2, 3), keepdim=True)),
+        (pooling.avg_pool2d, corner.mean((2, 3), keepdim=True)),
+        (pooling.min_pool2d, corner.amin((2, 3), keepdim=True)),
+    ):
+        y = pool(x, 2, stride)
+        assert_close(y, want)
+        assert_close(grad(y.sum(), x)[0], grad(want.sum(), x)[0])
+
+
+@pytest.mark.parametrize("size", [8, 32])
+def test_autocast_changes_no_dtype(size):
+    x = torch.randn(2, 4, size, size, size).bfloat16()
+    pools = {
+        name: getattr(pooling, name)
+        for name in ("max_pool3d", "avg_pool3d", "min_pool3d", "adaptive_max_pool3d",
+                     "adaptive_avg_pool3d", "adaptive_min_pool3d")
+    }  # fmt: skip
+    for name, pool in pools.items():
+        for number in (2, 3):
+            with torch.autocast("cpu", torch.bfloat16):
+                y = pool(x, number)
+            assert y.dtype == torch.bfloat16, name
+            assert_close(y, pool(x, number))
+            with implementation("reference"):
+                assert_close(y, pool(x, number))
+
+
+@pytest.mark.parametrize("pool", [pooling.avg_pool2d, pooling.max_pool2d])
+def test_gradients_of_many_windows_are_added_up_in_float32(pool):
+    x = torch.randn(2, 3, 24, 24).bfloat16().requires_grad_()
+    y, exact = pool(x, 9, 1, 4), x.detach().double().requires_grad_()
+    g = torch.rand_like(y)
+    with implementation("reference"):
+        want = grad(pool(exact, 9, 1, 4), exact, g.double())[0]
+    assert_close(grad(y, x, g)[0].double(), want, rtol=2**-8, atol=1e-6)
 
 
 def test_lists_numbers_of_numpy_and_one_tuples_work():

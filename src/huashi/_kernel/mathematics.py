@@ -102,6 +102,11 @@ def logarithm(x):
     raise NotImplementedError("only for kernels")
 
 
+def unevenness(t):
+    """In a kernel: e^t (t - 1) + 1, which is 0 at 0, positive elsewhere, 1 at -inf."""
+    raise NotImplementedError("only for kernels")
+
+
 def raised(x, p):
     """In a kernel: x^p for x >= 0; 0 for x = 0."""
     raise NotImplementedError("only for kernels")
@@ -133,6 +138,22 @@ def _logarithm(x):
     if x == types.float32:
         return lambda x: _log2(x) * np.float32(_LN2)
     return lambda x: np.log(x)
+
+
+@overload(unevenness)
+def _unevenness(t):
+    number = np.float32 if t == types.float32 else np.float64
+    a, b, c, d, e, f, g, h, i = (number((k - 1) / math.factorial(k)) for k in range(2, 11))
+    zero, one = number(0), number(1)
+    small = number(0.25 if t == types.float32 else 0.1)  # nine terms are exact enough below it
+
+    def of(t):
+        series = a + t * (b + t * (c + t * (d + t * (e + t * (f + t * (g + t * (h + t * i)))))))
+        power = exponential(t)
+        far = one if power == zero else power * (t - one) + one
+        return t * t * series if abs(t) < small else far
+
+    return of
 
 
 @overload(raised)

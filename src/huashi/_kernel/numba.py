@@ -28,12 +28,18 @@ _one_at_a_time = threading.Lock()
 _threads_lost = False  # true in a forked child whose parent had started Numba's threads
 
 
-def compiled(function: Callable, *, parallel: bool = False) -> Callable:
-    """Compile at the first call; keep the machine code on disk where a folder can be written."""
+def compiled(function: Callable, *, parallel: bool = False, as_written: bool = False) -> Callable:
+    """Compile at the first call; keep the machine code on disk where a folder can be written.
+
+    ``as_written``: no sum is reordered, not even where infinities would come out otherwise.
+    """
+    options: dict[str, Any] = {**_OPTIONS, "parallel": parallel}
+    if as_written:
+        options["fastmath"] = False
     try:
-        kernel = numba.njit(cache=True, parallel=parallel, **_OPTIONS)(function)
+        kernel = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # no folder for the cache can be written
-        return numba.njit(parallel=parallel, **_OPTIONS)(function)
+        return numba.njit(**options)(function)
     # Numba itself looks at the kernel's own file only, not at those of the functions that it calls
     with contextlib.suppress(AttributeError):
         cache = kernel._cache  # pyright: ignore[reportAttributeAccessIssue]

@@ -2982,8 +2982,9 @@ def sort_pool3d(x: Tensor, kernel_size: Size, stride: Size | None=None, padding:
 def quantile_pool1d(x: Tensor, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, q: float, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
     """The q-quantile of each window, on a straight line between two neighbours in its order.
 
-    The one or two elements that make it up get the gradient. NaN in a window makes its result NaN.
-    A window without a real element gives 0.
+    The one or two elements that make it up get the gradient. Between a number and an infinity it is
+    that infinity, between the two infinities NaN. NaN in a window makes its result NaN. A window
+    without a real element gives 0.
 
     Args:
         x: (channel, length) or (batch, channel, length), floating-point.
@@ -3017,8 +3018,9 @@ def quantile_pool1d(x: Tensor, kernel_size: Size, stride: Size | None=None, padd
 def quantile_pool2d(x: Tensor, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, q: float, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
     """The q-quantile of each window, on a straight line between two neighbours in its order.
 
-    The one or two elements that make it up get the gradient. NaN in a window makes its result NaN.
-    A window without a real element gives 0.
+    The one or two elements that make it up get the gradient. Between a number and an infinity it is
+    that infinity, between the two infinities NaN. NaN in a window makes its result NaN. A window
+    without a real element gives 0.
 
     Args:
         x: (channel, height, width) or (batch, channel, height, width), floating-point.
@@ -3054,8 +3056,9 @@ def quantile_pool2d(x: Tensor, kernel_size: Size, stride: Size | None=None, padd
 def quantile_pool3d(x: Tensor, kernel_size: Size, stride: Size | None=None, padding: Padding=0, dilation: Size=1, ceil_mode: bool=False, *, q: float, mask: Tensor | None=None, lengths: Tensor | None=None) -> Tensor:
     """The q-quantile of each window, on a straight line between two neighbours in its order.
 
-    The one or two elements that make it up get the gradient. NaN in a window makes its result NaN.
-    A window without a real element gives 0.
+    The one or two elements that make it up get the gradient. Between a number and an infinity it is
+    that infinity, between the two infinities NaN. NaN in a window makes its result NaN. A window
+    without a real element gives 0.
 
     Args:
         x: (channel, depth, height, width) or (batch, channel, depth, height, width),

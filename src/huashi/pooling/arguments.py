@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from huashi._checks import check_positive
+from huashi._checks import as_int, check_positive
 from huashi._windows import Axis, Padding, Size, axes_of
 
 LAYOUTS = {1: "length", 2: "height, width", 3: "depth, height, width"}
@@ -47,8 +47,7 @@ def real_elements(
 ) -> Tensor | None:
     """Which elements of ``x`` are real, bool, broadcastable to it; None where all of them are."""
     if mask is not None:
-        if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
-            raise TypeError(f"mask must be a bool tensor, got {getattr(mask, 'dtype', type(mask))}")
+        check_mask(mask)
         sizes = zip(reversed(mask.shape), reversed(x.shape), strict=False)
         if mask.ndim > x.ndim or any(size not in (1, full) for size, full in sizes):
             raise ValueError(
@@ -58,16 +57,29 @@ def real_elements(
         return mask
     if dims != 1:
         raise ValueError(f"lengths must be None in {dims} dimensions, where a mask can tell more")
+    check_integers("lengths", lengths)
     batch = x.shape[:-2]
     if lengths.shape != batch:
         raise ValueError(
             f"lengths must have shape {tuple(batch)}, one for each sample, got "
             f"{tuple(lengths.shape)}"
         )
-    if lengths.is_floating_point() or lengths.dtype == torch.bool:
-        raise TypeError(f"lengths must be an integer tensor, got {lengths.dtype}")
     inside = torch.arange(x.shape[-1], device=x.device) < lengths[..., None, None]
     return inside if mask is None else inside & mask
+
+
+def check_mask(mask: Tensor) -> None:
+    """Raise unless ``mask`` is a tensor of bool."""
+    if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
+        got = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
+        raise TypeError(f"mask must be a bool tensor, got {got}")
+
+
+def check_integers(name: str, value: Tensor) -> None:
+    """Raise unless ``value`` is a tensor of integers."""
+    got = value.dtype if isinstance(value, Tensor) else None
+    if got is None or got.is_floating_point or got.is_complex or got == torch.bool:
+        raise TypeError(f"{name} must be an integer tensor, got {got or type(value).__name__}")
 
 
 def scalar(name: str, value: Tensor | float, x: Tensor) -> Tensor:
@@ -91,12 +103,12 @@ def count_real(real: Tensor, length: int) -> Tensor:
     return real.expand(*real.shape[:-1], length).sum(-1, keepdim=True)
 
 
-def check_count(name: str, value: int) -> None:
-    """Raise unless ``value`` is an int of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an int, got {value!r}")
+def as_count(name: str, value: int) -> int:
+    """``value`` as an int, also where it is NumPy's; raise unless it is one of at least 1."""
+    value = as_int(name, value)
     if value < 1:
         raise ValueError(f"{name} must be >= 1, got {value}")
+    return value
 
 
 def has_values(x: Tensor) -> bool:

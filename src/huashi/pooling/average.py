@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from huashi._checks import as_bool, as_int
 from huashi._kernel.operator import kernel_serves, without_kernel
 from huashi._windows import Axis, Padding, Size, is_whole
 from huashi.pooling import operators, reference, torch_pools
@@ -51,8 +52,11 @@ def avg_pool(
     tensor([[0.6667, 1.0000, 0.5000]])
     """
     axes, real = checked(dims, x, kernel_size, stride, padding, dilation, ceil_mode, mask, lengths)
-    if divisor_override is not None and divisor_override == 0:
-        raise ValueError(f"divisor_override must not be 0, got {divisor_override}")
+    count_include_pad = as_bool("count_include_pad", count_include_pad)
+    if divisor_override is not None:
+        divisor_override = as_int("divisor_override", divisor_override)
+        if divisor_override == 0:
+            raise ValueError(f"divisor_override must not be 0, got {divisor_override}")
     if real is None and divisor_override is None and is_whole(axes):
         return _average_of_all(x, dims)
     if kernel_serves("pool_average", *((x,) if real is None else (x, real))):
@@ -61,7 +65,8 @@ def avg_pool(
         x = torch.where(real, x, 0)
         if count_include_pad or divisor_override is not None:
             return operators.average(x, axes, count_include_pad, divisor_override)
-        return (operators.average(x, axes, False, 1) / _count(x, axes, real)).to(x.dtype)
+        total = operators.average(x, axes, False, 1, wide=True)
+        return (total / _count(x, axes, real)).to(x.dtype)
     options = {"count_include_pad": count_include_pad, "divisor_override": divisor_override}
     return reference.average(x, axes, real, **options)
 
@@ -96,7 +101,7 @@ class AvgPool(WindowPool):
         dilation: Size = 1,
     ) -> None:
         super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
-        self.count_include_pad = count_include_pad
+        self.count_include_pad = as_bool("count_include_pad", count_include_pad)
         self.divisor_override = divisor_override
 
     def forward(

@@ -64,6 +64,7 @@ def each_dimension(
     """
     signature = inspect.signature(pool)
     without_dims = signature.replace(parameters=list(signature.parameters.values())[1:])
+    window = list(without_dims.parameters)[1] if once_first else ""
 
     def of(dims: int) -> Pool[P, T]:
         fast = by_torch and by_torch(dims)
@@ -71,7 +72,7 @@ def each_dimension(
         def face(x: Tensor, *args: P.args, **kwargs: P.kwargs) -> T:
             if fast is not None and (y := fast(x, *args, **kwargs)) is not None:
                 return y
-            if once_first and args and isinstance(args[0], float | Tensor):  # which is no window
+            if once_first and _is_once_first(once_first, window, args, kwargs):
                 args, kwargs = _window_first(face.__name__, once_first, args, kwargs)  # pyright: ignore[reportAssignmentType]
             y = pool(dims, x, *args, **kwargs)
             memory = memory_format_of(x, dims)
@@ -124,6 +125,15 @@ def memory_format_of(x: Tensor, dims: int) -> torch.memory_format:
     if torch._C._are_functorch_transforms_active():  # a tensor under vmap cannot be asked
         return torch.contiguous_format
     return last[dims] if x.is_contiguous(memory_format=last[dims]) else torch.contiguous_format
+
+
+def _is_once_first(
+    name: str, window: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> bool:
+    """Whether ``name`` stands where the window is due: the first is no window, and that follows."""
+    if not args or (len(args) == 1 and window not in kwargs):
+        return False
+    return name not in kwargs and isinstance(args[0], float | Tensor)
 
 
 def _window_first(

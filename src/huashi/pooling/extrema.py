@@ -1,14 +1,15 @@
 """The largest and the smallest element of each window, and where they lie."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from huashi._checks import as_bool
 from huashi._kernel.operator import kernel_serves
 from huashi._windows import Axis, Padding, Size
 from huashi.pooling import operators, reference, torch_pools
-from huashi.pooling.arguments import checked
+from huashi.pooling.arguments import check_mask, checked
 from huashi.pooling.dimensions import LONG_ROWS, Called, each_dimension, each_dimension_module
 from huashi.pooling.offsets import Places, offsets_of
 from huashi.pooling.window_module import WindowPool
@@ -64,6 +65,7 @@ def max_pool(
     (tensor([[5., 4.]]), tensor([[1, 3]]))
     """
     windows = kernel_size, stride, padding, dilation, ceil_mode
+    return_indices = _placing(return_indices)
     axes, real = checked(dims, x, *windows, mask, lengths, integers=True)
     return _extremum(x, axes, real, return_indices, sign=1)
 
@@ -105,6 +107,7 @@ def min_pool(
     tensor([[1., 2.]])
     """
     windows = kernel_size, stride, padding, dilation, ceil_mode
+    return_indices = _placing(return_indices)
     axes, real = checked(dims, x, *windows, mask, lengths, integers=True)
     return _extremum(x, axes, real, return_indices, sign=-1)
 
@@ -134,11 +137,19 @@ def mask_pool(
     >>> mask_pool1d(torch.tensor([[True, False, False, False]]), 2)
     tensor([[ True, False]])
     """
-    if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
-        raise TypeError(f"mask must be a bool tensor, got {getattr(mask, 'dtype', type(mask))}")
+    check_mask(mask)
     windows = kernel_size, stride, padding, dilation, ceil_mode
     y = max_pool(dims, mask.to(torch.uint8), *windows)
     return y.to(torch.bool)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _placing(return_indices: Any) -> bool | Literal["compact"]:
+    """What is asked for, once it is found to be a bool or "compact"."""
+    if isinstance(return_indices, str):
+        if return_indices != "compact":
+            raise ValueError(f'return_indices must be a bool or "compact", got {return_indices!r}')
+        return "compact"
+    return as_bool("return_indices", return_indices)
 
 
 def _extremum(
@@ -158,7 +169,7 @@ def _extremum(
             x = torch.where(real, x, reference.identity(x.dtype, sign))
         if not placed:
             return operators.extremum(x, axes, sign)
-        y, offsets = operators.extremum_offsets(x, axes, sign)
+        y, offsets = operators.extremum_offsets(x, axes, sign, real)
         places = Places(offsets, axes)
         if return_indices == "compact":
             return y, places
@@ -182,7 +193,7 @@ class MaxPool(WindowPool):
         ceil_mode: bool = False,
     ) -> None:
         super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
-        self.return_indices: bool | Literal["compact"] = return_indices
+        self.return_indices: bool | Literal["compact"] = _placing(return_indices)
 
     def forward(
         self, x: Tensor, mask: Tensor | None = None, lengths: Tensor | None = None
@@ -204,7 +215,7 @@ class MinPool(WindowPool):
         ceil_mode: bool = False,
     ) -> None:
         super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
-        self.return_indices: bool | Literal["compact"] = return_indices
+        self.return_indices: bool | Literal["compact"] = _placing(return_indices)
 
     def forward(
         self, x: Tensor, mask: Tensor | None = None, lengths: Tensor | None = None

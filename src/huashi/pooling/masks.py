@@ -23,6 +23,33 @@ def marked(x: Tensor, mask: Tensor, absent: float) -> Tensor:
     return torch.where(mask, x, torch.full((), absent, dtype=x.dtype, device=x.device), out=out)
 
 
+def first_real(
+    y: Tensor,
+    offsets: Tensor,
+    axes: tuple[Axis, ...],
+    mask: Tensor,
+    worst: float,
+    extremum_offsets: Callable[[Tensor, tuple[Axis, ...], int], tuple[Tensor, Tensor]],
+) -> Tensor:
+    """Offsets of extrema, but of the first real element where one is ``worst``, as absent ones are.
+
+    Args:
+        y: the extrema.
+        offsets: where they were found, what is absent counted as ``worst``.
+        axes: the windows.
+        mask: broadcastable to the input.
+        worst: what stands at absent elements: -inf of a maximum.
+        extremum_offsets: what finds extrema over windows, a kernel.
+    """
+    stuck = y == worst
+    if y.device.type == "cpu" and not stuck.any():
+        return offsets
+    lead, rows = _rows(mask, axes, torch.float32)
+    first = extremum_offsets(rows, axes, 1)[1]
+    first = first.view(*lead, *first.shape[1:])
+    return torch.where(stuck, first, offsets, out=torch.empty_like(offsets))
+
+
 def counted(
     mask: Tensor,
     axes: tuple[Axis, ...],
@@ -37,8 +64,13 @@ def counted(
         like: a result for each of them.
         average: what sums over windows, a kernel.
     """
-    dims, lengths = len(axes), [axis.length for axis in axes]
-    lead = mask.shape[: max(mask.ndim - dims, 0)]
-    rows = mask.expand(*lead, *lengths).to(like.dtype).reshape(-1, *lengths)
+    lead, rows = _rows(mask, axes, like.dtype)
     counts = average(rows, axes, False, 1)
     return empty_like(like).copy_(counts.view(*lead, *counts.shape[1:]))
+
+
+def _rows(mask: Tensor, axes: tuple[Axis, ...], dtype: torch.dtype) -> tuple[torch.Size, Tensor]:
+    """Its dimensions before those of ``axes``; 1 where it is True, (..., lengths of ``axes``)."""
+    lengths = [axis.length for axis in axes]
+    lead = mask.shape[: max(mask.ndim - len(axes), 0)]
+    return lead, mask.expand(*lead, *lengths).to(dtype).reshape(-1, *lengths)

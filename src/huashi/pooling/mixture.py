@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from huashi._checks import check_floating
+from huashi._checks import check_floating, check_in
 from huashi._kernel.operator import without_kernel
 from huashi._windows import Axis, Padding, Size, each_axis
 from huashi.pooling.arguments import checked
@@ -82,7 +82,7 @@ def mixed_pool(
             raise ValueError(f"a must have shape () or ({channels},), got {tuple(a.shape)}")
         a = a.to(_accumulator(x)).view(-1, *[1] * dims)
     else:
-        _check_share(a)
+        check_in("a", a, 0, 1)
     high, mean = _branches(dims, x.to(_accumulator(x)), axes, real, windows)
     return (a * high + (1 - a) * mean).to(x.dtype)
 
@@ -160,7 +160,7 @@ class MixedPool(WindowPool):
         channels: int | None = None,
     ) -> None:
         super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
-        _check_share(a)
+        check_in("a", a, 0, 1)
         self.a = nn.Parameter(torch.full(() if channels is None else (channels,), float(a)))
 
     def forward(
@@ -204,11 +204,6 @@ class GatedPool(WindowPool):
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, weight={tuple(self.weight.shape)}"
-
-
-def _check_share(a: float) -> None:
-    if not 0 <= a <= 1:
-        raise ValueError(f"a must be in [0, 1], got {a}")
 
 
 def _accumulator(x: Tensor) -> torch.dtype:

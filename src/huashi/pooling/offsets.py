@@ -50,8 +50,8 @@ def nowhere(dtype: torch.dtype) -> int:
 
 def indices_of(offsets: Tensor, axes: tuple[Axis, ...]) -> Tensor:
     """Offsets in windows to indices in the flattened axes, int64, -1 where there is none."""
-    rest, place, pitch = offsets.long(), torch.zeros((), dtype=torch.long), 1
-    place = place.to(offsets.device)
+    place = torch.zeros((), dtype=torch.long, device=offsets.device)
+    rest, pitch = offsets.long(), 1
     for dim in range(-1, -len(axes) - 1, -1):
         axis = axes[dim]
         first = _first(axis, dim, offsets.device)

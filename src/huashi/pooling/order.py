@@ -6,11 +6,11 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from huashi._checks import check_positive
+from huashi._checks import check_floating, check_in
 from huashi._kernel.operator import kernel_serves
 from huashi._windows import Axis, Padding, Size
 from huashi.pooling import operators, reference
-from huashi.pooling.arguments import checked
+from huashi.pooling.arguments import as_count, checked
 from huashi.pooling.dimensions import LONG_ROWS, Called, each_dimension, each_dimension_module
 from huashi.pooling.window_module import WindowPool
 
@@ -62,6 +62,7 @@ def sort_pool(
     """
     axes, real = checked(dims, x, kernel_size, stride, padding, dilation, ceil_mode, mask, lengths)
     most = math.prod([axis.kernel for axis in axes])
+    check_floating("scores", scores)
     if scores.ndim not in (1, 2) or not 1 <= scores.shape[-1] <= most:
         raise ValueError(
             f"scores must have shape (k,) or (channel, k) with k from 1 to the {most} elements of "
@@ -91,8 +92,9 @@ def quantile_pool(
 ) -> Tensor:
     """The q-quantile of each window, on a straight line between two neighbours in its order.
 
-    The one or two elements that make it up get the gradient. NaN in a window makes its result NaN.
-    A window without a real element gives 0.
+    The one or two elements that make it up get the gradient. Between a number and an infinity it is
+    that infinity, between the two infinities NaN. NaN in a window makes its result NaN. A window
+    without a real element gives 0.
 
     Args:
         {shared}
@@ -109,10 +111,9 @@ def quantile_pool(
     tensor([[6.]])
     """
     axes, real = checked(dims, x, kernel_size, stride, padding, dilation, ceil_mode, mask, lengths)
-    if not 0 <= q <= 1:
-        raise ValueError(f"q must be in [0, 1], got {q}")
+    check_in("q", q, 0, 1)
     if kernel_serves("pool_order", x, real, unless=_uncovered(x, axes)):
-        share = torch.tensor(float(q), dtype=torch.double)
+        share = torch.tensor(float(q), dtype=torch.double, device=x.device)
         return operators.order(x, axes, "quantile", share, real)
     return reference.quantile(x, axes, float(q), real)
 
@@ -183,7 +184,7 @@ class SortPool(WindowPool):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
-        check_positive("k", k)
+        k = as_count("k", k)
         shape = (k,) if channels is None else (channels, k)
         self.scores = nn.Parameter(0.1 * torch.randn(shape, generator=generator))
 
@@ -211,8 +212,7 @@ class QuantilePool(WindowPool):
         q: float,
     ) -> None:
         super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
-        if not 0 <= q <= 1:
-            raise ValueError(f"q must be in [0, 1], got {q}")
+        check_in("q", q, 0, 1)
         self.q = q
 
     def forward(

@@ -123,13 +123,13 @@ def lp(
     r"""``(sum |x|^p)^(1/p)`` of each window, or the mean inside the root; 0 for an empty window.
 
     Scaled by the largest magnitude of the window, so that no power overflows. The gradient where
-    the result is 0 is 0. ``p = inf`` is the largest magnitude itself.
+    the result is 0 is 0. ``p = inf`` is the largest magnitude itself, the first of equals.
     """
-    values, real, _ = windows(_wide(x), axes, mask)
+    values, real, places = windows(_wide(x), axes, mask)
     magnitude = torch.where(real, values, 0).abs()
-    peak = magnitude.amax(-1, keepdim=True)
     if math.isinf(p):
-        return peak[..., 0].to(x.dtype)
+        return extremum_of(Windows(magnitude, torch.ones_like(real), places))[0].to(x.dtype)
+    peak = magnitude.amax(-1, keepdim=True)
     scale = torch.where((peak > 0) & (peak < torch.inf), peak, 1).detach()
     # a power below 1 has an infinite slope at 0, so zeros are kept out of it
     ratio = magnitude / scale
@@ -159,7 +159,7 @@ def power(
     Scaled by the largest element of the window, so that no power overflows (Radenovic 2018, GeM).
     """
     values, real, _ = windows(_wide(x).clamp(min=eps), axes, mask)
-    values = torch.where(real, values, eps)
+    values, p = torch.where(real, values, eps), _finite(p)
     peak = values.amax(-1, keepdim=True).detach()
     peak = torch.where(peak < torch.inf, peak, 1)
     ratio = values / peak
@@ -178,6 +178,12 @@ def _root(less: Tensor, p: Tensor | float, root: Tensor) -> Tensor:
     """
     near = (less > -0.5) & less.isfinite()
     return torch.where(near, (torch.where(near, less, 0).log1p() / p).exp(), root)
+
+
+def _finite(exponent: Tensor) -> Tensor:
+    """A number as good as infinity in its place, small enough for its reciprocal to be normal."""
+    most = torch.finfo(exponent.dtype).max / 8
+    return torch.where(exponent > most, most, exponent)  # a clamp has no gradient at NaN
 
 
 def _expm1(t: Tensor) -> Tensor:
@@ -199,20 +205,22 @@ def log_sum_exp(
     """``log(mean(exp(r x))) / r``, r a 0-d tensor > 0: from the mean to the maximum as r grows.
 
     Where the mean of ``exp(r (x - max))`` is near 1, its logarithm is taken of what is missing, so
-    that a small r loses no digits. An empty window gives 0 (Pinheiro 2015).
+    that a small r loses no digits. An empty window gives 0 (Pinheiro 2015). The derivative in r is
+    a difference over r: in float32, of an r below 1e-4 it has few digits, unlike the kernels'.
     """
     values, real, _ = windows(_wide(x), axes, mask)
     count = real.sum(-1).clamp(min=1)
     values = torch.where(real, values, 0)  # so that no NaN of an absent one reaches r's gradient
-    there = real | ~real.any(-1, keepdim=True)
-    scaled = torch.where(there, r * values, -torch.inf)
-    far = scaled.logsumexp(-1) - count.to(scaled).log()
+    there, r = real | ~real.any(-1, keepdim=True), _finite(r)
     peak = values.masked_fill(~there, -torch.inf).amax(-1, keepdim=True).detach()
     peak = torch.where(peak.isfinite(), peak, 0)
-    parts = _expm1(torch.where(real & values.isfinite(), r * (values - peak), 0))
-    less = parts.sum(-1) / count
-    near = (less > -0.5) & values.isfinite().all(-1)
-    value = torch.where(near, peak[..., 0] + torch.where(near, less, 0).log1p() / r, far / r)
+    below = values - peak
+    finite = below.isfinite()
+    scaled = torch.where(finite, r * torch.where(real & finite, below, 0), below)
+    far = torch.where(there, scaled, -torch.inf).logsumexp(-1) - count.to(scaled).log()
+    less = _expm1(torch.where(finite, scaled, 0)).sum(-1) / count
+    near = (less > -0.5) & finite.all(-1)
+    value = peak[..., 0] + torch.where(near, torch.where(near, less, 0).log1p(), far) / r
     return torch.where(real.any(-1), value, 0).to(x.dtype)
 
 
@@ -291,7 +299,11 @@ def sorted_mean(
     """
     values, real, _ = windows(_wide(x), axes, mask)
     k = scores.shape[-1]
-    largest = torch.where(real, values, -torch.inf).topk(k, -1).values
+    # of equals the first, as topk would not have it; of real ones, since -inf may be one
+    known = torch.where(real, values, -torch.inf)
+    real_first = (~real.expand(known.shape)).to(torch.uint8).sort(dim=-1, stable=True).indices
+    known = known.gather(-1, real_first)
+    largest = known.sort(dim=-1, descending=True, stable=True).values[..., :k]
     there = torch.arange(k, device=x.device) < real.sum(-1, keepdim=True)
     if scores.ndim == 2:
         scores = scores.view(scores.shape[0], *[1] * len(axes), k)
@@ -303,7 +315,8 @@ def quantile(x: Tensor, axes: tuple[AnyAxis, ...], q: float, mask: Tensor | None
     """The q-quantile of each window, between two neighbours in a straight line; 0 if empty.
 
     0 is the minimum, 0.5 the median, 1 the maximum; the one or two elements that make it up get
-    the gradient. NaN in a window makes its result NaN.
+    the gradient. Between a number and an infinity it is that infinity, between the two infinities
+    NaN. NaN in a window makes its result NaN.
     """
     values, real, _ = windows(_wide(x), axes, mask)
     ascending = torch.where(real, values, torch.inf).sort(-1).values
@@ -311,7 +324,9 @@ def quantile(x: Tensor, axes: tuple[AnyAxis, ...], q: float, mask: Tensor | None
     position = q * (count - 1).clamp(min=0).to(ascending.dtype)
     low, high = position.floor().long(), position.ceil().long()
     below, above = ascending.gather(-1, low), ascending.gather(-1, high)
-    between = torch.where(low == high, below, below + (above - below) * (position - low))
+    gap, share = above - below, position - low
+    between = torch.where(gap.isfinite(), below + gap * share, below * (1 - share) + above * share)
+    between = torch.where(low == high, below, between)
     spoiled = (values.isnan() & real).any(-1, keepdim=True)
     between = torch.where(spoiled, torch.nan, between)
     return torch.where(count > 0, between, 0)[..., 0].to(x.dtype)
@@ -329,7 +344,7 @@ def order(
 def softmax(values: Tensor, real: Tensor) -> Tensor:
     """Softmax of the real elements of each window; 0 for the others."""
     real = real.expand(values.shape)
-    some = torch.where(real.any(-1, keepdim=True), -torch.inf, 0)
+    some = torch.where(real.any(-1, keepdim=True), -torch.inf, 0).to(values)
     return torch.where(real, torch.where(real, values, some).softmax(-1), 0)
 
 

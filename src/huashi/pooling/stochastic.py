@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from huashi._checks import check_choice
+from huashi._checks import as_bool, check_choice
 from huashi._kernel.operator import kernel_serves
 from huashi._windows import Padding, Size
 from huashi.pooling import operators, reference
@@ -63,6 +63,7 @@ def stochastic_pool(
     """
     axes, real = checked(dims, x, kernel_size, stride, padding, dilation, ceil_mode, mask, lengths)
     check_choice("weights", weights, ("relu", "softmax"))
+    training = as_bool("training", training)
     kernel = "pool_draw" if training else "pool_formula"
     if kernel_serves(kernel, x, real):
         if training:

@@ -20,6 +20,7 @@ from huashi._kernel.operator import current_mode
 from huashi._windows import Axis, axes_of
 
 DTYPES = torch.float32, torch.bfloat16, torch.float64
+MOST_ADDED = 9  # bfloat16 gradients of an element: torch rounds each sum, which so few can bear
 MARGIN = 1.1  # the kernel has to be that much faster by prediction, which is that uncertain
 
 
@@ -102,7 +103,9 @@ def max_pool(dims: int) -> Callable[..., Any]:
         mask: Tensor | None = None,
         lengths: Tensor | None = None,
     ) -> Any:
-        if return_indices not in (False, True) or mask is not None or lengths is not None:
+        if type(return_indices) is not bool or mask is not None or lengths is not None:
+            return None
+        if type(ceil_mode) is not bool:
             return None
         settings = kernel_size, stride, padding, dilation, ceil_mode
         windows = _windows_for_torch("max", dims, x, settings, placed=return_indices)
@@ -134,7 +137,9 @@ def avg_pool(dims: int) -> Callable[..., Tensor | None]:
         mask: Tensor | None = None,
         lengths: Tensor | None = None,
     ) -> Tensor | None:
-        if ceil_mode or divisor_override is not None or mask is not None or lengths is not None:
+        if ceil_mode is not False or type(count_include_pad) is not bool:
+            return None
+        if divisor_override is not None or mask is not None or lengths is not None:
             return None
         settings = kernel_size, stride, padding, dilation, False
         windows = _windows_for_torch("average", dims, x, settings)
@@ -170,7 +175,9 @@ def _in_equal_bins(dims: int, pool: Callable[..., Tensor | None]) -> Callable[..
         mask: Tensor | None = None,
         lengths: Tensor | None = None,
     ) -> Tensor | None:
-        if return_indices or mask is not None or lengths is not None or not may_be_for_torch(x):
+        if return_indices is not False or mask is not None or lengths is not None:
+            return None
+        if not may_be_for_torch(x):
             return None
         if type(output_size) is tuple and not all(type(n) in (int, NoneType) for n in output_size):
             return None
@@ -223,6 +230,8 @@ def _windows_for_torch(
     """
     if not may_be_for_torch(x):
         return None
+    if dims == 3 and x.dtype == torch.bfloat16:  # torch lacks some; autocast has them in float32
+        return None
     if tuple in map(type, settings) and not _are_of_ints(settings):
         return None
     last = not x.is_contiguous()
@@ -265,6 +274,9 @@ def _plan(
             return None
         if axis.kernel > axis.length + 2 * axis.before:  # in ceil mode
             return None
+    added = math.prod([-(-axis.kernel // axis.stride) for axis in axes])
+    if learns and dtype == torch.bfloat16 and added > MOST_ADDED:
+        return None
     costs = COSTS.get((kind if dims > 1 else f"{kind} 1d", last, learns))
     if costs is None:
         return None

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from torch import nn
 
+from huashi._checks import as_bool
 from huashi._windows import Padding, Size, axes_of
 
 _ANY_LENGTH = 2**40
@@ -31,7 +32,7 @@ class WindowPool(nn.Module):
         self.stride = kernel_size if stride is None else stride
         self.padding: Padding = padding
         self.dilation = dilation
-        self.ceil_mode = ceil_mode
+        self.ceil_mode = as_bool("ceil_mode", ceil_mode)
 
     @property
     def windows(self) -> tuple[Size, Size, Padding, Size, bool]:

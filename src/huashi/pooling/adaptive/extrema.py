@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional as F
 
+from huashi._checks import as_bool
 from huashi.pooling import extrema, reference, torch_pools
 from huashi.pooling.adaptive.windows import AdaptivePool, OutputSize, adaptive_pool
 from huashi.pooling.bins import AnyAxis
@@ -108,17 +109,17 @@ def _adaptive_extremum(
     *,
     sign: int,
 ) -> Any:
+    return_indices = as_bool("return_indices", return_indices)
+
     def torch_pool(x: Tensor, sizes: tuple[int, ...]) -> Any:
         y, index = _MAX[dims](x if sign > 0 else -x, sizes, return_indices=True)
-        y = y if sign > 0 else -y
+        y = (y if sign > 0 else -y).to(x.dtype)  # autocast has it in float32
         return (y, index) if return_indices else y
 
     def bins(x: Tensor, axes: tuple[AnyAxis, ...], mask: Tensor | None) -> Any:
         y, index = reference.extremum(x, axes, mask, sign=sign)
         return (y, index) if return_indices else y
 
-    if not isinstance(return_indices, bool):
-        raise TypeError(f"return_indices must be a bool, got {return_indices!r}")
     pool = extrema.max_pool if sign > 0 else extrema.min_pool
     windows = partial(pool, dims, x, return_indices=return_indices)
     return adaptive_pool(
@@ -131,7 +132,7 @@ class AdaptiveMaxPool(AdaptivePool):
 
     def __init__(self, output_size: OutputSize, return_indices: bool = False) -> None:
         super().__init__(output_size)
-        self.return_indices = return_indices
+        self.return_indices = as_bool("return_indices", return_indices)
 
     @property
     def options(self) -> dict[str, Any]:

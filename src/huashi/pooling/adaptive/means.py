@@ -59,9 +59,14 @@ def adaptive_avg_pool(
     >>> adaptive_avg_pool1d(torch.tensor([[1.0, 2.0, 9.0, 3.0, 4.0]]), 2)
     tensor([[4.0000, 5.3333]])
     """
+
+    def torch_pool(x: Tensor, sizes: tuple[int, ...]) -> Tensor:
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))  # torch adds up in that of x
+        return _AVG[dims](wide, sizes).to(x.dtype)
+
     windows = partial(average.avg_pool, dims, x, count_include_pad=False)
     bins = partial(reference.average, count_include_pad=False)
-    return adaptive_pool(dims, x, output_size, mask, lengths, windows, bins, _AVG[dims])
+    return adaptive_pool(dims, x, output_size, mask, lengths, windows, bins, torch_pool)
 
 
 def adaptive_lp_pool(

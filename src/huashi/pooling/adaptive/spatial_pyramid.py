@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from huashi._checks import check_choice
 from huashi._kernel.example import example
+from huashi._windows import each_axis
 from huashi.pooling.adaptive.extrema import adaptive_max_pool
 from huashi.pooling.adaptive.means import adaptive_avg_pool
 from huashi.pooling.docstrings import as_module_of, shares
@@ -52,10 +53,17 @@ def spatial_pyramid_pool2d(
     tensor([4., 1., 2., 3., 4.])
     """
     check_choice("kind", kind, ("max", "avg"))
-    if not levels:
-        raise ValueError(f"levels must have at least one number, got {levels}")
+    levels = _checked(levels)
     pool: Callable[..., Any] = adaptive_max_pool if kind == "max" else adaptive_avg_pool
     return torch.cat([pool(2, x, level, mask=mask).flatten(-3) for level in levels], -1)
+
+
+def _checked(levels: Sequence[int]) -> tuple[int, ...]:
+    if not isinstance(levels, Sequence):
+        raise TypeError(f"levels must be a sequence of ints, got {levels!r}")
+    if not levels:
+        raise ValueError(f"levels must have at least one number, got {levels}")
+    return each_axis("levels", levels, len(levels), least=1)
 
 
 @as_module_of(spatial_pyramid_pool2d)
@@ -65,7 +73,7 @@ class SpatialPyramidPool2d(nn.Module):
     def __init__(self, levels: Sequence[int] = (1, 2, 4), kind: str = "max") -> None:
         super().__init__()
         check_choice("kind", kind, ("max", "avg"))
-        self.levels = tuple(levels)
+        self.levels = _checked(levels)
         self.kind = kind
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:

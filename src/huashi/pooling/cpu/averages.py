@@ -24,11 +24,16 @@ from huashi.pooling.dimensions import memory_format_of
 
 
 def average(
-    x: Tensor, axes: tuple[Axis, ...], count_include_pad: bool, divisor_override: int | None
+    x: Tensor,
+    axes: tuple[Axis, ...],
+    count_include_pad: bool,
+    divisor_override: int | None,
+    wide: bool = False,
 ) -> Tensor:
-    """The sum of each window over its divisor."""
+    """The sum of each window over its divisor; ``wide``: in float32 or wider."""
     divisors = divisors_of(axes, count_include_pad, divisor_override)
-    return folded(x, axes, SUM, finish=DIVIDE, divisors=divisors)
+    dtype = torch.promote_types(x.dtype, torch.float32) if wide else None
+    return folded(x, axes, SUM, finish=DIVIDE, divisors=divisors, dtype=dtype)
 
 
 def average_backward(
@@ -44,19 +49,20 @@ def average_backward(
         )
         return dx.copy_(share)
     constant = all(np.ptp(each) == 0 for each in divisors)
+    dtype, wide = grad.dtype, torch.promote_types(grad.dtype, torch.float32)
     if not constant:
-        share = torch.ones((), dtype=torch.promote_types(grad.dtype, torch.float32))
+        share = torch.ones((), dtype=wide, device=grad.device)
         for each in divisors[3 - len(axes) :] if len(axes) != 2 else divisors[::2]:
             share = share[..., None] * torch.from_numpy(each).to(share.dtype)
-        grad = (grad / share).to(grad.dtype)
+        grad = grad / share
     divisor = math.prod(float(each[0]) for each in divisors) if constant else 1.0
     if max(axis.stride for axis in axes) > 1 and can_gather(axes, 1):
-        return gathered(grad / divisor, None, axes)
+        return gathered(grad.to(wide) / divisor, None, axes).to(dtype)
     back = tuple(transposed(axis) for axis in axes)
     spread = tuple(axis.stride for axis in three_of(axes))
     divisors = tuple(np.ones(axis.windows) for axis in three_of(back))
     divisors[0][:] = divisor
-    return folded(grad, back, SUM, spread=spread, finish=DIVIDE, divisors=divisors)
+    return folded(grad, back, SUM, spread=spread, finish=DIVIDE, divisors=divisors, dtype=dtype)
 
 
 def gathered(grad: Tensor, x: Tensor | None, axes: tuple[Axis, ...]) -> Tensor:

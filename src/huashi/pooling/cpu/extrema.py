@@ -22,7 +22,9 @@ from huashi.pooling.cpu.planning import (
     windows_of,
 )
 from huashi.pooling.dimensions import memory_format_of
+from huashi.pooling.masks import first_real
 from huashi.pooling.offsets import nowhere, offset_dtype
+from huashi.pooling.reference import identity
 
 PACKED = (  # an offset can be packed into 64 bits with these
     *(torch.float32, torch.bfloat16, torch.float16),
@@ -35,8 +37,17 @@ def extremum(x: Tensor, axes: tuple[Axis, ...], sign: int) -> Tensor:
     return folded(x, axes, sign)
 
 
-def extremum_offsets(x: Tensor, axes: tuple[Axis, ...], sign: int) -> tuple[Tensor, Tensor]:
+def extremum_offsets(
+    x: Tensor, axes: tuple[Axis, ...], sign: int, mask: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """The same, and where in its window each lies, as :mod:`huashi.pooling.offsets` has it."""
+    y, offsets = _found(x, axes, sign)
+    if mask is not None:
+        offsets = first_real(y, offsets, axes, mask, identity(x.dtype, sign), _found)
+    return y, offsets
+
+
+def _found(x: Tensor, axes: tuple[Axis, ...], sign: int) -> tuple[Tensor, Tensor]:
     dims = len(axes)
     source, last, unit = as_source(x, dims)
     lengths = [axis.windows for axis in axes]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from huashi._windows import Axis, is_whole
@@ -44,6 +45,7 @@ def folded(
     finish: int = 0,
     divisors: tuple[Any, ...] = NO_DIVISORS,
     spread: tuple[int, ...] = (1, 1, 1),
+    dtype: torch.dtype | None = None,
 ) -> Tensor:
     """Fold each window, as :class:`huashi.pooling.cpu.fold_elements.Fold` has it.
 
@@ -55,10 +57,13 @@ def folded(
         finish: of each result last.
         divisors: from :func:`divisors_of`, for DIVIDE.
         spread: the distance along each of three axes of the elements of ``x``, zeros between.
+        dtype: of the result; that of ``x`` by default.
     """
     dims = len(axes)
     source, last, unit = as_source(x, dims)
-    y = new_tensor(source, [axis.windows for axis in axes], last, source.dtype)
+    dtype = dtype or x.dtype
+    stored = torch.float32 if dtype == torch.float16 else dtype
+    y = new_tensor(source, [axis.windows for axis in axes], last, stored)
     fold = Fold(kind, change, finish, identity_of(source.dtype, kind))
     number = fold.identity.dtype
     array, out = as_planes(source, dims, last), as_planes(y, dims, last)
@@ -71,15 +76,15 @@ def folded(
             fold_whole.whole_by_channel(three, out, fold, divisor, width)
         else:
             fold_whole.whole(array.reshape(len(array), -1), out.reshape(-1), fold, divisor)
-        return y.to(x.dtype)
+        return y.to(dtype)
     windows, factors = windows_of(axes, unit), factors_of(divisors, number)
     if spread == (1, 1, 1) and are_small(axes, unit, least=96):
         rows = rows_at_once(axes, unit, 8, out.shape[0])
         fold_rows.fold(array, out, windows, fold, factors, rows)
-        return y.to(x.dtype)
+        return y.to(dtype)
     band = band_of(axes, unit * source.element_size(), out.shape[0])
     fold_bands.sweep(array, out, windows, fold, factors, band, np.array(spread))
-    return y.to(x.dtype)
+    return y.to(dtype)
 
 
 @functools.lru_cache(maxsize=256)

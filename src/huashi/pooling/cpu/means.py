@@ -22,7 +22,7 @@ from huashi.pooling.cpu.planning import (
     three_of,
     windows_of,
 )
-from huashi.pooling.cpu.window_means import Formula, formula_of
+from huashi.pooling.cpu.window_means import SMALL, Formula, formula_of
 from huashi.pooling.masks import counted, marked
 
 POWERS = "lp", "lp_mean", "power"
@@ -74,7 +74,7 @@ def formula_backward(
     if is_whole(axes) and not last:
         n = math.prod(axis.length for axis in axes)
         flat = array.reshape(-1, n), row.reshape(-1), out.reshape(-1, n), wanted, real.reshape(-1)
-        if kind in POWERS:
+        if kind in POWERS and float(param) >= SMALL:
             whole_means.whole_power_backward(*flat, 64)
         else:
             whole_means.whole_formula_backward(*flat, _block(n))
@@ -97,9 +97,7 @@ def _formula(
     slope: bool,
 ) -> Tensor:
     dims = len(axes)
-    # the slope of log-sum-exp is a difference over r: for a small r few digits would be left
-    precise = x.dtype == torch.float64 or (slope and kind == "log_sum_exp")
-    number = np.float64 if precise else np.float32
+    number = np.float64 if x.dtype == torch.float64 else np.float32
     wanted = formula_of(kind, param, eps, number)
     source, last, unit = _source(x, dims, wanted, mask)
     wide = torch.promote_types(source.dtype, torch.float32)
@@ -109,7 +107,7 @@ def _formula(
     if is_whole(axes) and not last:
         rows = array.reshape(len(array), -1)
         flat = rows, out.reshape(-1), wanted, real.reshape(-1)
-        if kind in POWERS and not slope:
+        if kind in POWERS and param >= SMALL and not slope:
             whole_means.whole_power(*flat, 64)
         else:
             whole_means.whole_formula(*flat, slope, _block(rows.shape[1]))

@@ -27,6 +27,8 @@ def norm(
     finish = (ROOT if p == 2 else 0) | (DIVIDE if mean else 0)
     divisors = divisors_of(axes, False, None) if mean else NO_DIVISORS
     y = folded(x, axes, SUM, change=change, finish=finish, divisors=divisors)
+    if p == 1 and mean and x.dtype != torch.float16 and y.isinf().any():  # of the sum, perhaps
+        return torch.where(y.isinf(), formula(x, axes, "lp_mean", 1.0, 0.0), y)
     if p == 2 and x.dtype != torch.float16 and y.numel():
         least, most = (float(limit) for limit in y.aminmax())
         if not (least >= 1e-15 and most <= 1e15):  # zero, NaN or infinity may still be right

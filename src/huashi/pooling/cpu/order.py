@@ -169,7 +169,7 @@ def _ranking(
         shares = torch.cat([1 - above, above], 1)[..., None]
         ranks = torch.where(n == 0, -1, ranks)
     else:
-        order = torch.arange(param.shape[-1])
+        order = torch.arange(param.shape[-1], device=param.device)
         ranks = torch.where(order < n, k - 1 - order, -1)
         scores = param.detach().to(dtype).view(1, -1, len(order)).expand(len(n), -1, -1)
         shares = reference.softmax(scores, (order < n)[:, None]).movedim(1, 2)

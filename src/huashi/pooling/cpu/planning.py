@@ -161,7 +161,7 @@ def identity_of(dtype: torch.dtype, kind: int) -> Any:
     """What changes no result, in the dtype that is computed in."""
     if not dtype.is_floating_point:
         limits = torch.iinfo(dtype)
-        number = array_of(torch.empty(0, dtype=dtype)).dtype.type
+        number = array_of(torch.empty(0, dtype=dtype, device="cpu")).dtype.type
         return number({MAX: limits.min, MIN: limits.max, SUM: 0}[kind])
     number = np.float64 if dtype == torch.float64 else np.float32
     return number({MAX: -np.inf, MIN: np.inf, SUM: 0}[kind])

@@ -205,6 +205,14 @@ def _sort(buffer, marks, swaps, lanes, block, marked):
                 _exchange(a, b, swaps[s, 2])
 
 
+@functools.partial(compiled, as_written=True)
+def _between(low, high, weight):
+    """From ``low`` to ``high``; an infinity wins over a number, and is itself between equals."""
+    gap = high - low
+    near, far = low + gap * weight, low * (np.float32(1) - weight) + high * weight
+    return near if abs(gap) < np.inf else far
+
+
 @compiled
 def _result(buffer, line, begin, stop, ranks, shares, channel, unit, mean):
     """What windows of one size give, from their sorted elements."""
@@ -229,7 +237,7 @@ def _result(buffer, line, begin, stop, ranks, shares, channel, unit, mean):
         low, high = buffer[ranks[0], begin:stop], buffer[ranks[1], begin:stop]
         weight = shares[1, 0]
         for i in range(target.size):
-            target[i] = low[i] + (high[i] - low[i]) * weight
+            target[i] = _between(low[i], high[i], weight)
 
 
 @compiled
@@ -270,7 +278,7 @@ def _results_by_count(buffer, line, counts, at, ranking, channel, unit):
             line[at + i] = buffer[ranks[0], at + i]
         else:
             low, high = buffer[ranks[0], at + i], buffer[ranks[1], at + i]
-            line[at + i] = low + (high - low) * shares[1, 0]
+            line[at + i] = _between(low, high, shares[1, 0])
 
 
 @compiled

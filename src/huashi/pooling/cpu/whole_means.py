@@ -35,10 +35,10 @@ def whole_formula(part, parts, x, y, formula, real, slope, block):
         low, high = task * block, min(task * block + block, x.shape[0])
         buffer, sums, line, n = _side_by_side(x[low:high], real[low:high], formula.absent)
         change(buffer, buffer, formula)
-        add_up(buffer, sums, formula, slope)
-        results(sums, n, formula, slope, line)
+        add_up(buffer, sums, formula)
+        results(sums, n, formula, line)
         if slope:
-            slopes(sums, n, formula, line)
+            slopes(buffer, sums, n, formula, line)
         for i in range(high - low):
             y[low + i] = narrow(line[i], y)
 
@@ -121,7 +121,7 @@ def _mean_powers(rows, sums, peaks, formula, floor, real, low):
 
 @threaded
 def whole_power(part, parts, x, y, formula, real, block):
-    """The norm or generalised mean of each row, (rows, n) -> (rows,)."""
+    """The norm or generalised mean of each row, (rows, n) -> (rows,); p is not below SMALL."""
     formula = Formula(*formula)
     kind, param, eps, _ = formula
     zero = eps * 0
@@ -193,8 +193,8 @@ def whole_formula_backward(part, parts, x, grad, dx, formula, real, block):
         raw, sums, line, n = _side_by_side(x[low:high], real[low:high], formula.absent)
         buffer, g = np.empty_like(raw), np.empty_like(line)
         change(raw, buffer, formula)
-        add_up(buffer, sums, formula, False)
-        results(sums, n, formula, False, line)
+        add_up(buffer, sums, formula)
+        results(sums, n, formula, line)
         for i in range(high - low):
             g[i] = wide(grad[low + i])
         gradients(raw, sums, line, g, n, formula)

@@ -14,7 +14,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from huashi._kernel.bfloat16 import narrow, wide
-from huashi._kernel.mathematics import expm1, exponential, log1p, logarithm, raised
+from huashi._kernel.mathematics import (
+    expm1,
+    exponential,
+    log1p,
+    logarithm,
+    raised,
+    unevenness,
+)
 from huashi._kernel.numba import compiled, inlined, part_of, threaded
 from huashi.pooling.cpu.fold_elements import Factors
 from huashi.pooling.cpu.windows import Windows, every, place
@@ -32,7 +39,7 @@ class Formula(NamedTuple):
     kind: int
     """One of KINDS, by its place in them."""
     param: Any
-    """The exponent of a norm or power, the factor r of ``log_sum_exp``."""
+    """The exponent of a norm or power, the factor r of ``log_sum_exp``; finite or NaN."""
     eps: Any
     """The floor of POWER."""
     absent: Any
@@ -51,6 +58,7 @@ class Sums(NamedTuple):
 def formula_of(kind: str, param: float, eps: float, number: Any) -> Formula:
     """The formula for a kernel that computes in the dtype ``number``."""
     place = KINDS.index(kind)
+    param = min(param, float(np.finfo(number).max) / 8)  # the limit, as far as numbers can tell
     return Formula(place, number(param), number(eps), number(ABSENT.get(place, 0.0)))
 
 
@@ -100,8 +108,11 @@ def change(buffer, out, formula):
 
 
 @compiled
-def add_up(buffer, sums, formula, slope):
-    """The largest element of each window, and the two sums that its formula or slope needs."""
+def add_up(buffer, sums, formula):
+    """The largest element of each window, and the two sums that its formula needs.
+
+    Of exponents all is relative to the largest: SOFT sums up how far the others are from it.
+    """
     (scale, first, second), kind, param = sums, formula.kind, formula.param
     scale[:] = buffer[0]
     first[:] = 0
@@ -121,25 +132,18 @@ def add_up(buffer, sums, formula, slope):
             for i in range(lane.size):
                 weight = exponential(lane[i] - scale[i])
                 first[i] += weight
-                second[i] += weight * lane[i] if lane[i] != -np.inf else weight
+                second[i] += weight * (lane[i] - scale[i]) if weight != 0 else weight
         elif kind == LOG_SUM_EXP:
             for i in range(lane.size):
                 weight = exponential(param * (lane[i] - scale[i]))
                 less = expm1(param * (lane[i] - scale[i]))
-                part = weight * (lane[i] - scale[i]) if slope else less
                 first[i] += weight
-                second[i] += part if lane[i] != -np.inf else weight
+                second[i] += less if lane[i] != -np.inf else weight
         elif kind == STOCHASTIC:
             for i in range(lane.size):
                 share = lane[i] / scale[i] if scale[i] != 0 else lane[i]
                 first[i] += share
                 second[i] += share * share
-        elif slope:
-            for i in range(lane.size):
-                share = lane[i] / scale[i] if scale[i] != 0 else lane[i]
-                weight = raised(share, param)
-                first[i] += weight
-                second[i] += weight * (logarithm(share) if share > 0 else share)
         elif param == 3:
             for i in range(lane.size):
                 share = lane[i] / scale[i] if scale[i] != 0 else lane[i]
@@ -153,6 +157,8 @@ def add_up(buffer, sums, formula, slope):
             for i in range(lane.size):
                 share = lane[i] / scale[i] if scale[i] != 0 else lane[i]
                 first[i] += raised(share, param)
+    if param != param:  # which the exponentials, in vector lanes, do not respect
+        first[:] = param
 
 
 @inlined
@@ -169,7 +175,7 @@ def count_row(counts, real, p, a, b, unit, n):
 
 
 @compiled
-def results(sums, counts, formula, slope, out):
+def results(sums, counts, formula, out):
     """The pooled values, 0 for a window without an element; ``counts`` is how many each has.
 
     A mean of powers or exponentials that is near 1 has few digits for its root or logarithm, which
@@ -182,7 +188,7 @@ def results(sums, counts, formula, slope, out):
         if n == 0 or (scale[i] == 0 and kind != SOFT and kind != LOG_SUM_EXP):
             out[i] = 0
         elif kind == SOFT:
-            out[i] = second[i] / first[i]
+            out[i] = scale[i] + second[i] / first[i]
         elif kind == LOG_SUM_EXP:
             mean = first[i] / n
             near = mean > 0.5 and first[i] - second[i] > n - 0.5  # which -inf is no part of
@@ -193,23 +199,51 @@ def results(sums, counts, formula, slope, out):
         else:
             mean = first[i] if kind == LP else first[i] / n
             near = kind != LP and mean > 0.5 and first[i] - second[i] > n - 0.5
-            if param < SMALL and near and not slope:
+            if param < SMALL and near:
                 out[i] = scale[i] * exponential(log1p(second[i] / n) / param)
             else:
                 out[i] = scale[i] * raised(mean, one / param)
 
 
 @compiled
-def slopes(sums, counts, formula, out):
-    """The derivatives in the parameter; ``out`` holds the pooled values first."""
-    first, second, kind, param = sums.first, sums.second, formula.kind, formula.param
+def slopes(buffer, sums, counts, formula, out):
+    """The derivatives in the parameter; ``out`` holds the pooled values first.
+
+    With shares q of the sum of powers or exponentials it is ``sum q log(n q) / param^2``, which a
+    mean of ``unevenness(log(n q))`` gives without cancellation; an element without a share adds 1.
+    """
+    (scale, first, second), kind, param = sums, formula.kind, formula.param
+    zero = out.dtype.type(0)
     for i in range(out.size):
         n = counts[i]
-        if n == 0 or first[i] == 0:
-            out[i] = 0
+        mean = first[i] / n if n > zero else n
+        near = mean > 0.5 and first[i] - second[i] > n - 0.5
+        if near and (kind == LOG_SUM_EXP or param < SMALL):
+            log = log1p(second[i] / n)
         else:
-            change = second[i] / first[i] - logarithm(first[i] / n) / param
-            out[i] = change / param * (out[i] if kind == POWER else out.dtype.type(1))
+            log = logarithm(mean) if mean < np.inf else mean
+        first[i] = log if mean != 0 else mean
+        second[i] = n
+    none = -np.inf if kind == LOG_SUM_EXP else 0.0  # of an element without a share
+    for j in range(buffer.shape[0]):
+        lane = buffer[j]
+        for i in range(lane.size):
+            second[i] -= lane[i] != none
+    for j in range(buffer.shape[0]):
+        lane = buffer[j]
+        if kind == LOG_SUM_EXP:
+            for i in range(lane.size):
+                part = unevenness(param * (lane[i] - scale[i]) - first[i])
+                second[i] += part if lane[i] != -np.inf else zero
+        else:
+            for i in range(lane.size):
+                share = lane[i] / scale[i] if scale[i] != 0 else lane[i]
+                part = unevenness(param * logarithm(share) - first[i])
+                second[i] += part if share != 0 else zero
+    for i in range(out.size):
+        slope = second[i] / counts[i] / param / param
+        slope = slope if kind == LOG_SUM_EXP else slope * out[i]
+        out[i] = slope if counts[i] > 0 else zero
 
 
 @compiled
@@ -218,15 +252,22 @@ def gradients(raw, sums, y, g, n, formula):
 
     Of each window: ``y`` the result, ``g`` its gradient, ``n`` how many elements it has.
     """
-    (scale, first, _), kind, param, eps = sums, formula.kind, formula.param, formula.eps
+    (scale, first, second), kind, param, eps = sums, formula.kind, formula.param, formula.eps
     zero = eps * 0
+    one = zero + np.float32(1)
+    for i in range(first.size):  # what the elements of a window have in common
+        if kind == SOFT:
+            second[i] = one - second[i] / first[i]
+        elif kind in (LP, LP_MEAN, POWER):
+            second[i] = y[i] / scale[i] / first[i] if y[i] != zero else zero
     for j in range(raw.shape[0]):
         lane = raw[j]
         for i in range(lane.size):
             x, share = lane[i], zero
             if kind == SOFT:
-                share = exponential(x - scale[i]) / first[i] * (1 + (x - y[i]))
-                share = zero if x == -np.inf else share
+                weight = exponential(x - scale[i])
+                share = weight / first[i] * ((x - scale[i]) + second[i])
+                share = zero if x == -np.inf or weight == zero else share
             elif kind == LOG_SUM_EXP:
                 share = exponential(param * (x - scale[i])) / first[i]
                 share = zero if x == -np.inf else share
@@ -235,8 +276,7 @@ def gradients(raw, sums, y, g, n, formula):
                 share = (2 * x - y[i]) / total if x > zero and total > zero else zero
             elif not y[i] <= zero:
                 size = abs(x) if kind != POWER else x
-                share = raised(size / y[i], param - 1)
-                share = share if kind == LP else share / n[i]
+                share = raised(size / scale[i], param - one) * second[i]
                 if kind == POWER:
                     share = share if x >= eps else zero
                 else:
@@ -264,11 +304,11 @@ def pool(part, parts, x, y, windows, formula, counts, real, slope):
         p, a, b = task // rows, task % rows // y.shape[2], task % y.shape[2]
         gather_row(x[p], buffer, a, b, windows, absent)
         change(buffer, buffer, formula)
-        add_up(buffer, sums, formula, slope)
+        add_up(buffer, sums, formula)
         count_row(counts, real, p, a, b, unit, n)
-        results(sums, n, formula, slope, line)
+        results(sums, n, formula, line)
         if slope:
-            slopes(sums, n, formula, line)
+            slopes(buffer, sums, n, formula, line)
         out = y[p, a, b]
         for i in range(out.size):
             out[i] = narrow(line[i], out)
@@ -303,9 +343,9 @@ def pool_backward(part, parts, x, grad, dx, windows, formula, counts, real, band
                 left = b * axes[1].stride - axes[1].before
                 gather_row(x[p], raw, a, b, windows, absent)
                 change(raw, buffer, formula)
-                add_up(buffer, sums, formula, False)
+                add_up(buffer, sums, formula)
                 count_row(counts, real, p, a, b, unit, n)
-                results(sums, n, formula, False, line)
+                results(sums, n, formula, line)
                 row = grad[p, a, b]
                 for i in range(lanes):
                     g[i] = wide(row[i])

@@ -5,11 +5,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from huashi._checks import check_positive
+from huashi._checks import check_floating
 from huashi._kernel.example import example
 from huashi._kernel.operator import without_kernel
 from huashi.pooling import reference
-from huashi.pooling.arguments import check_input, real_elements
+from huashi.pooling.arguments import as_count, check_input, real_elements
 from huashi.pooling.docstrings import OF_ALL, as_module_of, shares
 from huashi.pooling.global_pooling.module import GlobalPool, pooled_dimensions
 
@@ -54,6 +54,7 @@ def global_attention_pool(
     tensor([[  3., 100.]])
     """
     positions, real = _positions(x, mask, lengths)
+    check_floating("weight", weight)
     if weight.shape != x.shape[1:2]:
         raise ValueError(
             f"weight must have shape ({x.shape[1]},), one for each channel of x, got "
@@ -138,7 +139,7 @@ class GlobalAttentionPool(GlobalPool):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        check_positive("channels", channels)
+        channels = as_count("channels", channels)
         self.weight = nn.Parameter(torch.zeros(channels))
 
     @property

@@ -5,6 +5,7 @@
 # pyright: reportMissingImports=false, reportOperatorIssue=false, reportArgumentType=false
 # pyright: reportGeneralTypeIssues=false
 
+import torch
 import triton
 import triton.language as tl
 from torch import Tensor
@@ -66,11 +67,15 @@ def _average_backward(grad_ptr, dx_ptr, divisor, g, m, COUNTED: tl.constexpr):
 
 
 def average(
-    x: Tensor, axes: tuple[Axis, ...], count_include_pad: bool, divisor_override: int | None
+    x: Tensor,
+    axes: tuple[Axis, ...],
+    count_include_pad: bool,
+    divisor_override: int | None,
+    wide: bool = False,
 ) -> Tensor:
-    """The sum of each window over its divisor; (..., windows)."""
+    """The sum of each window over its divisor; (..., windows); ``wide``: in float32."""
     x, inner = prepared(x, len(axes))
-    y = output(x, axes, inner, x.dtype)
+    y = output(x, axes, inner, torch.float32 if wide else x.dtype)
     grid, g = forward(x.numel(), axes, inner)
     divisor, counted = _divisor(count_include_pad, divisor_override)
     _average[grid](x, y, divisor, g, COUNTED=counted)

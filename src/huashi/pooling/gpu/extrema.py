@@ -12,6 +12,8 @@ stride 1 by their reads from the L1 cache, as many as a window has elements.
 # pyright: reportMissingImports=false, reportOperatorIssue=false, reportArgumentType=false
 # pyright: reportGeneralTypeIssues=false
 
+import math
+
 import triton
 import triton.language as tl
 from torch import Tensor
@@ -29,6 +31,7 @@ from huashi.pooling.gpu.windows import (
     prepared,
     windows_of,
 )
+from huashi.pooling.masks import first_real
 from huashi.pooling.offsets import offset_dtype
 
 
@@ -81,12 +84,16 @@ def extremum(x: Tensor, axes: tuple[Axis, ...], sign: int) -> Tensor:
     return y
 
 
-def extremum_offsets(x: Tensor, axes: tuple[Axis, ...], sign: int) -> tuple[Tensor, Tensor]:
+def extremum_offsets(
+    x: Tensor, axes: tuple[Axis, ...], sign: int, mask: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """The same, and where in its window it lies, as :mod:`huashi.pooling.offsets` tells it."""
     x, inner = prepared(x, len(axes))
     y, offsets = (output(x, axes, inner, dtype) for dtype in (x.dtype, offset_dtype(axes)))
     grid, g = forward(x.numel(), axes, inner)
     _extremum[grid](x, y, offsets, g, SIGN=sign, PLACES=True)
+    if mask is not None:
+        offsets = first_real(y, offsets, axes, mask, -sign * math.inf, extremum_offsets)
     return y, offsets
 
 

@@ -54,6 +54,7 @@ from huashi.pooling.gpu.windows import (
 
 INF = tl.constexpr(float("inf"))
 LN2 = tl.constexpr(math.log(2))
+MOST = tl.constexpr(torch.finfo(torch.float32).max / 8)  # as good as an infinite exponent
 NONE = tl.constexpr(masks.NONE)
 
 
@@ -94,6 +95,17 @@ def _log1p(u):
 
 
 @triton.jit
+def _unevenness(t):
+    """``exp(t) (t - 1) + 1``, 0 at 0, positive elsewhere, 1 at -inf; near 0 by its series."""
+    series = 1.0 / 5760.0 + t * (1.0 / 45360.0 + t * (1.0 / 403200.0))
+    series = 1.0 / 30.0 + t * (1.0 / 144.0 + t * (1.0 / 840.0 + t * series))
+    series = 1.0 / 2.0 + t * (1.0 / 3.0 + t * (1.0 / 8.0 + t * series))
+    power = tl.exp(t)
+    far = tl.where(power == 0.0, 1.0, power * (t - 1.0) + 1.0)
+    return tl.where(tl.abs(t) < 0.25, t * t * series, far)
+
+
+@triton.jit
 def _base(x, eps, KIND: tl.constexpr):
     """What a power, or an exponential, is taken of."""
     if KIND == "power":
@@ -127,29 +139,39 @@ def scale_of(x_ptr, window, eps, g, KIND: tl.constexpr):
 def _plus(state, extra, x, real, e):
     scale, param = extra[0], extra[1]
     KIND: tl.constexpr = extra[3]
-    WANTED: tl.constexpr = extra[4]
     x = _base(x, extra[2], KIND)
     if KIND == "soft":
         first = tl.exp(x - scale)
-        second = tl.where(x == -INF, 0.0, first * (x - scale))
+        second = tl.where(first == 0.0, 0.0, first * (x - scale))
     elif KIND == "log_sum_exp":
         first = tl.exp(param * (x - scale))
-        second = _expm1(param * (x - scale)) if WANTED == "value" else first * (x - scale)
-        second = tl.where(x == -INF, 0.0, second)
+        second = tl.where(x == -INF, 0.0, _expm1(param * (x - scale)))
     elif KIND == "stochastic":
         first = x / scale
         second = first * first
     else:
         first = _power(x / scale, param)
-        if WANTED == "value":
-            second = _expm1(param * LN2 * _log2(x / scale))
-        else:
-            second = first * _log2(x / scale)
+        second = _expm1(param * LN2 * _log2(x / scale))
     return state[0] + tl.where(real, first, 0.0), state[1] + tl.where(real, second, 0.0)
 
 
 @triton.jit
-def _value(scale, first, second, n, param, KIND: tl.constexpr, WANTED: tl.constexpr):
+def _uneven(state, extra, x, real, e):
+    """Sums up how uneven the shares are, and counts the elements that have one."""
+    scale, param, log = extra[0], extra[1], extra[4]
+    KIND: tl.constexpr = extra[3]
+    x = _base(x, extra[2], KIND)
+    if KIND == "log_sum_exp":
+        some = real & (x != -INF)
+        part = _unevenness(param * (x - scale) - log)
+    else:
+        some = real & (x != 0.0)
+        part = _unevenness(param * LN2 * _log2(x / scale) - log)
+    return state[0] + tl.where(some, part, 0.0), state[1] + tl.where(some, 1.0, 0.0)
+
+
+@triton.jit
+def _value(scale, first, second, n, param, KIND: tl.constexpr):
     # 1 has few digits for a root or a logarithm; what is infinite or absent has no part in these
     near = (first > 0.5 * n) & (first - second > n - 0.5)
     if KIND == "soft":
@@ -161,31 +183,38 @@ def _value(scale, first, second, n, param, KIND: tl.constexpr, WANTED: tl.conste
         y = tl.where(first == 0.0, 0.0, scale * second / first)
     elif KIND == "lp":
         y = scale * _power(first, 1.0 / param)
-    elif KIND == "power" and WANTED == "value":
+    else:
         root = tl.exp(_log1p(tl.where(near, second / n, 0.0)) / param)
         y = scale * tl.where(near, root, _power(first / n, 1.0 / param))
-    else:
-        y = scale * _power(first / n, 1.0 / param)
     return y
 
 
 @triton.jit
-def _slope(scale, first, second, n, param, KIND: tl.constexpr):
-    """The derivative in ``param``."""
+def _slope(x_ptr, window, scale, first, second, n, param, eps, g, KIND: tl.constexpr):
+    """The derivative in ``param``; of shares q it is ``sum q log(n q) / param^2``.
+
+    That is a mean of ``unevenness(log(n q))``, without cancellation; what has no share adds 1.
+    """
+    near = (first > 0.5 * n) & (first - second > n - 0.5)
+    mean = first / n
+    log = tl.where(mean > 0.0, tl.log(tl.where(mean > 0.0, mean, 1.0)), mean)
+    log = tl.where(near, _log1p(tl.where(near, second / n, 0.0)), log)
+    sums = (tl.zeros((g.lanes, g.chunk), tl.float32), tl.zeros((g.lanes, g.chunk), tl.float32))
+    sums = fold(_uneven, sums, (scale, param, eps, KIND, log), x_ptr, window, g)
+    total, some = tl.sum(sums[0], 1, keep_dims=True), tl.sum(sums[1], 1, keep_dims=True)
+    slope = (total + (n - some)) / n / param / param
     if KIND == "log_sum_exp":
-        return (second / first - tl.log(first / n) / param) / param
+        return slope
     else:
-        y = _value(scale, first, second, n, param, KIND, "slope")
-        return y * LN2 * (second / first - _log2(first / n) / param) / param
+        return slope * _value(scale, first, second, n, param, KIND)
 
 
 @triton.jit
-def _factor(grad, scale, first, n, param, KIND: tl.constexpr):
+def _factor(grad, scale, first, second, n, param, KIND: tl.constexpr):
     """What all elements of a window have in common in ``grad * dy/dx``."""
-    if KIND == "lp":
-        return grad * _power(first, 1.0 / param - 1.0)
-    elif KIND == "lp_mean" or KIND == "power":
-        return grad * _power(first / n, 1.0 / param - 1.0) / n
+    if KIND == "lp" or KIND == "lp_mean" or KIND == "power":
+        y = _value(scale, first, second, n, param, KIND)
+        return tl.where(y == 0.0, 0.0, grad * (y / scale / first))
     elif KIND == "stochastic":
         return tl.where(first > 0.0, grad / (scale * first), 0.0)
     else:
@@ -207,9 +236,10 @@ def _formula(
     t = lanes(g)
     window = windows_of(t, g)
     param = tl.load(param_ptr).to(tl.float32)
+    param = tl.where(param > MOST, MOST, param)
     scale = scale_of(x_ptr, window, eps, g, KIND)
     sums = (tl.zeros((g.lanes, g.chunk), tl.float32), tl.zeros((g.lanes, g.chunk), tl.float32))
-    sums = fold(_plus, sums, (scale, param, eps, KIND, WANTED), x_ptr, window, g)
+    sums = fold(_plus, sums, (scale, param, eps, KIND), x_ptr, window, g)
     first, second = tl.sum(sums[0], 1, keep_dims=True), tl.sum(sums[1], 1, keep_dims=True)
     ok = t < g.total
     if real_ptr is None:
@@ -218,16 +248,16 @@ def _formula(
         n = tl.load(real_ptr + t, mask=ok, other=0.0)
     empty, n = n == 0.0, tl.maximum(n, 1.0)
     if WANTED == "value":
-        y = _value(scale, first, second, n, param, KIND, WANTED)
+        y = _value(scale, first, second, n, param, KIND)
         tl.store(out_ptr + t, tl.where(empty, 0.0, y), mask=ok)
     elif WANTED == "slope":
-        slope = _slope(scale, first, second, n, param, KIND)
+        slope = _slope(x_ptr, window, scale, first, second, n, param, eps, g, KIND)
         tl.store(out_ptr + t, tl.where(empty, 0.0, slope), mask=ok)
     else:
         grad = tl.load(grad_ptr + t, mask=ok, other=0.0).to(tl.float32)
-        factor = _factor(grad, scale, first, n, param, KIND)
+        factor = _factor(grad, scale, first, second, n, param, KIND)
         if KIND == "stochastic":
-            scale = _value(scale, first, second, n, param, KIND, WANTED)
+            scale = _value(scale, first, second, n, param, KIND)
         tl.store(out_ptr + t, scale, mask=ok)
         tl.store(out_ptr + g.total + t, factor, mask=ok)
         if KIND == "soft":
@@ -243,8 +273,8 @@ def _part(extra, o, od, oh, ow, e, there, g):
     factor = tl.load(shared_ptr + windows + o, mask=there, other=0.0)
     if KIND == "soft":
         rest = tl.load(shared_ptr + windows + windows + o, mask=there, other=0.0)
-        part = tl.exp(x - scale) * (factor * (x - scale) + rest)
-        return tl.where(x == -INF, 0.0, part)
+        weight = tl.exp(x - scale)
+        return tl.where(weight == 0.0, 0.0, weight * (factor * (x - scale) + rest))
     elif KIND == "log_sum_exp":
         return tl.where(x == -INF, 0.0, tl.exp(param * (x - scale)) * factor)
     elif KIND == "stochastic":
@@ -260,6 +290,7 @@ def _part(extra, o, od, oh, ow, e, there, g):
 def _formula_backward(x_ptr, shared_ptr, dx_ptr, windows, param_ptr, eps, g, m, KIND: tl.constexpr):
     t = lanes(g)
     param = tl.load(param_ptr).to(tl.float32)
+    param = tl.where(param > MOST, MOST, param)
     x = tl.load(x_ptr + t, mask=t < g.total, other=0.0).to(tl.float32)
     dx = gather(_part, (x, shared_ptr, windows, param, eps, KIND), t, g, m)
     tl.store(dx_ptr + t, dx, mask=t < g.total)

@@ -47,12 +47,16 @@ _extremum = declare(
     cuda=on_axes("huashi.pooling.gpu.extrema:extremum"),
 )
 _extremum_offsets = declare(
-    "pool_extremum_offsets(Tensor x, SymInt[] axes, int sign) -> (Tensor, Tensor)",
+    "pool_extremum_offsets(Tensor x, SymInt[] axes, int sign, Tensor? mask=None)"
+    " -> (Tensor, Tensor)",
     example="huashi.pooling.max_pool2d",
     uncovered={
         "indices with a mask": "what is absent counts as -inf, and would have an index",
     },
-    fake=lambda x, axes, sign: (pooled(x, axes), pooled(x, axes, offset_dtype(axes_of(axes)))),
+    fake=lambda x, axes, sign, mask=None: (
+        pooled(x, axes),
+        pooled(x, axes, offset_dtype(axes_of(axes))),
+    ),
     cpu_dtypes=NUMBERS,
     cpu=on_axes("huashi.pooling.cpu.extrema:extremum_offsets"),
     cuda=on_axes("huashi.pooling.gpu.extrema:extremum_offsets"),
@@ -91,9 +95,14 @@ def extremum(x: Tensor, axes: tuple[Axis, ...], sign: int) -> Tensor:
     return _extremum(x, flat(axes), sign)
 
 
-def extremum_offsets(x: Tensor, axes: tuple[Axis, ...], sign: int) -> tuple[Tensor, Tensor]:
-    """The extremum of each window, with a gradient, and where in it that lies, by the kernel."""
-    return _extremum_offsets(x, flat(axes), sign)
+def extremum_offsets(
+    x: Tensor, axes: tuple[Axis, ...], sign: int, mask: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """The extremum of each window, with a gradient, and where in it that lies, by the kernel.
+
+    What ``mask`` leaves out has the identity in ``x``, and is found in no window with another.
+    """
+    return _extremum_offsets(x, flat(axes), sign, mask)
 
 
 def put(x: Tensor, offsets: Tensor, axes: tuple[Axis, ...]) -> Tensor:

@@ -15,8 +15,12 @@ def _keep_options(ctx: Any, inputs: tuple, output: Tensor) -> None:
     ctx.options = inputs[1:]
 
 
-def _average_gradient(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
-    return _average_backward(grad, *ctx.options), None, None, None
+def _keep_average(ctx: Any, inputs: tuple, output: Tensor) -> None:
+    ctx.dtype, ctx.options = inputs[0].dtype, inputs[1:4]
+
+
+def _average_gradient(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None, None]:
+    return _average_backward(grad, *ctx.options).to(ctx.dtype), None, None, None, None
 
 
 def _average_transposed(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
@@ -64,12 +68,15 @@ def _formula_gradient(ctx: Any, grad: Tensor) -> tuple:
 
 
 _average = declare(
-    "pool_average(Tensor x, SymInt[] axes, bool count_include_pad, int? divisor) -> Tensor",
+    "pool_average(Tensor x, SymInt[] axes, bool count_include_pad, int? divisor, bool wide=False)"
+    " -> Tensor",
     example="huashi.pooling.avg_pool2d",
-    fake=lambda x, axes, count_include_pad, divisor: pooled(x, axes),
+    fake=lambda x, axes, count_include_pad, divisor, wide=False: pooled(
+        x, axes, torch.promote_types(x.dtype, torch.float32) if wide else None
+    ),
     cpu=on_axes("huashi.pooling.cpu.averages:average"),
     cuda=on_axes("huashi.pooling.gpu.averages:average"),
-    keep=_keep_options,
+    keep=_keep_average,
     backward=_average_gradient,
 )
 _average_backward = declare(
@@ -131,10 +138,18 @@ _formula_backward = declare(
 
 
 def average(
-    x: Tensor, axes: tuple[Axis, ...], count_include_pad: bool, divisor: int | None
+    x: Tensor,
+    axes: tuple[Axis, ...],
+    count_include_pad: bool,
+    divisor: int | None,
+    *,
+    wide: bool = False,
 ) -> Tensor:
-    """The sum of each window over its divisor, by the kernel."""
-    return _average(x, flat(axes), count_include_pad, divisor)
+    """The sum of each window over its divisor, by the kernel.
+
+    ``wide``: in float32 or wider, as it is accumulated; a sum may be too large for the dtype of x.
+    """
+    return _average(x, flat(axes), count_include_pad, divisor, wide)
 
 
 def norm(

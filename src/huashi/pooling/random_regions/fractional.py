@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from huashi._checks import check_choice
+from huashi._checks import as_bool, check_choice
 from huashi._kernel.operator import without_kernel
 from huashi._windows import Size, each_axis
 from huashi.pooling import reference
@@ -82,7 +82,8 @@ def fractional_max_pool(
     full, lead = x.shape[-dims:], x.shape[:-dims]
     kernels = _region_kernels(dims, kernel_size)
     outputs = _fractional_sizes(full, kernels, output_size, output_ratio)
-    if training:
+    return_indices = as_bool("return_indices", return_indices)
+    if as_bool("training", training):
         u = reference.uniform((*lead, dims), x, generator)
     else:
         u = torch.full((*lead, dims), 0.5, device=x.device)
@@ -214,7 +215,7 @@ class FractionalMaxPool(nn.Module):
         self.kernel_size: Regions = kernel_size
         self.output_size = output_size
         self.output_ratio = output_ratio
-        self.return_indices = return_indices
+        self.return_indices = as_bool("return_indices", return_indices)
         self.generator = generator
 
     def forward(

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from huashi._checks import as_bool
 from huashi._kernel.operator import without_kernel
 from huashi._windows import Size, each_axis
 from huashi.pooling import average, extrema, reference
@@ -69,7 +70,7 @@ def s3_pool(
     y: Any = extrema.max_pool(dims, x, kernel_size, 1, "same", mask=mask, lengths=lengths)
     if real is not None:
         real = extrema.mask_pool(dims, real.expand_as(x), kernel_size, 1, "same")
-    if not training:
+    if not as_bool("training", training):
         return average.avg_pool(dims, y, strides, count_include_pad=False, mask=real)
     if real is not None:
         y = torch.where(real, y, 0)

@@ -4,6 +4,7 @@ Chunk-max pooling keeps where a feature is strong: Chen, Xu, Liu, Zeng, Zhao: Ev
 Dynamic Multi-Pooling Convolutional Neural Networks (2015), https://aclanthology.org/P15-1017.
 """
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -14,7 +15,13 @@ from huashi._kernel.example import example
 from huashi._kernel.operator import kernel_serves
 from huashi.pooling import operators, reference
 from huashi.pooling.adaptive.extrema import adaptive_max_pool1d
-from huashi.pooling.arguments import check_count, check_input, count_real, real_elements
+from huashi.pooling.arguments import (
+    as_count,
+    check_input,
+    check_integers,
+    count_real,
+    real_elements,
+)
 from huashi.pooling.bins import bins_of
 from huashi.pooling.docstrings import OF_SEQUENCES, as_module_of, shares
 
@@ -73,7 +80,7 @@ def chunk_max_pool1d(
     tensor([[3., 9., 7.]])
     """
     check_input(1, x, integers=True)
-    check_count("chunks", chunks)
+    chunks = as_count("chunks", chunks)
     if positions is not None:
         _check_positions(x, chunks, positions)
     real = real_elements(1, x, mask, lengths)
@@ -90,8 +97,7 @@ class ChunkMaxPool1d(nn.Module):
 
     def __init__(self, chunks: int) -> None:
         super().__init__()
-        check_count("chunks", chunks)
-        self.chunks = chunks
+        self.chunks = as_count("chunks", chunks)
 
     def forward(
         self,
@@ -143,12 +149,17 @@ def _chunks_by_kernel(
 ) -> Tensor:
     """As :func:`chunk_max`, with lengths in place of a mask."""
     length = x.shape[-1]
-    count = torch.full((1,), length) if lengths is None else lengths.long().reshape(-1, 1)
+    count = (
+        torch.full((1,), length, device=x.device)
+        if lengths is None
+        else lengths.long().reshape(-1, 1)
+    )
     if positions is None:
-        i = torch.arange(chunks)
+        i = torch.arange(chunks, device=x.device)
         starts, stops = i * count // chunks, ((i + 1) * count + chunks - 1) // chunks
     else:
-        cuts = positions.long().reshape(-1, chunks - 1).clamp(0, length)
+        rows = math.prod(positions.shape[:-1])
+        cuts = positions.long().reshape(rows, chunks - 1).clamp(0, length)
         starts = F.pad(cuts, (1, 0))
         stops = torch.minimum(F.pad(cuts, (0, 1), value=length), count)
     starts, stops = torch.broadcast_tensors(starts, stops)
@@ -157,11 +168,10 @@ def _chunks_by_kernel(
 
 
 def _check_positions(x: Tensor, chunks: int, positions: Tensor) -> None:
+    check_integers("positions", positions)
     shape = tuple(positions.shape)
     if shape not in ((chunks - 1,), (*x.shape[:-2], chunks - 1)):
         raise ValueError(
             f"positions must have shape {(*x.shape[:-2], chunks - 1)}, where each chunk but the "
             f"first begins, got {shape}"
         )
-    if positions.is_floating_point() or positions.dtype == torch.bool:
-        raise TypeError(f"positions must be an integer tensor, got {positions.dtype}")

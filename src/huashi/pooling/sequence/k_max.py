@@ -17,11 +17,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from huashi._checks import as_bool
 from huashi._kernel.example import example
 from huashi._kernel.operator import kernel_serves
 from huashi.pooling import operators
 from huashi.pooling.arguments import (
-    check_count,
+    as_count,
     check_input,
     count_real,
     has_values,
@@ -91,7 +92,7 @@ def k_max_pool1d(
     tensor([[ 0,  1, -1]])
     """
     check_input(1, x, integers=True)
-    check_count("k", k)
+    k, return_indices = as_count("k", k), as_bool("return_indices", return_indices)
     if k > x.shape[-1]:
         raise ValueError(f"k must be in [1, {x.shape[-1]}], the length of x, got {k}")
     found = k_max(x, k, real_elements(1, x, mask, lengths))
@@ -157,9 +158,8 @@ class KMaxPool1d(nn.Module):
 
     def __init__(self, k: int, *, return_indices: bool = False) -> None:
         super().__init__()
-        check_count("k", k)
-        self.k = k
-        self.return_indices = return_indices
+        self.k = as_count("k", k)
+        self.return_indices = as_bool("return_indices", return_indices)
 
     def forward(
         self, x: Tensor, mask: Tensor | None = None, lengths: Tensor | None = None
@@ -261,6 +261,6 @@ def _least(dtype: torch.dtype) -> float | int:
 
 def _check_layer(layer: int, layers: int, k_top: int) -> None:
     for name, value in {"layer": layer, "layers": layers, "k_top": k_top}.items():
-        check_count(name, value)
+        as_count(name, value)
     if layer > layers:
         raise ValueError(f"layer must be in [1, {layers}], the layers there are, got {layer}")
