@@ -119,10 +119,12 @@ def test_an_exported_program_needs_no_huashi(kind):
 )
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
 def test_a_traced_module_needs_no_huashi(pool):
+    """Nor do the files of torch's older exporter to ONNX, which traces."""
     x = torch.rand(LINE) if isinstance(pool, pooling.KMaxPool1d) else torch.rand(2, 3, 8, 8)
     traced = torch.jit.trace(pool, x)
     assert "huashi" not in "".join(node.kind() for node in traced.inlined_graph.nodes())
     assert_close(traced(x.flip(0)), pool(x.flip(0)))
+    torch.onnx.export(pool, (x,), io.BytesIO(), dynamo=False)
 
 
 @every_kind

@@ -189,6 +189,8 @@ def _finite(exponent: Tensor) -> Tensor:
 def _expm1(t: Tensor) -> Tensor:
     """``exp(t) - 1``, of which torch computes the gradient ``exp(t)`` as the result plus 1."""
     power = t.exp()
+    if torch._C._get_tracing_state() is not None and torch.onnx.is_in_onnx_export():
+        return power - 1  # torch's older exporter knows no other
     return power - 1 + (t.expm1() - (power - 1)).detach()
 
 
