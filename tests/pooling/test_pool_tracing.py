@@ -117,7 +117,9 @@ def test_an_exported_program_needs_no_huashi(kind):
     ],
     ids=lambda pool: type(pool).__name__,
 )
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
+@pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning", "ignore:Constant folding"
+)
 def test_a_traced_module_needs_no_huashi(pool):
     """Nor do the files of torch's older exporter to ONNX, which traces."""
     x = torch.rand(LINE) if isinstance(pool, pooling.KMaxPool1d) else torch.rand(2, 3, 8, 8)
