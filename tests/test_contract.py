@@ -138,7 +138,9 @@ def test_keeps_dtype_and_device(one_of_its_kind, dtype, device):
     assert y.device.type == device
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(
+    "dtype", [torch.float32, pytest.param(torch.bfloat16, marks=pytest.mark.slow)]
+)
 def test_leaves_its_inputs_as_they_were(one_of_its_kind, dtype, device):
     given = inputs(one_of_its_kind, dtype, device)
     before = [x.clone() for x in given]
@@ -200,7 +202,7 @@ def test_gradients_can_be_differentiated_as_the_references_can(one_of_its_kind, 
 def larger(example):
     """Sizes to compile for: of the batch, and of what is pooled where the example lets it grow."""
     shape, *others = example.shapes
-    for more in (0, 2, 3):
+    for more in (0, 2):
         sizes = [(shape[0], *shape[1:2], *(size + more for size in shape[2:])), *others]
         try:
             run(example, [torch.randn(size) for size in sizes])

@@ -49,6 +49,7 @@ def test_kernels_of_small_windows_compile_for_a_gpu(dtype, launches):
     }
 
 
+@pytest.mark.parametrize("launches", [90], indirect=True)
 def test_kernels_of_large_windows_compile_for_a_gpu(launches):
     x = torch.zeros(1, 2, 40, 40, dtype=torch.bfloat16)
     x = x.contiguous(memory_format=torch.channels_last)

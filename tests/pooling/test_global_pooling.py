@@ -253,7 +253,7 @@ X = torch.ones(2, 3, 4, 5)
         (lambda: GlobalGeMPool(0), ValueError, "p must be > 0, got 0"),
         (lambda: GlobalLPPool(2, reduction="sun"), ValueError, "did you mean 'sum'"),
         (lambda: GlobalLogSumExpPool(-1), ValueError, "r must be > 0, got -1"),
-        (lambda: GlobalAttentionPool(0), ValueError, "channels must be > 0, got 0"),
+        (lambda: GlobalAttentionPool(0), ValueError, "channels must be >= 1, got 0"),
         (lambda: gap_head(3, 5, 4), ValueError, "dims must be 1, 2 or 3, got 4"),
     ],
 )  # fmt: skip

@@ -24,8 +24,8 @@ def write(path, count):
     return path
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
+@pytest.fixture(scope="module", params=[25, pytest.param(250, marks=pytest.mark.slow)])
+def run(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("scan")
     config = scan.Config(
         train=write(folder / "train.txt", 700),
@@ -33,16 +33,23 @@ def run(tmp_path_factory):
         folder=folder / "run",
         dropout=0.1,
     )
-    toy = {"steps": 250, "batch_tokens": 400, "max_length": 20, "threads": 1, "accelerator": "cpu"}
+    toy = {
+        "steps": request.param,
+        "batch_tokens": 400,
+        "max_length": 20,
+        "threads": 1,
+        "accelerator": "cpu",
+    }
     return scan.train(replace(config, training=replace(config.training, **toy)))
 
 
 def test_learns_the_commands(run):
     scores = {row["measure"]: row["value"] for row in run.results["scores"]}
-    assert scores["exact match, %"] > 97
     assert scores["pairs"] == 72
     [found] = Translator.load(run).translate(["walk twice and jump"])
-    assert found == "I_WALK I_WALK I_JUMP"
+    if run.config["training"]["steps"] == 250:
+        assert scores["exact match, %"] > 97
+        assert found == "I_WALK I_WALK I_JUMP"
     assert scan.evaluate(run) == run.results
 
 

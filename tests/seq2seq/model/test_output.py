@@ -75,7 +75,7 @@ def test_a_sparse_output_has_one_kind_of_smoothing():
 @pytest.mark.parametrize(
     ("mapping", "kernels"),
     [
-        ("sparsemax", "auto"),
+        pytest.param("sparsemax", "auto", marks=pytest.mark.slow),
         pytest.param("entmax15", "auto", marks=pytest.mark.slow),
         pytest.param("entmax15", "reference", marks=pytest.mark.slow),
         ("entmax", "auto"),
