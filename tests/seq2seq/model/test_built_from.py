@@ -1,5 +1,7 @@
 """Modules name the shape that they are built from where they are given something else."""
 
+import copy
+
 import pytest
 from torch import nn
 
@@ -19,14 +21,23 @@ def test_a_shape_builds_the_module_of_its_name(shape):
     assert isinstance(built, nn.Module)
     made = module(one, one.embed(9), *memory_size)  # as torch's modules are made
     assert str(made) == str(built)
+    assert str(copy.deepcopy(made)) == str(built)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_what_was_a_shape_says_what_to_write(shape):
+def test_what_was_a_shape_still_makes_one_and_says_what_to_write(shape):
     module = getattr(seq2seq, shape.__name__.removesuffix("Shape"))
-    with pytest.raises(TypeError, match=rf"write {shape.__name__}\(embedding_size=64, dropout=0.2"):
-        module(embedding_size=64, dropout=0.2)
-    with pytest.raises(TypeError, match=rf"shape must be a {shape.__name__}, got NoneType.*\(\)"):
+    told = rf"write {shape.__name__}\(embedding_size=64, dropout=0.2\) for the shape"
+    with pytest.warns(DeprecationWarning, match=told) as found:
+        old = module(embedding_size=64, dropout=0.2)
+    assert old == shape(embedding_size=64, dropout=0.2)
+    assert found[0].filename == __file__
+    with (
+        pytest.warns(DeprecationWarning, match="size=3"),
+        pytest.raises(TypeError, match="unexpected keyword argument 'size'"),
+    ):
+        module(size=3)
+    with pytest.raises(TypeError, match=f"shape must be a {shape.__name__}, got NoneType"):
         module()
     with pytest.raises(TypeError, match=rf"shape must be a {shape.__name__}, got int"):
         module(3, nn.Embedding(2, 2))
