@@ -130,6 +130,15 @@ def test_a_corpus_with_nothing_to_train_on_is_told(config, lines):
         translate.train(config)
 
 
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_a_pair_is_as_long_as_its_longer_side(config, side, capsys):
+    [path] = getattr(config, side)
+    write(path, ["w1 " * 5000, *path.read_text().splitlines()[1:]])  # the first one is held out
+    translate.train(config)
+    told = " ".join(capsys.readouterr().err.split())
+    assert "of 2 pairs of the validation 1 are longer than 9 tokens and left out" in told
+
+
 def test_pairs_that_are_too_long_are_not_validated_on(config, capsys):
     for path in (config.source[0], config.target[0]):
         lines = path.read_text().splitlines()

@@ -27,10 +27,10 @@ def test_a_shape_builds_the_module_of_its_name(shape):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_what_was_a_shape_still_makes_one_and_says_what_to_write(shape):
     module = getattr(seq2seq, shape.__name__.removesuffix("Shape"))
-    told = rf"write {shape.__name__}\(embedding_size=64, dropout=0.2\) for the shape"
+    told = rf"write {shape.__name__}\(embedding_size=48, dropout=0.2\) for the shape"
     with pytest.warns(DeprecationWarning, match=told) as found:
-        old = module(embedding_size=64, dropout=0.2)
-    assert old == shape(embedding_size=64, dropout=0.2)
+        old = module(embedding_size=48, dropout=0.2)
+    assert old == shape(embedding_size=48, dropout=0.2)
     assert found[0].filename == __file__
     with (
         pytest.warns(DeprecationWarning, match="size=3"),
