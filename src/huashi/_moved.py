@@ -14,6 +14,7 @@ from types import ModuleType
 
 MOVED = {  # below huashi: a path of earlier versions, and the modules that have its names today
     "pooling.formulas": (
+        "pooling.cpu.formulas",
         "pooling.cpu.whole_means",
         "pooling.cpu.window_means",
     ),

@@ -11,6 +11,7 @@ from huashi._windows import Axis, is_whole
 from huashi.pooling.cpu import whole_means, window_means
 from huashi.pooling.cpu.averages import average
 from huashi.pooling.cpu.fold import factors_of
+from huashi.pooling.cpu.formulas import SMALL, Formula, formula_of
 from huashi.pooling.cpu.planning import (
     CHANNELS_LAST,
     Source,
@@ -22,7 +23,6 @@ from huashi.pooling.cpu.planning import (
     three_of,
     windows_of,
 )
-from huashi.pooling.cpu.window_means import SMALL, Formula, formula_of
 from huashi.pooling.masks import counted, marked
 
 POWERS = "lp", "lp_mean", "power"

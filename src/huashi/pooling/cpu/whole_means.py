@@ -8,7 +8,7 @@ from huashi._kernel.bfloat16 import narrow, wide
 from huashi._kernel.mathematics import raised
 from huashi._kernel.numba import compiled, inlined, part_of, threaded
 from huashi._kernel.select import larger
-from huashi.pooling.cpu.window_means import (
+from huashi.pooling.cpu.formulas import (
     LP,
     POWER,
     Formula,
