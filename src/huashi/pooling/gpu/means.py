@@ -39,6 +39,7 @@ from torch import Tensor
 from huashi._windows import Axis
 from huashi.pooling import masks
 from huashi.pooling.gpu.averages import average
+from huashi.pooling.gpu.mathematics import expm1, log1p, log2, power, unevenness
 from huashi.pooling.gpu.windows import (
     backward,
     count,
@@ -56,53 +57,6 @@ INF = tl.constexpr(float("inf"))
 LN2 = tl.constexpr(math.log(2))
 MOST = tl.constexpr(torch.finfo(torch.float32).max / 8)  # as good as an infinite exponent
 NONE = tl.constexpr(masks.NONE)
-
-
-@triton.jit
-def _log2(u):
-    return tl.log2(tl.where(u < 1e-37, 1.0, u))  # 0 for no element; NaN stays
-
-
-@triton.jit
-def _power(u, p):
-    """``u ** p`` for u >= 0, but 0 for u = 0 whatever p: what is 0 has no part in a norm."""
-    return tl.where(u < 1e-37, 0.0, tl.exp2(p * _log2(u)))
-
-
-@triton.jit
-def _expm1(t):
-    """``exp(t) - 1`` for t <= 0, by its series near 0."""
-    series = 1.0 + t / 7.0
-    series = 1.0 + t / 6.0 * series
-    series = 1.0 + t / 5.0 * series
-    series = 1.0 + t / 4.0 * series
-    series = 1.0 + t / 3.0 * series
-    series = 1.0 + t / 2.0 * series
-    return tl.where(t > -0.35, t * series, tl.exp(t) - 1.0)
-
-
-@triton.jit
-def _log1p(u):
-    """``log(1 + u)`` for u from -0.5 to 1: ``2 artanh(u / (2 + u))``."""
-    s = u / (2.0 + u)
-    z = s * s
-    series = 1.0 / 11.0 + z * (1.0 / 13.0)
-    series = 1.0 / 9.0 + z * series
-    series = 1.0 / 7.0 + z * series
-    series = 1.0 / 5.0 + z * series
-    series = 1.0 / 3.0 + z * series
-    return 2.0 * s * (1.0 + z * series)
-
-
-@triton.jit
-def _unevenness(t):
-    """``exp(t) (t - 1) + 1``, 0 at 0, positive elsewhere, 1 at -inf; near 0 by its series."""
-    series = 1.0 / 5760.0 + t * (1.0 / 45360.0 + t * (1.0 / 403200.0))
-    series = 1.0 / 30.0 + t * (1.0 / 144.0 + t * (1.0 / 840.0 + t * series))
-    series = 1.0 / 2.0 + t * (1.0 / 3.0 + t * (1.0 / 8.0 + t * series))
-    power = tl.exp(t)
-    far = tl.where(power == 0.0, 1.0, power * (t - 1.0) + 1.0)
-    return tl.where(tl.abs(t) < 0.25, t * t * series, far)
 
 
 @triton.jit
@@ -145,13 +99,13 @@ def _plus(state, extra, x, real, e):
         second = tl.where(first == 0.0, 0.0, first * (x - scale))
     elif KIND == "log_sum_exp":
         first = tl.exp(param * (x - scale))
-        second = tl.where(x == -INF, 0.0, _expm1(param * (x - scale)))
+        second = tl.where(x == -INF, 0.0, expm1(param * (x - scale)))
     elif KIND == "stochastic":
         first = x / scale
         second = first * first
     else:
-        first = _power(x / scale, param)
-        second = _expm1(param * LN2 * _log2(x / scale))
+        first = power(x / scale, param)
+        second = expm1(param * LN2 * log2(x / scale))
     return state[0] + tl.where(real, first, 0.0), state[1] + tl.where(real, second, 0.0)
 
 
@@ -163,10 +117,10 @@ def _uneven(state, extra, x, real, e):
     x = _base(x, extra[2], KIND)
     if KIND == "log_sum_exp":
         some = real & (x != -INF)
-        part = _unevenness(param * (x - scale) - log)
+        part = unevenness(param * (x - scale) - log)
     else:
         some = real & (x != 0.0)
-        part = _unevenness(param * LN2 * _log2(x / scale) - log)
+        part = unevenness(param * LN2 * log2(x / scale) - log)
     return state[0] + tl.where(some, part, 0.0), state[1] + tl.where(some, 1.0, 0.0)
 
 
@@ -177,15 +131,15 @@ def _value(scale, first, second, n, param, KIND: tl.constexpr):
     if KIND == "soft":
         y = scale + second / first
     elif KIND == "log_sum_exp":
-        log = tl.where(near, _log1p(tl.where(near, second / n, 0.0)), tl.log(first / n))
+        log = tl.where(near, log1p(tl.where(near, second / n, 0.0)), tl.log(first / n))
         y = scale + log / param
     elif KIND == "stochastic":
         y = tl.where(first == 0.0, 0.0, scale * second / first)
     elif KIND == "lp":
-        y = scale * _power(first, 1.0 / param)
+        y = scale * power(first, 1.0 / param)
     else:
-        root = tl.exp(_log1p(tl.where(near, second / n, 0.0)) / param)
-        y = scale * tl.where(near, root, _power(first / n, 1.0 / param))
+        root = tl.exp(log1p(tl.where(near, second / n, 0.0)) / param)
+        y = scale * tl.where(near, root, power(first / n, 1.0 / param))
     return y
 
 
@@ -198,7 +152,7 @@ def _slope(x_ptr, window, scale, first, second, n, param, eps, g, KIND: tl.const
     near = (first > 0.5 * n) & (first - second > n - 0.5)
     mean = first / n
     log = tl.where(mean > 0.0, tl.log(tl.where(mean > 0.0, mean, 1.0)), mean)
-    log = tl.where(near, _log1p(tl.where(near, second / n, 0.0)), log)
+    log = tl.where(near, log1p(tl.where(near, second / n, 0.0)), log)
     sums = (tl.zeros((g.lanes, g.chunk), tl.float32), tl.zeros((g.lanes, g.chunk), tl.float32))
     sums = fold(_uneven, sums, (scale, param, eps, KIND, log), x_ptr, window, g)
     total, some = tl.sum(sums[0], 1, keep_dims=True), tl.sum(sums[1], 1, keep_dims=True)
@@ -280,9 +234,9 @@ def _part(extra, o, od, oh, ow, e, there, g):
     elif KIND == "stochastic":
         return tl.where(x > 0.0, (2.0 * x - scale) * factor, 0.0)
     elif KIND == "power":
-        return tl.where(x >= eps, _power(x / scale, param - 1.0) * factor, 0.0)
+        return tl.where(x >= eps, power(x / scale, param - 1.0) * factor, 0.0)
     else:
-        part = _power(tl.abs(x) / scale, param - 1.0) * factor
+        part = power(tl.abs(x) / scale, param - 1.0) * factor
         return tl.where(x > 0.0, part, tl.where(x < 0.0, -part, 0.0))
 
 
