@@ -54,8 +54,12 @@ CASES = {  # shape, then the arguments of axes_of
     ),
     "whole plane": ((2, 3, 5, 4), {"kernel_size": (5, 4)}),
     "whole line": ((1, 2, 2100), {"kernel_size": 2100}),  # more than one chunk
-    "large": ((1, 2, 18, 17), {"kernel_size": (17, 16), "stride": 1, "padding": 1}),  # two bytes
+    "large": (  # offsets of two bytes
+        (1, 1, 17, 17),
+        {"kernel_size": (17, 16), "stride": 1, "padding": ((1, 0), (0, 0))},
+    ),
 }
+LIKE_OTHERS = ("line", "gaps", "stride 3, dilation 2", "stride 1, dilation 3", "plane", "overlap")
 FEW = ("one side", "stride 4, dilation 6", "overhang", "empty", "whole plane")
 KINDS = {  # the reference, and numbers for its parameter
     "lp": (lambda x, axes, p: reference.lp(x, axes, p.item()), (3.0, 2.0, 0.5)),
@@ -67,10 +71,15 @@ KINDS = {  # the reference, and numbers for its parameter
 }
 
 
-def cases(names):
-    """Shapes and windows."""
-    chosen = [(CASES[name][0], axes_for(name)) for name in names]
-    return pytest.mark.parametrize(("shape", "axes"), chosen, ids=names)
+def cases(names, slow=()):
+    """Shapes and windows; the interpreter leaves some to the slow tests."""
+    chosen = [
+        pytest.param(
+            CASES[name][0], axes_for(name), id=name, marks=[pytest.mark.slow] * (name in slow)
+        )
+        for name in names
+    ]
+    return pytest.mark.parametrize(("shape", "axes"), chosen)
 
 
 def kinds_and_cases():
@@ -152,7 +161,7 @@ def test_extrema_and_where_they_lie(shape, axes, compiled_for):
     assert_extrema_agree(image(shape, HALF, ties=True), axes, -1)
 
 
-@cases(CASES)
+@cases(CASES, slow=LIKE_OTHERS)
 def test_gradient_goes_to_what_was_picked(shape, axes, compiled_for):
     for dtype in (SINGLE, BRAIN):
         x = image(shape, ties=True, last=dtype == BRAIN).requires_grad_()
@@ -184,7 +193,7 @@ def test_infinities_and_empty_windows_are_told_apart(windows, compiled_for):
     assert extrema.pick_backward(torch.ones_like(y), offsets, axes).tolist() == [[[1, 0, 1, 1]]]
 
 
-@cases([name for name in CASES if name != "large"])
+@cases([name for name in CASES if name != "large"], slow=LIKE_OTHERS)
 def test_average(shape, axes, compiled_for):
     rules = (True, None), (False, None), (True, 3)
     for dtype, rule in zip((SINGLE, HALF, BRAIN), rules, strict=True):

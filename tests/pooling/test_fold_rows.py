@@ -11,8 +11,9 @@ from huashi import implementation
 from huashi.pooling import extrema
 
 ODD = (math.nan, math.inf, -math.inf, 0.0, -0.0, 1.0)
-DTYPES = [torch.float32, torch.bfloat16, torch.int64]
-MORE = [pytest.param(dtype, marks=pytest.mark.slow) for dtype in (torch.float64, torch.uint8)]
+DTYPES = [torch.float32, torch.bfloat16]
+OTHERS = torch.float64, torch.int64, torch.uint8
+MORE = [pytest.param(dtype, marks=pytest.mark.slow) for dtype in OTHERS]
 
 
 @st.composite

@@ -25,7 +25,7 @@ from huashi.seq2seq.text.tokenizer import BOS, EOS, PAD
 
 SMALL_TRANSFORMER = {
     "embedding_size": 32,
-    "layers": 2,
+    "layers": 1,
     "heads": 4,
     "feed_forward_size": 64,
     "dropout": 0.0,
@@ -97,7 +97,7 @@ LEARNERS = {  # architecture that learns to reverse, and its learning rate
             encoder=TransformerEncoderShape(norm="pre", **SMALL_TRANSFORMER),
             decoder=TransformerDecoderShape(norm="pre", **SMALL_TRANSFORMER),
         ),
-        3e-3,
+        5e-3,
     ),
 }
 
