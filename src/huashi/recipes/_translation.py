@@ -9,10 +9,10 @@ from typing import Any, Literal, NamedTuple
 import torch
 
 from huashi import report
-from huashi._checkpoint import grow_rows
 from huashi._seeds import torch_seed
 from huashi.recipes._fabric import fabric_on
 from huashi.recipes._idle_options import refuse_idle
+from huashi.recipes._init_from import check_origin, grown_tokenizers, take_over
 from huashi.recipes._models import model_named
 from huashi.recipes._scored_pairs import (
     check_positions,
@@ -22,16 +22,14 @@ from huashi.recipes._scored_pairs import (
     short_enough,
 )
 from huashi.run import Progress, Run, open_run
-from huashi.run.configuration import flat
 from huashi.run.folder import TRAINED
 from huashi.run.task import TRANSLATION
-from huashi.seq2seq.architecture import architecture_of, describe
-from huashi.seq2seq.inference.loading import model_of, tokenizers_of
+from huashi.seq2seq.architecture import describe
+from huashi.seq2seq.inference.loading import tokenizers_of
 from huashi.seq2seq.inference.translator import Translator
 from huashi.seq2seq.text.corpus import Pair
 from huashi.seq2seq.text.metrics import scores_by_length, sentence_cost, text_scores
 from huashi.seq2seq.text.tokenizer import Tokenizer
-from huashi.seq2seq.text.vocabulary_growth import grow, kind_of
 from huashi.seq2seq.training import Objective, Order, Store, fit, steps, write_store
 from huashi.seq2seq.training.batches import count_longer
 from huashi.seq2seq.training.corpora import check_direction, tokenizers_for
@@ -186,7 +184,7 @@ def prepare(config: Any, corpus: Corpus, run: Run, progress: Progress) -> Data:
         check_trainable(corpus.pairs("train"), held_out)
         progress.note("learning the vocabulary")
         if config.init_from is not None:
-            tokenizers = grown_tokenizers(config, corpus)
+            tokenizers = grown_tokenizers(config, corpus.pairs, corpus.tags)
         else:
             tokenizers = tokenizers_for(
                 corpus.pairs("train"),
@@ -226,73 +224,6 @@ def prepare(config: Any, corpus: Corpus, run: Run, progress: Progress) -> Data:
     if not validation:
         raise ValueError(f"max_length must leave a pair to validate on, got {most}: all are longer")
     return Data(store, validation, test if corpus.test else validation, tokenizers)
-
-
-def grown_tokenizers(config: Any, corpus: Corpus) -> tuple[Tokenizer, Tokenizer]:
-    """The tokenizers of the run to begin from, with what of the corpus they lack.
-
-    Raises:
-        ValueError: they are of another kind, or joint where these are not to be.
-    """
-    run = open_run(config.init_from, TRANSLATION)
-    source, target = tokenizers_of(run)
-    found = {"joint": source is target, "tokenizer": kind_of(source)}
-    for name, value in found.items():
-        if getattr(config, name) != value:
-            raise ValueError(
-                f"{name} must be {value} as in init_from {run.folder}, got {getattr(config, name)}"
-            )
-    size = config.vocabulary_size
-    texts = (text for pair in corpus.pairs("train") for text in pair)
-    if source is target:
-        both = grow(source, texts, size, tags=corpus.tags)
-        return both, both
-    sources = (pair.source for pair in corpus.pairs("train"))
-    targets = (pair.target for pair in corpus.pairs("train"))
-    return grow(source, sources, size, tags=corpus.tags), grow(target, targets, size)
-
-
-def check_origin(run: Run, model: dict[str, Any]) -> None:
-    """Raise unless the weights of a run mean the same in another model.
-
-    Their architectures have to be the same in all but rates of dropout.
-
-    Args:
-        run: the run to begin from.
-        model: the description of the model.
-
-    Raises:
-        ValueError: naming what differs.
-    """
-    pair = (flat(describe(architecture_of(one))) for one in (run.model, model))
-    was, wanted = ({k: v for k, v in one.items() if "dropout" not in k} for one in pair)
-    differing = [
-        f"{name} {was.get(name)} for {wanted.get(name)}"
-        for name in sorted(was.keys() | wanted.keys())
-        if was.get(name) != wanted.get(name)
-    ]
-    if differing:
-        raise ValueError(
-            "init_from must be a run of this architecture (--model, --architecture), got one with "
-            f"{', '.join(differing[:4])}{', ...' if len(differing) > 4 else ''}"
-        )
-
-
-def take_over(folder: Path, model: Any, tokenizers: Sequence[Tokenizer]) -> str:
-    """Fill a model with the best weights of a run of fewer tokens; say what is taken over.
-
-    Raises:
-        FileNotFoundError: the run has no weights yet.
-    """
-    run = open_run(folder, TRANSLATION)
-    smaller = model_of(run, run, "cpu")
-    grow_rows(smaller, model)
-    new = [len(now) - len(was) for now, was in zip(tokenizers, tokenizers_of(run), strict=True)]
-    told = f"{new[0]} new ones" if tokenizers[0] is tokenizers[1] else f"{new} new ones a side"
-    return (
-        f"begins with the weights and the tokens of {folder} and {told}, whose embeddings are "
-        "drawn; optimiser, rate, steps and best score begin anew"
-    )
 
 
 def spreads_held_out(folder: Path) -> bool:
