@@ -16,7 +16,7 @@ from huashi.run import Run
 from huashi.seq2seq import Architecture, RNNDecoderShape, TransformerDecoderShape, Translator
 from huashi.seq2seq.architecture import describe
 from huashi.seq2seq.inference.language_model import LanguageModel
-from huashi.seq2seq.text.tokenizer import train_tokenizer
+from huashi.seq2seq.text.tokenizer import Tokenizer, train_tokenizer
 
 LINE = "the quick brown fox jumps over the lazy dog"
 SETTINGS = {
@@ -313,3 +313,28 @@ def test_a_sentence_by_itself_ends_in_a_token_of_its_own(tmp_path, config):
     scores = {row["measure"]: row["value"] for row in lm.train(lines).results["scores"]}
     assert scores["words"] == scores["tokens"] == 10 * 10  # as it is counted for PTB
     assert_close(scores["perplexity of a word"], scores["perplexity"], rtol=1e-3, atol=0)
+
+
+def test_a_run_begins_with_the_weights_of_another(run, config, tmp_path, capsys):
+    """What the other run has learned is there at once, beside a character that it did not know."""
+    (tmp_path / "new").write_text(f"{LINE}!\n" * 40)
+    quick = replace(config.training, steps=1, validate_every=1, lr=1e-9)
+    begun = replace(
+        config,
+        text=(tmp_path / "new",),
+        init_from=run.folder,
+        folder=tmp_path / "run",
+        training=quick,
+    )
+    second = lm.train(begun)
+    assert "and 1 new ones" in capsys.readouterr().err
+    scores = {row["measure"]: row["value"] for row in second.results["scores"]}
+    assert scores["bits per character"] < 1  # of which the new one has most
+    before, after = (Tokenizer.load(one.path("tokenizer.json")) for one in (run, second))
+    assert after.tokens(range(len(after))) == [*before.tokens(range(len(before))), "!"]
+    with pytest.raises(ValueError, match="init_from must be a run of this architecture"):
+        lm.train(replace(begun, folder=tmp_path / "other", architecture=None))
+    with pytest.raises(ValueError, match=r"tokenizer must be character as in init_from .* got bpe"):
+        lm.train(replace(begun, folder=tmp_path / "kind", tokenizer="bpe"))
+    with pytest.raises(ValueError, match="tokenizer_of must not be given with init_from"):
+        replace(begun, tokenizer_of=run.folder)

@@ -66,3 +66,20 @@ def test_reads_the_tasks_as_they_are():
     pairs = list(scan.read_tasks(TASKS))
     assert len(pairs) == 4182
     assert all(isinstance(pair, Pair) and pair.target.startswith("I_") for pair in pairs)
+
+
+def test_a_run_begins_with_the_weights_of_another(run, tmp_path, capsys):
+    (tmp_path / "new").write_text("IN: hop OUT: I_HOP\n" * 60)
+    config = run.configuration(scan.Config)
+    quick = replace(config.training, steps=1)
+    begun = replace(
+        config,
+        train=tmp_path / "new",
+        folder=tmp_path / "run",
+        init_from=run.folder,
+        training=quick,
+    )
+    second = scan.train(begun)
+    assert "and [1, 1] new ones a side" in capsys.readouterr().err
+    before, after = (Translator.load(one).target_tokenizer for one in (run, second))
+    assert after.tokens(range(len(after))) == [*before.tokens(range(len(before))), "I_HOP"]

@@ -332,6 +332,8 @@ def test_alignments_guide_the_attention(tmp_path, config):
         ({"fields": ("a", "b")}, r"fields must not be given without a \.jsonl corpus"),
         ({"target": (), "columns": (-1, 1)}, "columns must be >= 0, got -1"),
         ({"metric": "blue"}, "did you mean 'bleu'"),
+        ({"target_tokenizer": "bpe"}, r"target_tokenizer must not be given with one vocabulary"),
+        ({"bleu_tokenizer": "14a"}, "bleu_tokenizer must be one of '13a', .* got '14a'"),
         ({"alignments": ("x",)}, "alignments must be given with --guided-alignment"),
         ({"training": replace(TRAINING, batch_tokens=9)}, "batch_tokens must be >= 13"),
     ],
@@ -474,6 +476,21 @@ def test_a_run_begins_with_the_weights_of_another(run, config, tmp_path, capsys)
         translate.train(replace(begun, folder=tmp_path / "kind", tokenizer="bpe"))
     with pytest.raises(ValueError, match="joint must be True as in init_from"):
         translate.train(replace(begun, folder=tmp_path / "apart", joint=False))
+
+
+def test_each_side_has_a_kind_of_tokenizer(tmp_path, config, run):
+    quick = replace(TRAINING, steps=1, validate_every=1)
+    apart = {"joint": False, "architecture": None, "model": "rnn", "target_tokenizer": "character"}
+    made = replace(config, folder=tmp_path / "run", training=quick, **apart, bleu_tokenizer="char")
+    translator = Translator.load(first := translate.train(made))
+    assert translator.tokenizer.tokens(translator.tokenizer.encode("one two")) == ["one", "two"]
+    assert len(translator.target_tokenizer.encode("eins zwei")) == 9
+    scores = {row["measure"]: row["value"] for row in first.results["scores"]}
+    assert "tok:char" in scores["BLEU signature"]
+    with pytest.raises(ValueError, match="target_tokenizer must be character as in init_from"):
+        translate.train(
+            replace(made, folder=tmp_path / "b", init_from=first.folder, target_tokenizer=None)
+        )
 
 
 def test_columns_and_fields_say_where_the_two_sides_stand(tmp_path, config):

@@ -11,6 +11,7 @@ from huashi.commands._tables import print_tables
 from huashi.recipes import Recipe
 from huashi.run import Run, open_run
 from huashi.run.task import LANGUAGE_MODEL
+from huashi.seq2seq.text.metrics import BleuTokenizer, check_bleu_tokenizer, text_scores
 
 
 def recipes() -> None:
@@ -41,6 +42,7 @@ def evaluate(
     columns: tuple[int, int] | None = None,
     fields: tuple[str, str] | None = None,
     beam: int | None = None,
+    bleu_tokenizer: BleuTokenizer | None = None,
     device: str = "cpu",
     recipe: Path | None = None,
 ) -> None:
@@ -54,13 +56,20 @@ def evaluate(
         fields: of source and target in a .jsonl file; by default source and target.
         beam: hypotheses kept alive, with --data; 1 is greedy search, 5 the default. A recipe's own
             test has its own.
+        bleu_tokenizer: how BLEU splits words, with --data; by default as the script of the targets
+            needs it.
         device: where to compute, such as cpu or cuda.
         recipe: the file of the run's recipe, if it is one of your own that was moved or changed.
     """
     opened = open_run(run)
     if data is None and opened.recipe == "imported":
         raise ValueError(f"data must be given for {run}, which was imported and has no test")
-    of_pairs = {"columns": columns, "fields": fields, "beam": beam}
+    of_pairs = {
+        "columns": columns,
+        "fields": fields,
+        "beam": beam,
+        "bleu_tokenizer": bleu_tokenizer,
+    }
     given = {name: value for name, value in of_pairs.items() if value is not None}
     if data is None:
         for name, value in given.items():
@@ -76,10 +85,11 @@ def evaluate(
         _evaluate_text(opened, data, device)
         return
     from huashi.seq2seq.inference.translator import Translator
-    from huashi.seq2seq.text.metrics import text_scores
     from huashi.seq2seq.training.corpora import Files, check_direction, check_places, pairs_of
     from huashi.seq2seq.training.store import Store
 
+    if bleu_tokenizer is not None:
+        check_bleu_tokenizer("bleu_tokenizer", bleu_tokenizer)
     files = [Files(data, None)]
     check_places(files, columns, fields)
     pairs = list(pairs_of(files, columns, fields))
@@ -90,7 +100,7 @@ def evaluate(
         store = Store(opened.path("train.tokens"))
         check_direction(str(data), pairs, store, translator.tokenizer)
     found = translator.translate([pair.source for pair in pairs], beam=5 if beam is None else beam)
-    scores = text_scores(found, [pair.target for pair in pairs])
+    scores = text_scores(found, [pair.target for pair in pairs], tokenizer=bleu_tokenizer)
     print_tables([[{"measure": name, "value": value} for name, value in scores.items()]])
 
 

@@ -12,7 +12,7 @@ from huashi import report
 from huashi._seeds import torch_seed
 from huashi.recipes._fabric import fabric_on
 from huashi.recipes._idle_options import refuse_idle
-from huashi.recipes._init_from import check_origin, grown_tokenizers, take_over
+from huashi.recipes._init_from import check_origin, grown_tokenizers, take_over, target_kind
 from huashi.recipes._models import model_named
 from huashi.recipes._scored_pairs import (
     check_positions,
@@ -28,7 +28,12 @@ from huashi.seq2seq.architecture import describe
 from huashi.seq2seq.inference.loading import tokenizers_of
 from huashi.seq2seq.inference.translator import Translator
 from huashi.seq2seq.text.corpus import Pair
-from huashi.seq2seq.text.metrics import scores_by_length, sentence_cost, text_scores
+from huashi.seq2seq.text.metrics import (
+    check_bleu_tokenizer,
+    scores_by_length,
+    sentence_cost,
+    text_scores,
+)
 from huashi.seq2seq.text.tokenizer import Tokenizer
 from huashi.seq2seq.training import Objective, Order, Store, fit, steps, write_store
 from huashi.seq2seq.training.batches import count_longer
@@ -38,7 +43,9 @@ from huashi.seq2seq.training.store import fingerprints, prepared, tell_changes, 
 from huashi.seq2seq.training.validation import likelihood, translation_scores
 
 METRICS = {"bleu": "BLEU", "chrf": "chrF", "exact": "exact match, %", "loss": "loss"}
-NOT_OF_THE_TEXT = ("training", "model", "dropout", "architecture", "metric", "beam")
+NOT_OF_THE_TEXT = (
+    "training", "model", "dropout", "architecture", "metric", "bleu_tokenizer", "beam"
+)  # fmt: skip
 """Fields of a configuration that do not say how texts become tokens."""
 HELD_OUT = "held_out.json"
 """The file of a run that says by which rule pairs were held out."""
@@ -80,6 +87,8 @@ def train(name: str, config: Any, corpus: Corpus) -> Run:
             tokens, model and validation.
         corpus: what to read.
     """
+    if config.bleu_tokenizer is not None:
+        check_bleu_tokenizer("bleu_tokenizer", config.bleu_tokenizer)
     architecture, lr = model_named(
         config.model, config.architecture, dropout=config.dropout, joint=config.joint
     )
@@ -111,7 +120,8 @@ def train(name: str, config: Any, corpus: Corpus) -> Run:
         sources = [pair.source for pair in pairs]
         check_positions(part, sources, data.tokenizers[0], model, ends=architecture.source_end)
     if config.init_from is not None and not run.has_trained:
-        progress.note(take_over(config.init_from, model, data.tokenizers))
+        origin = open_run(config.init_from, TRANSLATION)
+        progress.note(take_over(origin, model, data.tokenizers))
     objective = Objective(model, settings, sentence_cost(data.tokenizers[1], settings.risk_cost))
     order = Order(settings.batch_tokens, settings.max_length, buffer=settings.buffer)
     source_end = architecture.source_end
@@ -134,7 +144,9 @@ def train(name: str, config: Any, corpus: Corpus) -> Run:
 
     def validate(model: Any) -> dict[str, float]:
         translator = Translator(model, *data.tokenizers, source_end=source_end)
-        scores = translation_scores(translator, data.validation, beam=1)
+        scores = translation_scores(
+            translator, data.validation, beam=1, tokenizer=config.bleu_tokenizer
+        )
         numbers = {name: float(scores[name]) for name in ("BLEU", "chrF", "exact match, %")}
         return likelihood(model, validation, source_end=source_end) | numbers
 
@@ -191,6 +203,7 @@ def prepare(config: Any, corpus: Corpus, run: Run, progress: Progress) -> Data:
                 config.tokenizer,
                 config.vocabulary_size,
                 joint=config.joint,
+                target_kind=target_kind(config),
                 tags=corpus.tags,
             )
         for side, tokenizer in zip(("", "target_"), tokenizers[: 2 - config.joint], strict=False):
@@ -241,8 +254,9 @@ def evaluate(
     """Score the best model of a run on the test of its corpus.
 
     Returns:
-        ``scores``: BLEU, chrF and exact match with sacrebleu's signatures; ``lengths``: BLEU by
-        length of the source; ``examples``: ten sources and what the model made of them.
+        ``scores``: exact match, BLEU, chrF and TER with sacrebleu's signatures, and CER;
+        ``lengths``: BLEU by length of the source; ``examples``: ten sources and what the model made
+        of them.
     """
     pairs = read_through("test", corpus.pairs("test"))
     translator = Translator.load(run, device=device)
@@ -250,10 +264,11 @@ def evaluate(
         tokenizers = translator.tokenizer, translator.target_tokenizer
         pairs = short_enough(pairs, tokenizers, config.training.max_length)
     found = translator.translate([pair.source for pair in pairs], beam=config.beam)
-    scores = text_scores(found, [pair.target for pair in pairs])
+    tokenizer = config.bleu_tokenizer
+    scores = text_scores(found, [pair.target for pair in pairs], tokenizer=tokenizer)
     return {
         "scores": [{"measure": name, "value": value} for name, value in scores.items()],
-        "lengths": scores_by_length(found, pairs),
+        "lengths": scores_by_length(found, pairs, tokenizer=tokenizer),
         "examples": [
             {"source": pair.source, "reference": pair.target, "found": text}
             for pair, text in list(zip(pairs, found, strict=True))[:10]

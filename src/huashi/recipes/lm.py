@@ -25,6 +25,7 @@ from huashi._field_docs import with_field_docs
 from huashi._seeds import torch_seed
 from huashi.recipes._fabric import fabric_on
 from huashi.recipes._idle_options import refuse_given, refuse_idle
+from huashi.recipes._init_from import check_origin, grown_tokenizer, take_over
 from huashi.recipes._models import LANGUAGE_MODELS, model_named
 from huashi.recipes._text_scores import check_lines, named, scores, words_are
 from huashi.run import Progress, Run, open_run
@@ -74,6 +75,9 @@ class Config:
     """Of the model; by default what was tuned for it."""
     architecture: Path | None = None
     """A JSON file that describes another architecture, in the place of --model."""
+    init_from: Path | None = None
+    """A run of the same architecture whose weights this one begins with; its vocabulary is kept,
+    and grows by words or characters that it lacks, up to --vocabulary-size."""
     training: Annotated[Training, conf.arg(name="")] = field(
         default_factory=lambda: Training(
             steps=2000, schedule="cosine", label_smoothing=0.0, warmup=100, validate_every=500
@@ -88,6 +92,11 @@ class Config:
             check_dropout(self.dropout)
         check_choice("unit", self.unit, ("text", "line"))
         check_choice("model", self.model, LANGUAGE_MODELS)
+        if self.init_from is not None and self.tokenizer_of is not None:
+            raise ValueError(
+                "tokenizer_of must not be given with init_from, whose vocabulary is taken over, "
+                f"got {self.tokenizer_of}"
+            )
         if not self.text:
             raise ValueError("text must name at least one file, got none")
 
@@ -122,6 +131,9 @@ def train(config: Config) -> Run:
     torch.manual_seed(torch_seed(settings.seed))
     model = architecture.build(len(tokenizer))
     check_lines(config, scored, tokenizer, model)
+    if config.init_from is not None and not run.has_trained:
+        origin = open_run(config.init_from, LANGUAGE_MODEL)
+        progress.note(take_over(origin, model, (tokenizer, tokenizer)))
     validation = scored["validation"][:VALIDATED]
     shares: dict[str, Any] = {"rank": fabric.global_rank, "processes": fabric.world_size}
 
@@ -196,6 +208,10 @@ def prepare(
     made_of["settings"] = {name: run.config[name] for name in names}
     if config.tokenizer_of is not None:
         made_of["tokenizer_of"] = vocabularies(open_run(config.tokenizer_of))
+    if config.init_from is not None and not run.has_trained:
+        origin = open_run(config.init_from, LANGUAGE_MODEL)
+        made_of["init_from"] = vocabularies(origin)
+        check_origin(origin, run.model)
     store = prepared(run, made_of, files)
     scored = {part: list(part_of(config, part)) for part in ("validation", "test")}
     for part, pieces in scored.items():
@@ -208,7 +224,10 @@ def prepare(
     if config.tokenizer_of is None:
         progress.note("learning the vocabulary")
         pieces = part_of(config, "train")
-        tokenizer = train_tokenizer(pieces, config.tokenizer, config.vocabulary_size)
+        if config.init_from is None:
+            tokenizer = train_tokenizer(pieces, config.tokenizer, config.vocabulary_size)
+        else:
+            tokenizer = grown_tokenizer(config, pieces)
     else:
         tokenizer = tokenizers_of(open_run(config.tokenizer_of))[1]
     run.keep("tokenizer.json", tokenizer.to_json())

@@ -44,6 +44,9 @@ class Config:
     """Of the model; by default what was tuned for it."""
     architecture: Path | None = None
     """A JSON file that describes another architecture, in the place of --model."""
+    init_from: Path | None = None
+    """A run of the same architecture whose weights this one begins with; its vocabularies are
+    kept, and grow by words that they lack."""
     training: Annotated[Training, conf.arg(name="")] = field(
         default_factory=lambda: Training(
             steps=1500, schedule="linear", warmup=100, label_smoothing=0.0, validate_every=250
@@ -53,9 +56,10 @@ class Config:
 
     tokenizer = "word"
     vocabulary_size = 100
+    target_tokenizer = None
     joint = False
-    init_from = None
     metric = "exact"
+    bleu_tokenizer = None
     beam = 5
 
     def __post_init__(self) -> None:

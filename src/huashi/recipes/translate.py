@@ -27,6 +27,7 @@ from huashi.recipes._models import MODELS, Model
 from huashi.recipes._translation import METRICS, Corpus, Part, tables, write_report
 from huashi.run import Run
 from huashi.seq2seq.text.corpus import Pair
+from huashi.seq2seq.text.metrics import BleuTokenizer
 from huashi.seq2seq.text.tokenizer import Kind
 from huashi.seq2seq.training import Training
 from huashi.seq2seq.training.corpora import (
@@ -82,6 +83,8 @@ class Config:
 
     tokenizer: Kind = "bpe"
     """How texts become tokens: bpe, unigram, word or character."""
+    target_tokenizer: Kind | None = None
+    """How targets do, with --no-joint; by default as sources do."""
     vocabulary_size: int = 4000
     """The most tokens of a vocabulary."""
     joint: bool = True
@@ -97,6 +100,8 @@ class Config:
     and grows by tags and by words or characters that it lacks, up to --vocabulary-size."""
     metric: Literal["bleu", "chrf", "exact", "loss"] = "bleu"
     """What of the validation says which weights are best."""
+    bleu_tokenizer: BleuTokenizer | None = None
+    """How BLEU splits words; by default as the script of the targets needs it."""
     beam: int = 5
     """Of the test; the validation is by greedy search."""
     training: Annotated[Training, conf.arg(name="")] = field(
@@ -116,6 +121,11 @@ class Config:
         check_count("beam", self.beam)
         check_choice("model", self.model, MODELS)
         check_choice("metric", self.metric, METRICS)
+        if self.joint and self.target_tokenizer is not None:
+            raise ValueError(
+                "target_tokenizer must not be given with one vocabulary for both languages "
+                f"(--no-joint), got {self.target_tokenizer}"
+            )
         if self.dropout is not None:
             check_dropout(self.dropout)
         for name in ("", "validation_", "test_"):

@@ -151,6 +151,7 @@ def tokenizers_for(
     vocabulary_size: int,
     *,
     joint: bool,
+    target_kind: Kind | None = None,
     tags: Sequence[str] = (),
     at_most: int = 1_000_000,
 ) -> tuple[Tokenizer, Tokenizer]:
@@ -161,6 +162,7 @@ def tokenizers_for(
         kind: of tokenizer.
         vocabulary_size: the most tokens of either.
         joint: one vocabulary for both sides.
+        target_kind: of the tokenizer of the targets, if not ``joint``; by default ``kind``.
         tags: one token each in the sources.
         at_most: pairs to learn from.
     """
@@ -171,7 +173,8 @@ def tokenizers_for(
         return both, both
     first = list(first)
     source = train_tokenizer((pair.source for pair in first), kind, vocabulary_size, tags=tags)
-    return source, train_tokenizer((pair.target for pair in first), kind, vocabulary_size)
+    target_kind = kind if target_kind is None else target_kind
+    return source, train_tokenizer((pair.target for pair in first), target_kind, vocabulary_size)
 
 
 def check_direction(

@@ -49,8 +49,16 @@ def likelihood(
 
 
 def translation_scores(
-    translator: Translator, pairs: Sequence[Pair], *, beam: int
+    translator: Translator, pairs: Sequence[Pair], *, beam: int, tokenizer: str | None = None
 ) -> dict[str, float | str]:
-    """What the translations of the sources score: BLEU, chrF, exact match, and signatures."""
+    """What the translations of the sources score: BLEU, chrF, exact match, and signatures.
+
+    Args:
+        translator: of the sources.
+        pairs: sources and references.
+        beam: hypotheses kept alive.
+        tokenizer: of BLEU; by default that which the references need.
+    """
     found = translator.translate([pair.source for pair in pairs], beam=beam)
-    return text_scores(found, [pair.target for pair in pairs])
+    wanted = [pair.target for pair in pairs]
+    return text_scores(found, wanted, tokenizer=tokenizer, error_rates=False)
