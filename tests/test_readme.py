@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.tables import filled, pages
-from huashi.__main__ import main
 
 ROOT = Path(__file__).parent.parent
 CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"^[^\n]*`([\w.]+\.py)`[^`]*^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+HUASHI = re.compile(r"(?:(?P<typed>.*) \| )?huashi (?P<arguments>[^|>]*)")
 OTHERS = re.compile(r"FOLDER|runs/(?!dates\b)")  # what only a reader has
 PAGES = {page.relative_to(ROOT).as_posix(): page for page in pages()}
 
@@ -38,29 +38,35 @@ def commands(page):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_commands_run_and_print_what_is_shown(page, with_run, capsys):
+def test_commands_run_and_print_what_is_shown(page, with_run, huashi):
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+    def by_shell(command):
+        result = subprocess.run(
+            command, shell=True, cwd=with_run, env=environment, capture_output=True, text=True
+        )
+        assert result.returncode == 0, f"{command}\n{result.stderr}"
+        return result.stdout
+
     for name, content in FILE.findall(PAGES[page].read_text(encoding="utf-8")):
         (with_run / name).write_text(content, encoding="utf-8")
     for command, shown in commands(PAGES[page]):
         words = shlex.split(command)
         if words[0] == "make":
-            command = f"make -C {shlex.quote(str(ROOT))} --dry-run {shlex.join(words[1:])}"
-        elif words[:2] == ["huashi", "train"] or OTHERS.search(command):
+            by_shell(f"make -C {shlex.quote(str(ROOT))} --dry-run {shlex.join(words[1:])}")
+            continue
+        if words[:2] == ["huashi", "train"] or OTHERS.search(command):
             command += " --help"  # trainings are tested elsewhere; here, that the fields exist
         elif words[0] in ("git", "cd", "pip", "python", "torchrun"):
             continue
-        if words[0] == "huashi" and command.endswith("--help") and "|" not in words:
-            with pytest.raises(SystemExit) as end:  # here, without the seconds of a process
-                main([*words[1:], "--help"])
-            assert end.value.code == 0, f"{command}\n{capsys.readouterr().err}"
-            continue
-        result = subprocess.run(
-            command, shell=True, cwd=with_run, env=environment, capture_output=True, text=True
-        )
-        assert result.returncode == 0, f"{command}\n{result.stderr}"
-        if shown.strip() and words[0] != "make":
-            assert result.stdout == shown, command
+        if last := HUASHI.fullmatch(command):  # here, without the seconds of a process
+            typed = by_shell(last["typed"]) if last["typed"] else ""
+            code, out, err = huashi(*shlex.split(last["arguments"]), stdin=typed)
+            assert code == 0, f"{command}\n{err}"
+        else:
+            out = by_shell(command)
+        if shown.strip():
+            assert out == shown, command
 
 
 @pytest.mark.parametrize("page", PAGES)
