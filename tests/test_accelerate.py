@@ -356,6 +356,17 @@ def test_memory_formats_of_volumes_are_those_of_torch(pool):
     assert got.is_contiguous() == want.is_contiguous()
 
 
+@pytest.mark.parametrize("dims", [2, 3])
+def test_one_bin_of_channels_last_stays_channels_last_for_what_follows(dims):
+    pool, upsample = getattr(nn, f"AdaptiveAvgPool{dims}d")(1), nn.Upsample(scale_factor=4)
+    x = torch.rand(2, 4, *[6] * dims)
+    x = x.contiguous(memory_format=(torch.channels_last, torch.channels_last_3d)[dims - 2])
+    want = pool(x)
+    got = accelerate(copy.deepcopy(pool))(x)
+    assert got.stride() == want.stride()
+    assert upsample(got).stride() == upsample(want).stride()
+
+
 def test_a_setting_that_is_changed_later_counts():
     pool = accelerate(nn.LPPool2d(2, 2))
     pool.ceil_mode = True

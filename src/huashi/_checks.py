@@ -121,12 +121,16 @@ def as_int(name: str, value: Any) -> int:
     return number
 
 
+class TracedSize(int):
+    """A length of the input, which ``torch.jit.trace`` has as a tensor: another one may follow."""
+
+
 def int_or_none(value: Any) -> int | None:
     """An int, also where NumPy or a symbolic size has it; None for what is none."""
     if isinstance(value, int | torch.SymInt):
         return None if isinstance(value, bool) else value  # pyright: ignore[reportReturnType]
     if isinstance(value, torch.Tensor) and torch._C._get_tracing_state() is not None:
-        return int(value)  # a size, which torch.jit.trace makes a tensor
+        return TracedSize(value)
     return value.__index__() if isinstance(value, Integral) else None
 
 

@@ -93,6 +93,34 @@ def test_slopes_in_a_small_parameter_keep_their_digits(small):
         assert_close(grad(soft.sum(), s)[0].item(), of_numbers, rtol=2e-4, atol=0)
 
 
+@pytest.mark.parametrize("small", [-1e-3, 1e-8, 1e-5, 1e-3, 0.02, 0.09])
+@pytest.mark.parametrize(
+    "pool",
+    [
+        lambda x, s: pooling.global_gem_pool(x, s),
+        lambda x, s: pooling.gem_pool2d(x, 9, p=s),
+        lambda x, s: pooling.adaptive_gem_pool2d(x, 3, p=s),
+        lambda x, s: pooling.global_log_sum_exp_pool(x, s),
+        lambda x, s: pooling.log_sum_exp_pool2d(x, 9, 5, 4, r=s),
+    ],
+    ids=["global gem", "gem", "adaptive gem", "global log-sum-exp", "log-sum-exp"],
+)
+def test_all_derivatives_in_a_small_parameter_keep_their_digits(pool, small):
+    """Differentiable again, and by torch.func, where formulas compute in the dtype of x."""
+    x = torch.rand(1, 1, 32, 32) + 0.5
+    found = []
+    for dtype in (torch.float32, torch.float64):
+        s = torch.tensor(small, dtype=dtype, requires_grad=True)
+        leaf = x.to(dtype).requires_grad_()
+        first = grad(pool(leaf, s).sum(), s, create_graph=True)[0]
+        second, mixed = grad(first, (s, leaf))
+        by_func = torch.func.grad(lambda s, x=leaf: pool(x, s).sum())(s.detach())
+        slope = torch.func.jvp(lambda s, x=leaf: pool(x, s), (s.detach(),), (torch.ones_like(s),))
+        found.append((first, second, mixed, by_func, slope[1]))
+    for got, want in zip(*found, strict=True):
+        assert_close(got.double(), want, rtol=1e-3, atol=2e-5 * found[1][0].abs().item())
+
+
 @pytest.mark.parametrize("p", [0.1, 0.5, 1.0, 3.0, 20.0])
 def test_slopes_in_an_exponent_are_those_of_float64(p):
     x, step = torch.rand(1, 1, 64, 64) + 0.5, 1e-4

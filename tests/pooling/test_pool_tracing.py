@@ -129,6 +129,48 @@ def test_a_traced_module_needs_no_huashi(pool):
     torch.onnx.export(pool, (x,), io.BytesIO(), dynamo=False)
 
 
+@pytest.mark.parametrize(
+    "pool",
+    [
+        *(pooling.AdaptiveAvgPool2d(2), pooling.AdaptiveMaxPool2d((3, 5))),
+        *(pooling.AdaptiveMinPool2d(2), pooling.SpatialPyramidPool2d((1, 2, 3))),
+        *(pooling.AdaptiveGeMPool2d(1), pooling.AdaptiveSoftPool2d(1)),
+        *(pooling.GlobalAvgPool(), pooling.GlobalMaxPool(), pooling.GlobalMinPool()),
+        *(pooling.GlobalGeMPool(), pooling.GlobalLogSumExpPool(), pooling.GlobalSoftPool()),
+        *(pooling.GlobalLPPool(3.0), pooling.GeMPool2d(2), pooling.MaxPool2d(3, 1, 1)),
+        *(pooling.AvgPool2d(2, ceil_mode=True), pooling.MedianPool2d(2), pooling.SoftPool2d(3, 2)),
+        *(
+            pooling.LPPool2d(2, (8, 3)),
+            pooling.MaxBlurPool2d(2),
+            pooling.StochasticPool2d(2).eval(),
+        ),
+    ],
+    ids=lambda pool: type(pool).__name__,
+)
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+def test_a_trace_of_a_pool_of_any_length_takes_other_lengths(pool):
+    traced = torch.jit.trace(pool, torch.rand(2, 3, 8, 8))
+    x = torch.rand(1, 3, 9, 13)
+    assert_close(traced(x), pool(x))
+
+
+@pytest.mark.parametrize(
+    "pool",
+    [
+        pooling.AdaptiveGeMPool2d(2),
+        pooling.AdaptiveSoftPool2d((1, 3)),
+        pooling.AdaptiveLPPool2d(2, 3),
+    ],
+    ids=lambda pool: type(pool).__name__,
+)
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+def test_a_trace_that_is_for_its_lengths_alone_says_so(pool):
+    traced = torch.jit.trace(pool, torch.rand(2, 3, 8, 8))
+    assert_close(traced(ones := torch.ones(1, 3, 8, 8)), pool(ones))  # of another batch
+    with pytest.raises(RuntimeError, match=r"expanded size of the tensor \(8\) must match"):
+        traced(torch.rand(2, 3, 16, 12))
+
+
 @every_kind
 def test_vmap_is_a_loop(kind):
     function, leaves = of(kind)

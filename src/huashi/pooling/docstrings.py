@@ -35,7 +35,7 @@ _REAL = {
     "mask": "True where an element is real, bool, broadcastable to ``x``; the others are absent, "
     "just as padding is.",
     "lengths": "how many elements of each sample are real, integers, (batch,), or () without "
-    "a batch.",
+    "a batch; none where it is below 1, all where it is above their number.",
 }
 _NO_LENGTHS = "None; in {dims} dimensions ``mask`` says which elements are real."
 ERRORS = {
@@ -70,7 +70,8 @@ def of_windows(dims: int) -> dict[str, str]:
 
 OF_ALL = {
     **_REAL,
-    "lengths": "in one dimension, how many elements of each sample are real, (batch,), integers.",
+    "lengths": "in one dimension, how many elements of each sample are real, (batch,), integers; "
+    "none where it is below 1, all where it is above their number.",
     "x": "(batch, channel, L...), one to three dimensions L, floating-point.",
 }
 """Arguments of the global pools."""

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from huashi._windows import Axis
+from huashi._checks import TracedSize
+from huashi._windows import Axis, is_whole
 from huashi.pooling.bins import AnyAxis, Bins
 
 
@@ -37,6 +38,8 @@ def windows(x: Tensor, axes: tuple[AnyAxis, ...], mask: Tensor | None = None) ->
         mask: True where an element is real, bool, broadcastable to ``x``.
     """
     n = len(axes)
+    if _takes_any_length(axes):
+        return _whole(x, n, mask)
     inside, places = (
         torch.ones((), dtype=torch.bool, device=x.device),
         torch.zeros((), dtype=torch.long, device=x.device),
@@ -52,6 +55,27 @@ def windows(x: Tensor, axes: tuple[AnyAxis, ...], mask: Tensor | None = None) ->
     if mask is not None:
         inside = inside & mask.expand_as(x).flatten(-n)[..., places]
     return Windows(values, inside, places)
+
+
+def _takes_any_length(axes: tuple[AnyAxis, ...]) -> bool:
+    """Whether there is one window of all elements; in a trace also of those of another input."""
+    regular = tuple(axis for axis in axes if isinstance(axis, Axis))
+    if len(regular) < len(axes) or not is_whole(regular):
+        return False
+    if torch._C._get_tracing_state() is None:
+        return True
+    return all(isinstance(axis.kernel, TracedSize) for axis in regular)
+
+
+def _whole(x: Tensor, n: int, mask: Tensor | None) -> Windows:
+    """The one window of all elements of ``n`` dimensions, whatever their lengths in a trace."""
+    values = x.flatten(-n)
+    inside = torch.ones_like(values[(0,) * (values.ndim - 1)], dtype=torch.bool)
+    if mask is not None:
+        inside = mask.expand_as(x).flatten(-n)
+    places = torch.arange(values.shape[-1], device=x.device)
+    one_window = (..., *[None] * n, slice(None))
+    return Windows(values[one_window], inside[one_window], places[one_window])
 
 
 def extremum(
@@ -108,6 +132,7 @@ def average(
         return (total / divisor_override).to(x.dtype)
     regular = tuple(axis for axis in axes if isinstance(axis, Axis))
     padded = count_include_pad and len(regular) == len(axes)
+    padded &= mask is not None or not is_whole(regular)  # the whole input has no padding
     count = _padded_elements(regular, x.device) if padded else real.sum(-1)
     return (total / count.clamp(min=1)).to(x.dtype)
 
@@ -166,8 +191,10 @@ def power(
     terms = torch.where(real, ratio.pow(p), 0).sum(-1)
     count = real.sum(-1).expand(terms.shape)
     mean = torch.where(count > 0, terms, 1) / count.clamp(min=1)
-    parts = torch.where(real, _expm1(p * ratio.clamp(min=1e-37).log()), 0)
-    root = _root(parts.sum(-1) / count.clamp(min=1), p, mean.pow(1 / p))
+    logs = torch.where(real, ratio.clamp(min=1e-37).log(), 0)
+    root = _root(_expm1(p * logs).sum(-1) / count.clamp(min=1), p, mean.pow(1 / p))
+    small, log = _small_exponent(logs, real, p)
+    root = torch.where(small, log.exp(), root)
     return torch.where(count > 0, peak[..., 0] * root, 0).to(x.dtype)
 
 
@@ -178,6 +205,33 @@ def _root(less: Tensor, p: Tensor | float, root: Tensor) -> Tensor:
     """
     near = (less > -0.5) & less.isfinite()
     return torch.where(near, (torch.where(near, less, 0).log1p() / p).exp(), root)
+
+
+def _small_exponent(t: Tensor, real: Tensor, p: Tensor) -> tuple[Tensor, Tensor]:
+    """``log(mean(exp(p t))) / p`` of each window, by cumulants; and whether p is so small.
+
+    It is ``k1 + k2 p / 2 + k3 p^2 / 6 + ...``, of which no derivative in p is a difference of large
+    numbers. Five cumulants leave a share of ``(p t)^5 / 720`` and less.
+    """
+    count = real.sum(-1, keepdim=True).clamp(min=1)
+    known = t.isfinite()
+    t = torch.where(known, t, 0)
+
+    def mean(t: Tensor) -> Tensor:
+        return torch.where(real, t, 0).sum(-1, keepdim=True) / count
+
+    first = mean(t)
+    apart = torch.where(real, t - first, 0)
+    spread = apart.abs().amax(-1, keepdim=True).detach()
+    limit = 5e-3 if t.dtype == torch.float64 else 0.1
+    small = ((p * spread).abs() < limit) & known.all(-1, keepdim=True)
+    spread = torch.where(small, spread, 0)
+    apart = torch.where(small, apart, 0) / torch.where(spread > 0, spread, 1)
+    p = p * spread
+    two, three, four, five = (mean(apart.pow(n)) for n in (2, 3, 4, 5))
+    cumulants = two / 2, three / 6, (four - 3 * two * two) / 24, (five - 10 * three * two) / 120
+    series = sum(cumulant * p.pow(n) for n, cumulant in enumerate(cumulants, 1))
+    return small[..., 0], (first + spread * series)[..., 0]
 
 
 def _finite(exponent: Tensor) -> Tensor:
@@ -207,8 +261,7 @@ def log_sum_exp(
     """``log(mean(exp(r x))) / r``, r a 0-d tensor > 0: from the mean to the maximum as r grows.
 
     Where the mean of ``exp(r (x - max))`` is near 1, its logarithm is taken of what is missing, so
-    that a small r loses no digits. An empty window gives 0 (Pinheiro 2015). The derivative in r is
-    a difference over r: in float32, of an r below 1e-4 it has few digits, unlike the kernels'.
+    that a small r loses no digits. An empty window gives 0 (Pinheiro 2015).
     """
     values, real, _ = windows(_wide(x), axes, mask)
     count = real.sum(-1).clamp(min=1)
@@ -222,7 +275,9 @@ def log_sum_exp(
     far = torch.where(there, scaled, -torch.inf).logsumexp(-1) - count.to(scaled).log()
     less = _expm1(torch.where(finite, scaled, 0)).sum(-1) / count
     near = (less > -0.5) & finite.all(-1)
-    value = peak[..., 0] + torch.where(near, torch.where(near, less, 0).log1p(), far) / r
+    value = torch.where(near, torch.where(near, less, 0).log1p(), far) / r
+    small, log = _small_exponent(below, real, r)
+    value = peak[..., 0] + torch.where(small, log, value)
     return torch.where(real.any(-1), value, 0).to(x.dtype)
 
 

@@ -82,6 +82,12 @@ AVERAGE: Mapping[int, Callable[..., Tensor]] = {
     3: functional.avg_pool3d,
 }
 
+ADAPTIVE_AVERAGE: Mapping[int, Callable[..., Tensor]] = {
+    1: functional.adaptive_avg_pool1d,
+    2: functional.adaptive_avg_pool2d,
+    3: functional.adaptive_avg_pool3d,
+}
+
 
 def max_pool(dims: int) -> Callable[..., Any]:
     """Maxima in so many dimensions by torch's operator, or None where Huashi has to compute them.
@@ -160,7 +166,10 @@ def adaptive_avg_pool(dims: int) -> Callable[..., Tensor | None]:
 
     def whole_or_parts(x: Tensor, kernel_size: tuple[int, ...]) -> Tensor | None:
         if kernel_size == x.shape[-dims:]:
-            return x.mean(lengths, keepdim=True)
+            # torch's own says in its strides that channels are last; it is a mean, and more calls
+            return (
+                x.mean(lengths, keepdim=True) if x.is_contiguous() else ADAPTIVE_AVERAGE[dims](x, 1)
+            )
         return pool(x, kernel_size)
 
     return _in_equal_bins(dims, whole_or_parts)

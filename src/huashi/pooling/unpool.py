@@ -186,7 +186,7 @@ def _lengths_of_indices(
 ) -> tuple[int, ...]:
     """The lengths of the output, by the rules of torch."""
     if not isinstance(indices, Tensor) or indices.dtype != torch.int64:
-        got = getattr(indices, "dtype", type(indices).__name__)
+        got = indices.dtype if isinstance(indices, Tensor) else type(indices).__name__
         raise TypeError(f"indices must be Places or an int64 tensor, got {got}")
     if indices.shape != x.shape:
         raise ValueError(

@@ -121,7 +121,7 @@ def _adaptive_extremum(
         return (y, index) if return_indices else y
 
     pool = extrema.max_pool if sign > 0 else extrema.min_pool
-    windows = partial(pool, dims, x, return_indices=return_indices)
+    windows = partial(pool, dims, return_indices=return_indices)
     return adaptive_pool(
         dims, x, output_size, mask, lengths, windows, bins, torch_pool, integers=True
     )

@@ -64,7 +64,7 @@ def adaptive_avg_pool(
         wide = x.to(torch.promote_types(x.dtype, torch.float32))  # torch adds up in that of x
         return _AVG[dims](wide, sizes).to(x.dtype)
 
-    windows = partial(average.avg_pool, dims, x, count_include_pad=False)
+    windows = partial(average.avg_pool, dims, count_include_pad=False)
     bins = partial(reference.average, count_include_pad=False)
     return adaptive_pool(dims, x, output_size, mask, lengths, windows, bins, torch_pool)
 
@@ -100,7 +100,7 @@ def adaptive_lp_pool(
     """
     check_positive("norm_type", norm_type)
     check_choice("reduction", reduction, ("sum", "mean"))
-    windows = partial(powers.lp_pool, dims, x, norm_type, reduction=reduction)
+    windows = partial(powers.lp_pool, dims, norm_type=norm_type, reduction=reduction)
     bins = partial(reference.lp, p=float(norm_type), mean=reduction == "mean")
     return adaptive_pool(dims, x, output_size, mask, lengths, windows, bins)
 
@@ -137,7 +137,7 @@ def adaptive_gem_pool(
     tensor([[5., 5.]])
     """
     check_positive("eps", eps)
-    windows = partial(powers.gem_pool, dims, x, p=p, eps=eps)
+    windows = partial(powers.gem_pool, dims, p=p, eps=eps)
 
     def bins(x: Tensor, axes: tuple[AnyAxis, ...], mask: Tensor | None) -> Tensor:
         return reference.power(x, axes, scalar("p", p, x), mask, eps=eps)
@@ -171,7 +171,7 @@ def adaptive_soft_pool(
     >>> adaptive_soft_pool1d(torch.tensor([[0.0, 100.0, 0.0, 0.0, 0.0]]), 2)
     tensor([[100.,   0.]])
     """
-    windows = partial(exponentials.soft_pool, dims, x)
+    windows = partial(exponentials.soft_pool, dims)
     return adaptive_pool(dims, x, output_size, mask, lengths, windows, reference.soft)
 
 

@@ -36,9 +36,14 @@ def adaptive_pool(
     check_input(dims, x, integers=integers)
     full = x.shape[-dims:]
     sizes = _adaptive_sizes(output_size, full)
+    if torch._C._get_tracing_state() is not None and any(size != 1 for size in sizes):
+        plain = mask is None and lengths is None and x.is_floating_point()
+        if torch_pool is not None and plain and not torch.onnx.is_in_onnx_export():
+            return torch_pool(x, sizes)  # also for inputs of other lengths
+        x = x.expand(*x.shape[:-dims], *map(int, full))  # an error for others: bins are fixed
     if all(length % size == 0 for length, size in zip(full, sizes, strict=True)):
         kernel = [length // size for length, size in zip(full, sizes, strict=True)]
-        return windows(kernel_size=kernel, mask=mask, lengths=lengths)
+        return windows(x, kernel_size=kernel, mask=mask, lengths=lengths)
     real = real_elements(dims, x, mask, lengths)
     return _unequal_bins(x, sizes, real, bins, torch_pool)
 
