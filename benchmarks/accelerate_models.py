@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from benchmarks.architectures import ARCHITECTURES, Architecture, Inputs
-from benchmarks.harness import compare, machine, save, threads_of
+from benchmarks.harness import compare, machine, save, saved, threads_of
 from huashi import accelerate, acceleration
 
 POOLS = "MaxPool", "AveragePool", "GlobalAveragePool"  # of ONNX
@@ -184,8 +184,9 @@ def main() -> None:
         if not args.no_speed:
             row |= speed(architecture, args.rounds)
         rows.append(row)
-    if not args.only and not args.no_speed:
-        save("accelerate-models", rows)
+    if not args.no_speed:  # of the others what was measured before
+        known = {row["architecture"]: row for row in [*saved("accelerate-models"), *rows]}
+        save("accelerate-models", [known[name] for name in ARCHITECTURES if name in known])
 
 
 def table(rows: list[dict]) -> list[list[str]]:

@@ -59,6 +59,22 @@ def test_a_window_larger_than_its_input_in_ceil_mode(pool, length, kernel, strid
             axes_of([length], kernel, stride, ceil_mode=True)
     else:
         assert_close(getattr(pooling, pool)(x, kernel, stride, ceil_mode=True), want)
+        assert axes_of([length], kernel, stride, ceil_mode=True)[0].kernel <= length
+
+
+@pytest.mark.parametrize(("kernel", "dilation"), [(64, 1), (2560, 1), (9, 2), (1000, 3)])
+def test_a_window_over_all_costs_no_more_than_its_input(kernel, dilation):
+    """Models pool whole maps by a window as large as anything, in ceil mode."""
+    [axis] = axes_of([7], kernel, dilation=dilation, stride=9999, ceil_mode=True)
+    assert (axis.kernel, axis.windows) == (-(-7 // dilation), 1)
+    x = torch.randn(1, 2, 7, 7)
+    for name in ("max", "min", "avg", "soft", "median", "gem"):
+        pool = getattr(pooling, f"{name}_pool2d")
+        more = {"p": 2.0} if name == "gem" else {}
+        cut = x[..., ::dilation, ::dilation]
+        want = pool(cut, cut.shape[-1], **more)
+        got = pool(x, kernel, 9999, dilation=dilation, ceil_mode=True, **more)
+        assert_close(got, want)
 
 
 def test_padding_may_be_more_than_half_the_kernel():

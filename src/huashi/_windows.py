@@ -125,6 +125,8 @@ def _axis(
     windows = (room + (stride - 1 if ceil_mode else 0)) // stride + 1
     if ceil_mode and (windows - 1) * stride >= length + before:
         windows -= 1
+    if room < 0 and before == after == 0:  # all of the input, and nothing beyond it
+        k = -(-length // dilation)
     if stride > length + before + after:  # of a single window any stride will do
         stride = length + before + after
     return Axis(length, k, stride, before, after, dilation, windows)
