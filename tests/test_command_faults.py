@@ -12,6 +12,7 @@ import safetensors.torch
 import torch
 
 import huashi as package
+from huashi.commands._tables import print_tables
 from huashi.recipes import _fabric
 from huashi.run import Progress
 from huashi.seq2seq import Decoding, Translator
@@ -232,3 +233,22 @@ def test_a_progress_that_nobody_can_read_stops_nothing(monkeypatch):
         monkeypatch.undo()
         with contextlib.suppress(OSError):
             full.close()
+
+
+def test_an_output_is_no_input_and_a_picture_a_png(huashi, copied, tmp_path):
+    text = tmp_path / "text"
+    text.write_text("3. Mai 1979\n")
+    err = complaint(huashi("predict", copied, text, "--output", text))
+    assert "output must be another file than the input" in err
+    assert text.read_text() == "3. Mai 1979\n"
+    err = complaint(huashi("predict", copied, text, "--explain", tmp_path / "e.svg"))
+    assert "explain must be the name of a .png file" in err
+
+
+def test_tables_have_a_column_for_each_key(capsys):
+    print_tables([[{"a": 1, "b": 2}, {"c": 3}]])
+    head, first, second = (line for line in capsys.readouterr().out.splitlines() if line.strip())
+    assert second.index("3") == head.index("c")
+    assert first.split() == ["1", "2"]
+    with pytest.raises(ValueError, match="tables of a recipe must give a list of tables, got None"):
+        print_tables(None)

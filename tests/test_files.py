@@ -81,3 +81,13 @@ def test_what_a_killed_process_of_the_same_id_left_is_in_nobodys_way(tmp_path):
     ours = stat.S_IMODE((tmp_path / "folder").stat().st_mode)
     (tmp_path / "theirs").mkdir()
     assert ours == stat.S_IMODE((tmp_path / "theirs").stat().st_mode)
+
+
+def test_an_error_of_the_disk_names_the_file(tmp_path):
+    def on_a_full_disk(open_file):
+        with open_file(tmp_path / "a.json"):
+            raise OSError(28, "No space left on device")
+
+    for open_file in (atomic_file, atomic_folder):
+        with pytest.raises(OSError, match=r"No space left on device: '.*a\.json'"):
+            on_a_full_disk(open_file)

@@ -134,6 +134,15 @@ def int_or_none(value: Any) -> int | None:
     return value.__index__() if isinstance(value, Integral) else None
 
 
+def check_device(name: str, device: str | torch.device) -> None:
+    """Raise unless tensors can be on ``device`` here."""
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        problem = str(error).splitlines()[0]
+        raise ValueError(f"{name} must be one of this machine, got {device}: {problem}") from None
+
+
 def check_texts(name: str, texts: object) -> None:
     """Raise if one text stands where a list of texts is due: its letters would be the texts."""
     if isinstance(texts, str | bytes):

@@ -315,6 +315,27 @@ def test_a_sentence_by_itself_ends_in_a_token_of_its_own(tmp_path, config):
     assert_close(scores["perplexity of a word"], scores["perplexity"], rtol=1e-3, atol=0)
 
 
+def test_no_running_text_from_a_model_of_lines(run, config, tmp_path, huashi):
+    lines = replace(config.training, steps=1)
+    one = lm.train(replace(config, unit="line", context=128, folder=tmp_path / "r", training=lines))
+    with pytest.raises(ValueError, match="language model of running text, got one of lines"):
+        LanguageModel.load(one)
+    for command in (["sample", run.folder], ["evaluate", run.folder], ["evaluate", one.folder]):
+        code, out, err = huashi(*command, "--device", "foo")
+        assert (code, out) == (2, "")
+        assert "huashi: device must be one of this machine, got foo: " in err
+
+
+def test_a_long_prompt_costs_no_more_memory_than_its_length(run):
+    """Of a model with input feeding and without attention: the default of a decoder alone."""
+    shape = RNNDecoderShape(embedding_size=4, hidden_size=6, attention=None)
+    tokenizer = Tokenizer.load(run.path("tokenizer.json"))
+    model = Architecture(encoder=None, decoder=shape).build(len(tokenizer))
+    writer = LanguageModel(model, tokenizer, context=8)
+    assert writer.sample(f"{LINE}\n" * 4, tokens=3)
+    assert writer.bits_per_character(f"{LINE}\n" * 4) > 0
+
+
 def test_a_run_begins_with_the_weights_of_another(run, config, tmp_path, capsys):
     """What the other run has learned is there at once, beside a character that it did not know."""
     (tmp_path / "new").write_text(f"{LINE}!\n" * 40)
@@ -336,5 +357,7 @@ def test_a_run_begins_with_the_weights_of_another(run, config, tmp_path, capsys)
         lm.train(replace(begun, folder=tmp_path / "other", architecture=None))
     with pytest.raises(ValueError, match=r"tokenizer must be character as in init_from .* got bpe"):
         lm.train(replace(begun, folder=tmp_path / "kind", tokenizer="bpe"))
+    with pytest.raises(ValueError, match="init_from must be another run than that of the training"):
+        lm.train(replace(begun, init_from=begun.folder))
     with pytest.raises(ValueError, match="tokenizer_of must not be given with init_from"):
         replace(begun, tokenizer_of=run.folder)

@@ -125,7 +125,7 @@ def test_a_test_beyond_the_learned_positions_is_refused_before_the_training(conf
 def test_a_corpus_with_nothing_to_train_on_is_told(config, lines):
     write(config.source[0], lines)
     write(config.target[0], lines)
-    part = "source must hold .* pair to train on" if lines else "validation must hold at least one"
+    part = "source must hold .* pair to train on" if lines else "files of the training must hold"
     with pytest.raises(ValueError, match=f"{part}.* got none"):
         translate.train(config)
 

@@ -1,5 +1,6 @@
 """Run folders: what they keep, how they go on, and what they refuse."""
 
+import json
 import math
 import os
 from dataclasses import dataclass
@@ -209,6 +210,7 @@ def test_more_steps_go_on_where_the_recipe_takes_them(tmp_path):
     assert (Run(tmp_path).results, Run(tmp_path).config["steps"]) == ({"score": 1}, 3)
     on.log(step=4, split="train", loss=1.0)  # the first step
     assert (Run(tmp_path).results, Run(tmp_path).config["steps"]) == (None, 5)
+    assert json.loads((tmp_path / "results.3.json").read_text()) == {"score": 1}
     assert grown(steps=5).steps_before is None  # interrupted, the same command goes on
 
 

@@ -256,3 +256,23 @@ def test_a_training_that_patience_has_ended_goes_on_with_more_steps(tmp_path):
     run = scored(tmp_path, 20, worse, patience=2)  # goes on as if nothing had happened
     steps = [row["step"] for row in run.metrics() if row["split"] == "validation"]
     assert steps == [1, 2, 3, 4, 5]
+
+
+def test_more_steps_are_saved_before_the_results_give_way(tmp_path, monkeypatch):
+    """As where the disk is full: what there was stays, and so do its scores afterwards."""
+    losses = dict.fromkeys(range(1, 9), 1.0) | {"mean": 9.0}
+    scored(tmp_path, 2, losses)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
+
+    def full(self, *_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Run, "save_checkpoint", full)
+        with pytest.raises(OSError, match="No space left"):
+            scored(tmp_path, 4, losses)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
+    with pytest.raises(RuntimeError, match="in a step"):  # the second new one
+        scored(tmp_path, 4, losses, at=3)
+    assert Run(tmp_path).path("results.2.json").is_file()
+    assert scored(tmp_path, 4, losses).results

@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from huashi._checks import check_device
 from huashi.commands._recipes import RUN, recipe_names, recipe_of, summary_of
 from huashi.commands._tables import print_tables
 from huashi.recipes import Recipe
@@ -61,6 +62,7 @@ def evaluate(
         device: where to compute, such as cpu or cuda.
         recipe: the file of the run's recipe, if it is one of your own that was moved or changed.
     """
+    check_device("device", device)
     opened = open_run(run)
     if data is None and opened.recipe == "imported":
         raise ValueError(f"data must be given for {run}, which was imported and has no test")

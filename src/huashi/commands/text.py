@@ -60,8 +60,8 @@ def predict(
         ensemble_mean: what of their outputs is averaged.
         language_model: folder of a run of a language model, whose log-probabilities are added.
         language_model_weight: the weight of the language model's log-probabilities.
-        explain: write a picture of the search for the first line here, for the next lines into
-            files beside it with -2, -3 and so on in their names.
+        explain: write a picture of the search for the first line here, a .png file, for the next
+            lines into files beside it with -2, -3 and so on in their names.
         skip_bad: a line of the input that is not UTF-8 has an empty translation, and how many there
             were is said at the end; by default the first one ends the command, once the lines
             before it are translated.
@@ -72,6 +72,10 @@ def predict(
 
     if explain is not None and decoding.method != "beam":
         raise ValueError(f"method must be 'beam' for a picture, got {decoding.method!r}")
+    if explain is not None and explain.suffix != ".png":
+        raise ValueError(f"explain must be the name of a .png file, got {explain}")
+    if output is not None and output.exists() and input.exists() and output.samefile(input):
+        raise ValueError(f"output must be another file than the input, got {output}")
     if ensemble_mean != "probabilities" and not ensemble:
         raise ValueError(f"ensemble must be given for ensemble_mean {ensemble_mean}, got none")
     if language_model_weight != 0.2 and language_model is None:

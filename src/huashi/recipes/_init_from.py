@@ -1,6 +1,7 @@
 """A run that begins with the weights and the tokens of another one."""
 
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from huashi._checkpoint import grow_rows
@@ -61,6 +62,12 @@ def grown_tokenizer(config: Any, pieces: Iterable[str]) -> Tokenizer:
 def target_kind(config: Any) -> Kind:
     """The kind of tokenizer of the targets: that of the sources unless it is given."""
     return config.tokenizer if config.target_tokenizer is None else config.target_tokenizer
+
+
+def check_another(name: str, origin: Path | None, folder: Path) -> None:
+    """Raise if a run is to begin from itself."""
+    if origin is not None and Path(origin).resolve() == Path(folder).resolve():
+        raise ValueError(f"{name} must be another run than that of the training, got {origin}")
 
 
 def check_origin(run: Run, model: dict[str, Any]) -> None:

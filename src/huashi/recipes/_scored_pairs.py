@@ -3,7 +3,9 @@
 A fault that were found at the test only would cost the whole training.
 """
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 from huashi.seq2seq.model.protocol import EncoderDecoder
 from huashi.seq2seq.text.corpus import Pair
@@ -26,6 +28,18 @@ def read_through(name: str, pairs: Iterable[Pair]) -> list[Pair]:
     if not found:
         raise ValueError(f"{name} must hold at least one pair, got none")
     return found
+
+
+def check_not_empty(files: Sequence[Path], *parts: Iterator[Pair]) -> None:
+    """Raise unless there is a pair in the files of a training.
+
+    Args:
+        files: for the error.
+        parts: what is in them.
+    """
+    if next(itertools.chain(*parts), None) is None:
+        named = " ".join(map(str, files))
+        raise ValueError(f"files of the training must hold at least one pair, got none in {named}")
 
 
 def check_trainable(pairs: Iterator[Pair], held_out: int) -> None:

@@ -12,9 +12,16 @@ from huashi import report
 from huashi._seeds import torch_seed
 from huashi.recipes._fabric import fabric_on
 from huashi.recipes._idle_options import refuse_idle
-from huashi.recipes._init_from import check_origin, grown_tokenizers, take_over, target_kind
+from huashi.recipes._init_from import (
+    check_another,
+    check_origin,
+    grown_tokenizers,
+    take_over,
+    target_kind,
+)
 from huashi.recipes._models import model_named
 from huashi.recipes._scored_pairs import (
+    check_not_empty,
     check_positions,
     check_tagged,
     check_trainable,
@@ -87,6 +94,7 @@ def train(name: str, config: Any, corpus: Corpus) -> Run:
             tokens, model and validation.
         corpus: what to read.
     """
+    check_another("init_from", config.init_from, config.folder)
     if config.bleu_tokenizer is not None:
         check_bleu_tokenizer("bleu_tokenizer", config.bleu_tokenizer)
     architecture, lr = model_named(
@@ -183,6 +191,8 @@ def prepare(config: Any, corpus: Corpus, run: Run, progress: Progress) -> Data:
     if config.init_from is not None and not run.has_trained:
         made_of["init_from"] = vocabularies(open_run(config.init_from, TRANSLATION))
     store = prepared(run, made_of, files)
+    if not corpus.validation:
+        check_not_empty(corpus.files, *map(corpus.pairs, ("train", "validation")))
     validation = read_through("validation", corpus.pairs("validation"))
     test = read_through("test", corpus.pairs("test")) if corpus.test else validation
     if config.init_from is not None and not run.has_trained:

@@ -25,7 +25,7 @@ from huashi._field_docs import with_field_docs
 from huashi._seeds import torch_seed
 from huashi.recipes._fabric import fabric_on
 from huashi.recipes._idle_options import refuse_given, refuse_idle
-from huashi.recipes._init_from import check_origin, grown_tokenizer, take_over
+from huashi.recipes._init_from import check_another, check_origin, grown_tokenizer, take_over
 from huashi.recipes._models import LANGUAGE_MODELS, model_named
 from huashi.recipes._text_scores import check_lines, named, scores, words_are
 from huashi.run import Progress, Run, open_run
@@ -103,6 +103,8 @@ class Config:
 
 def train(config: Config) -> Run:
     """Train, test, and write the report; go on where an interrupted run stopped."""
+    check_another("init_from", config.init_from, config.folder)
+    check_another("tokenizer_of", config.tokenizer_of, config.folder)
     architecture, lr = model_named(
         config.model, config.architecture, dropout=config.dropout, models=LANGUAGE_MODELS
     )

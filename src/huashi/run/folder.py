@@ -6,6 +6,7 @@
     checkpoint.safetensors    all that is needed to go on as if nothing had happened
     model.safetensors         the best weights so far
     results.json              what the finished model scored; there once the run is complete
+    results.N.json            the same of N steps, where the run was then trained on
     report.html               the same to look at
     lock                      there while a process trains: another one must not
 
@@ -117,7 +118,7 @@ class Run:
                 is for.
             steps: the field of ``config``, such as ``training.steps``, that may be greater than it
                 was: then a run goes on from its last checkpoint, also one that was complete, whose
-                results are removed with its first new step. By default none.
+                results are then ``results.N.json``, N its steps. By default none.
 
         Raises:
             ValueError: the folder holds a run of another recipe or configuration that has got as
@@ -164,7 +165,7 @@ class Run:
         return run
 
     def begin(self) -> None:
-        """Have the configuration that :meth:`start` was given on the disk, without old results.
+        """Have the configuration that :meth:`start` was given on the disk, apart from old results.
 
         The loop calls it after the first step, and everything that writes for the training before
         it does: a training that fails before it has got further leaves a run as it was.
@@ -179,8 +180,9 @@ class Run:
             rows = "".join(json.dumps(row) + "\n" for row in self.metrics() if row["step"] <= step)
             write_atomically(self.path("metrics.jsonl"), rows.encode())
         if not begun:
-            if self.steps_before:
-                self.path("results.json").unlink(missing_ok=True)
+            if self.steps_before and self.path("results.json").exists():
+                old = self.path(f"results.{self.steps_before}.json")
+                self.path("results.json").replace(old)
             content = self._read_json("config.json") | {"config": self.config, "file": None}
             if self.file:
                 content["file"] = {"path": str(self.file.path), "sha256": self.file.sha256}
@@ -272,9 +274,9 @@ class Run:
 
     def save_checkpoint(self, model: nn.Module, optimizer: Any, step: int, best: float) -> None:
         """Keep all that training needs to go on from ``step`` as if it had not stopped."""
-        self.begin()
         state = {"step": step, "best": best}
         save_training(self.path("checkpoint.safetensors"), model, optimizer, state)
+        self.begin()
 
     def resume(self, model: nn.Module, optimizer: Any) -> tuple[int, float]:
         """Take up the last checkpoint, if there is one; lines of metrics after it do not count.

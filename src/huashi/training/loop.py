@@ -106,13 +106,17 @@ def fit(
     first_step, goes_on = step, bool(run.steps_before) and kept.is_stale
     if goes_on:
         kept.worse = 0
-    over = step == settings.steps or kept.is_stale
+    over = step >= settings.steps or kept.is_stale
 
     def log(step: int, loss: Tensor, more: Mapping[str, float]) -> None:
         whole: Any = fabric.all_reduce(loss.detach(), reduce_op="sum")
         row = {"loss": _rounded(whole.item(), digits), **more}
         if first:
             run.log(step=step, split="train", **row, seconds=clock.seconds())
+
+    def save() -> None:
+        _note_loss_scale(fabric, optimizer)
+        run.save_checkpoint(states, optimizer, step, kept.best)
 
     def why_to_stop() -> BaseException | None:
         if interrupted():
@@ -137,13 +141,15 @@ def fit(
             step += 1
             if not math.isfinite(loss.item()):
                 raise ValueError(f"loss must be finite, got {loss.item()} at step {step}")
+            if ema is not None:
+                ema.update_parameters(model)
+            if run.steps_before and step == first_step + 1 and first:
+                save()  # before the folder changes: what it held is lost only to something newer
             run.begin()
             if goes_on and first:
                 told = {"steps": settings.steps, "seconds": clock.seconds()}
                 run.log(step=first_step, split=MORE_STEPS, **told)
             goes_on = False
-            if ema is not None:
-                ema.update_parameters(model)
 
             progress.update(step, loss, items)
             if step % log_every == 0:
@@ -157,8 +163,7 @@ def fit(
             agree = alone or step % AGREE_EVERY == 0
             stop = fabric.broadcast(why_to_stop()) if agree else None
             if first and (step % settings.save_every == 0 or over or stop):
-                _note_loss_scale(fabric, optimizer)
-                run.save_checkpoint(states, optimizer, step, kept.best)
+                save()
             if stop and not over:
                 if isinstance(stop, Paused) and step % log_every:
                     log(step, loss, more)  # so that pauses, however short, add up to the seconds

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from huashi._checks import check_positive
+from huashi._checks import check_device, check_positive
 from huashi.run import Run, open_run
 from huashi.run.task import LANGUAGE_MODEL
 from huashi.seq2seq.architecture import build
@@ -63,11 +63,16 @@ class LanguageModel:
 
         Raises:
             FileNotFoundError: the folder, or the model in it, is not there.
-            ValueError: a file in it is damaged, or it is not the run of a language model.
+            ValueError: a file in it is damaged, it is not the run of a language model of running
+                text, or there is no such device.
         """
+        check_device("device", device)
         run = open_run(run, LANGUAGE_MODEL)
-        if "context" not in run.config:
-            raise ValueError(f"{run.folder} must be the run of a language model of running text")
+        if "context" not in run.config or run.config.get("unit", "text") != "text":
+            raise ValueError(
+                f"{run.folder} must be the run of a language model of running text, got one of "
+                f"{run.config.get('unit', 'another kind')}s"
+            )
         tokenizer = Tokenizer.load(run.path("tokenizer.json"))
         model = build(run.model, len(tokenizer))
         run.load_model(model)

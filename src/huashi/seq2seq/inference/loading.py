@@ -2,6 +2,7 @@
 
 import torch
 
+from huashi._checks import check_device
 from huashi.run import Run
 from huashi.seq2seq.architecture import architecture_of, build
 from huashi.seq2seq.model.protocol import EncoderDecoder
@@ -20,6 +21,7 @@ def model_of(run: Run, first: Run, device: str | torch.device) -> EncoderDecoder
         FileNotFoundError: the model is not there.
         ValueError: a file is damaged, the runs do not go together, or there is no such device.
     """
+    check_device("device", device)
     source, target = tokenizers_of(run)
     wanted = [tokenizer.to_json() for tokenizer in tokenizers_of(first)]
     if [source.to_json(), target.to_json()] != wanted:
@@ -28,11 +30,7 @@ def model_of(run: Run, first: Run, device: str | torch.device) -> EncoderDecoder
         raise ValueError(f"{run.folder} must read sources to the same end as {first.folder}")
     model = build(run.model, len(source), len(target))
     run.load_model(model)
-    try:
-        return model.to(device)
-    except (RuntimeError, AssertionError) as error:
-        problem = str(error).splitlines()[0]
-        raise ValueError(f"device must be one of this machine, got {device}: {problem}") from None
+    return model.to(device)
 
 
 def tokenizers_of(run: Run) -> tuple[Tokenizer, Tokenizer]:

@@ -226,7 +226,7 @@ class RNNDecoder(nn.Module):
                 x = torch.cat([x, state.attentional[:, None]], -1)
             output, state = step(x, state)
             outputs.append(output)
-            alignments.append(state.alignment)
+            alignments.append(state.alignment[:, -1:])  # without attention that of the start
         return torch.cat(outputs, 1), state._replace(alignment=torch.cat(alignments, 1))
 
     def _attend_after(self, x: Tensor, state: State) -> tuple[Tensor, State]:

@@ -22,10 +22,10 @@ BleuTokenizer = Literal[
 Script = Literal["spaced", "chinese", "japanese", "korean", "other unspaced"]
 _LETTERS = {
     "han": re.compile("[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]"),
-    "kana": re.compile("[\u3041-\u30ff]"),
+    "kana": re.compile("[\u3041-\u30ff\uff66-\uff9d]"),
     "hangul": re.compile("[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]"),
-    # Thai, Lao, Burmese, Khmer
-    "other": re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]"),
+    # Thai, Lao, Tibetan, Burmese, Khmer
+    "other": re.compile("[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff]"),
 }
 """Letters of languages that write no spaces between words, or write them between phrases."""
 
@@ -55,7 +55,7 @@ def bleu_tokenizer(references: Sequence[str]) -> BleuTokenizer:
     would be one word. Most of the letters of the texts decide: Chinese is ``zh``; Japanese, which
     has kana, is ``ja-mecab`` where the packages of ``sacrebleu[ja]`` are installed, and ``char``
     where they are not; Korean ``ko-mecab`` with those of ``sacrebleu[ko]``, and else ``13a``; Thai,
-    Lao, Khmer and Burmese are ``char``; all else is ``13a``.
+    Lao, Tibetan, Khmer and Burmese are ``char``; all else is ``13a``.
 
     Args:
         references: in the language of the targets.
@@ -106,8 +106,8 @@ def text_scores(
 
     BLEU, chrF and TER are sacrebleu's, with its signatures. TER splits Chinese and Japanese as
     sacrebleu has it for Asian languages, and is left out where a language has no spaces and
-    sacrebleu does not split it (Thai, Lao, Khmer, Burmese). CER is the edit distance of the
-    characters, spaces counted, for each hundred characters of the references.
+    sacrebleu does not split it (Thai, Lao, Tibetan, Khmer, Burmese). CER is the edit distance of
+    the characters, spaces counted, for each hundred characters of the references.
 
     Args:
         found: what a model said.

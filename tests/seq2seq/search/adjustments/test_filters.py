@@ -116,6 +116,8 @@ def test_half_precision_keeps_its_dtype_and_something(adjust):
     ("make", "complaint"),
     [
         (lambda: Temperature(0.0), "temperature must be > 0, got 0.0"),
+        (lambda: Temperature(1e-38), "temperature must be 1e-30 to 1e30, got 1e-38"),
+        (lambda: Temperature(1e38), "temperature must be 1e-30 to 1e30, got 1e"),
         (lambda: Temperature(math.inf), "temperature must be finite, got inf"),
         (lambda: TopK(0), "k must be > 0, got 0"),
         (lambda: TopP(1.5), "p must be from 0 to 1, got 1.5"),

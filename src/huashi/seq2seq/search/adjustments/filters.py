@@ -37,7 +37,7 @@ class Temperature:
         temperature: below 1 the likely becomes likelier, above 1 all become more alike.
 
     Raises:
-        ValueError: ``temperature`` is not above 0, or infinite.
+        ValueError: ``temperature`` is not from 1e-30 to 1e30.
     """
 
     temperature: float
@@ -48,6 +48,8 @@ class Temperature:
         check_positive("temperature", self.temperature)
         if math.isinf(self.temperature):  # -inf / inf would be NaN
             raise ValueError(f"temperature must be finite, got {self.temperature}")
+        if not 1e-30 <= self.temperature <= 1e30:  # beyond, quotients may leave float32
+            raise ValueError(f"temperature must be 1e-30 to 1e30, got {self.temperature}")
 
     def __call__(self, log_probs: Tensor, context: Context) -> Tensor:
         """Divide log-probabilities (sentences, alive, vocabulary); shape and dtype stay."""
