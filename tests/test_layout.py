@@ -51,7 +51,7 @@ def layer(module: str) -> str:
         return "kernel"
     if "operators" in parts:
         return "operator"
-    return "meaning" if parts[-1] in MEANING else "family"
+    return "meaning" if set(MEANING) & set(parts[1:]) else "family"
 
 
 def floor(module: str) -> int:

@@ -71,7 +71,7 @@ def adaptive_max_pool1d(x: Tensor, output_size: OutputSize, return_indices: Lite
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: how many elements of each sample are real, integers, (batch,), or () without a
-            batch.
+            batch; none where it is below 1, all where it is above their number.
 
     Returns:
         The maxima, (channel, out_length) or (batch, channel, out_length), as ``output_size`` says,
@@ -210,7 +210,7 @@ def adaptive_min_pool1d(x: Tensor, output_size: OutputSize, return_indices: Lite
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: how many elements of each sample are real, integers, (batch,), or () without a
-            batch.
+            batch; none where it is below 1, all where it is above their number.
 
     Returns:
         The minima, (channel, out_length) or (batch, channel, out_length), as ``output_size`` says,
@@ -396,7 +396,7 @@ def adaptive_avg_pool1d(x: Tensor, output_size: OutputSize, *, mask: Tensor | No
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: how many elements of each sample are real, integers, (batch,), or () without a
-            batch.
+            batch; none where it is below 1, all where it is above their number.
 
     Returns:
         (channel, out_length) or (batch, channel, out_length), as ``output_size`` says, in the dtype
@@ -481,7 +481,7 @@ def adaptive_lp_pool1d(x: Tensor, norm_type: float, output_size: OutputSize, *, 
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: how many elements of each sample are real, integers, (batch,), or () without a
-            batch.
+            batch; none where it is below 1, all where it is above their number.
 
     Returns:
         (channel, out_length) or (batch, channel, out_length), as ``output_size`` says, in the dtype
@@ -574,7 +574,7 @@ def adaptive_gem_pool1d(x: Tensor, output_size: OutputSize, *, p: Tensor | float
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: how many elements of each sample are real, integers, (batch,), or () without a
-            batch.
+            batch; none where it is below 1, all where it is above their number.
 
     Returns:
         (channel, out_length) or (batch, channel, out_length), as ``output_size`` says, in the dtype
@@ -668,7 +668,7 @@ def adaptive_soft_pool1d(x: Tensor, output_size: OutputSize, *, mask: Tensor | N
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: how many elements of each sample are real, integers, (batch,), or () without a
-            batch.
+            batch; none where it is below 1, all where it is above their number.
 
     Returns:
         (channel, out_length) or (batch, channel, out_length), as ``output_size`` says, in the dtype
@@ -898,7 +898,7 @@ def avg_pool1d(x: Tensor, kernel_size: Size, stride: Size | None=None, padding: 
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: how many elements of each sample are real, integers, (batch,), or () without a
-            batch.
+            batch; none where it is below 1, all where it is above their number.
 
     Returns:
         (channel, out_length) or (batch, channel, out_length), in the dtype of ``x``, accumulated in
@@ -1142,7 +1142,7 @@ def max_blur_pool1d(x: Tensor, kernel_size: Size, stride: Size | None=None, padd
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: how many elements of each sample are real, integers, (batch,), or () without a
-            batch.
+            batch; none where it is below 1, all where it is above their number.
 
     Returns:
         (channel, out_length) or (batch, channel, out_length), each ``ceil(maxima / stride)``, in
@@ -1373,7 +1373,7 @@ def soft_pool1d(x: Tensor, kernel_size: Size, stride: Size | None=None, padding:
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: how many elements of each sample are real, integers, (batch,), or () without a
-            batch.
+            batch; none where it is below 1, all where it is above their number.
 
     Returns:
         (channel, out_length) or (batch, channel, out_length), in the dtype of ``x``, accumulated in
@@ -1481,7 +1481,7 @@ def log_sum_exp_pool1d(x: Tensor, kernel_size: Size, stride: Size | None=None, p
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: how many elements of each sample are real, integers, (batch,), or () without a
-            batch.
+            batch; none where it is below 1, all where it is above their number.
 
     Returns:
         (channel, out_length) or (batch, channel, out_length), in the dtype of ``x``, accumulated in
@@ -1681,7 +1681,7 @@ def max_pool1d(x: Tensor, kernel_size: Size, stride: Size | None=None, padding: 
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: how many elements of each sample are real, integers, (batch,), or () without a
-            batch.
+            batch; none where it is below 1, all where it is above their number.
 
     Returns:
         The maxima, (channel, out_length) or (batch, channel, out_length), in the dtype of ``x``;
@@ -1868,7 +1868,7 @@ def min_pool1d(x: Tensor, kernel_size: Size, stride: Size | None=None, padding: 
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: how many elements of each sample are real, integers, (batch,), or () without a
-            batch.
+            batch; none where it is below 1, all where it is above their number.
 
     Returns:
         The minima, (channel, out_length) or (batch, channel, out_length), in the dtype of ``x``;
@@ -2222,7 +2222,8 @@ def global_attention_pool(x: Tensor, weight: Tensor, *, mask: Tensor | None=None
         x: (batch, channel, L...), one to three dimensions L, floating-point.
         weight: (channel,); differentiable.
         mask: True where a position is real, bool, broadcastable to ``x``, with 1 for the channels.
-        lengths: in one dimension, how many elements of each sample are real, (batch,), integers.
+        lengths: in one dimension, how many elements of each sample are real, (batch,), integers;
+            none where it is below 1, all where it is above their number.
 
     Returns:
         (batch, channel), in the dtype of ``x``, accumulated in float32 or wider; 0 where nothing is
@@ -2250,7 +2251,8 @@ def global_covariance_pool(x: Tensor, *, mask: Tensor | None=None, lengths: Tens
     Args:
         x: (batch, channel, L...), one to three dimensions L, floating-point.
         mask: True where a position is real, bool, broadcastable to ``x``, with 1 for the channels.
-        lengths: in one dimension, how many elements of each sample are real, (batch,), integers.
+        lengths: in one dimension, how many elements of each sample are real, (batch,), integers;
+            none where it is below 1, all where it is above their number.
 
     Returns:
         (batch, channel, channel), symmetric, in the dtype of ``x``, accumulated in float32 or
@@ -2334,7 +2336,8 @@ def global_max_pool(x: Tensor, *, mask: Tensor | None=None, lengths: Tensor | No
         x: (batch, channel, L...), one to three dimensions L, floating-point or integer.
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
-        lengths: in one dimension, how many elements of each sample are real, (batch,), integers.
+        lengths: in one dimension, how many elements of each sample are real, (batch,), integers;
+            none where it is below 1, all where it is above their number.
 
     Returns:
         (batch, channel), in the dtype of ``x``, nothing is accumulated; -inf (the least integer of
@@ -2357,7 +2360,8 @@ def global_min_pool(x: Tensor, *, mask: Tensor | None=None, lengths: Tensor | No
         x: (batch, channel, L...), one to three dimensions L, floating-point or integer.
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
-        lengths: in one dimension, how many elements of each sample are real, (batch,), integers.
+        lengths: in one dimension, how many elements of each sample are real, (batch,), integers;
+            none where it is below 1, all where it is above their number.
 
     Returns:
         (batch, channel), in the dtype of ``x``, nothing is accumulated; inf (the greatest integer
@@ -2382,7 +2386,8 @@ def global_avg_pool(x: Tensor, *, mask: Tensor | None=None, lengths: Tensor | No
         x: (batch, channel, L...), one to three dimensions L, floating-point.
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
-        lengths: in one dimension, how many elements of each sample are real, (batch,), integers.
+        lengths: in one dimension, how many elements of each sample are real, (batch,), integers;
+            none where it is below 1, all where it is above their number.
 
     Returns:
         (batch, channel), in the dtype of ``x``, accumulated in float32 or wider; 0 where nothing is
@@ -2409,7 +2414,8 @@ def global_lp_pool(x: Tensor, norm_type: float, *, reduction: str='sum', mask: T
         reduction: ``"sum"``, or ``"mean"`` for the mean inside the root.
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
-        lengths: in one dimension, how many elements of each sample are real, (batch,), integers.
+        lengths: in one dimension, how many elements of each sample are real, (batch,), integers;
+            none where it is below 1, all where it is above their number.
 
     Returns:
         (batch, channel), in the dtype of ``x``, accumulated in float32 or wider; 0 where nothing is
@@ -2436,7 +2442,8 @@ def global_gem_pool(x: Tensor, p: Tensor | float=3.0, eps: float=1e-06, *, mask:
         eps: elements below count as this, so that the power is real and its gradient finite.
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
-        lengths: in one dimension, how many elements of each sample are real, (batch,), integers.
+        lengths: in one dimension, how many elements of each sample are real, (batch,), integers;
+            none where it is below 1, all where it is above their number.
 
     Returns:
         (batch, channel), in the dtype of ``x``, accumulated in float32 or wider; 0 where nothing is
@@ -2463,7 +2470,8 @@ def global_log_sum_exp_pool(x: Tensor, r: Tensor | float, *, mask: Tensor | None
         r: sharpness > 0, a number or a 0-d tensor; differentiable.
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
-        lengths: in one dimension, how many elements of each sample are real, (batch,), integers.
+        lengths: in one dimension, how many elements of each sample are real, (batch,), integers;
+            none where it is below 1, all where it is above their number.
 
     Returns:
         (batch, channel), in the dtype of ``x``, accumulated in float32 or wider; 0 where nothing is
@@ -2488,7 +2496,8 @@ def global_soft_pool(x: Tensor, *, mask: Tensor | None=None, lengths: Tensor | N
         x: (batch, channel, L...), one to three dimensions L, floating-point.
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
-        lengths: in one dimension, how many elements of each sample are real, (batch,), integers.
+        lengths: in one dimension, how many elements of each sample are real, (batch,), integers;
+            none where it is below 1, all where it is above their number.
 
     Returns:
         (batch, channel), in the dtype of ``x``, accumulated in float32 or wider; 0 where nothing is
@@ -2560,7 +2569,7 @@ def mixed_pool1d(x: Tensor, kernel_size: Size, stride: Size | None=None, padding
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: how many elements of each sample are real, integers, (batch,), or () without a
-            batch.
+            batch; none where it is below 1, all where it is above their number.
 
     Returns:
         (channel, out_length) or (batch, channel, out_length), in the dtype of ``x``, accumulated in
@@ -2680,7 +2689,7 @@ def gated_pool1d(x: Tensor, kernel_size: Size, stride: Size | None=None, padding
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: how many elements of each sample are real, integers, (batch,), or () without a
-            batch.
+            batch; none where it is below 1, all where it is above their number.
 
     Returns:
         (channel, out_length) or (batch, channel, out_length), in the dtype of ``x``, accumulated in
@@ -2887,7 +2896,7 @@ def sort_pool1d(x: Tensor, kernel_size: Size, stride: Size | None=None, padding:
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: how many elements of each sample are real, integers, (batch,), or () without a
-            batch.
+            batch; none where it is below 1, all where it is above their number.
 
     Returns:
         (channel, out_length) or (batch, channel, out_length), in the dtype of ``x``, accumulated in
@@ -2998,7 +3007,7 @@ def quantile_pool1d(x: Tensor, kernel_size: Size, stride: Size | None=None, padd
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: how many elements of each sample are real, integers, (batch,), or () without a
-            batch.
+            batch; none where it is below 1, all where it is above their number.
 
     Returns:
         (channel, out_length) or (batch, channel, out_length), in the dtype of ``x``, accumulated in
@@ -3108,7 +3117,7 @@ def median_pool1d(x: Tensor, kernel_size: Size, stride: Size | None=None, paddin
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: how many elements of each sample are real, integers, (batch,), or () without a
-            batch.
+            batch; none where it is below 1, all where it is above their number.
 
     Returns:
         (channel, out_length) or (batch, channel, out_length), in the dtype of ``x``, accumulated in
@@ -3357,7 +3366,7 @@ def lp_pool1d(x: Tensor, norm_type: float, kernel_size: Size, stride: Size | Non
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: how many elements of each sample are real, integers, (batch,), or () without a
-            batch.
+            batch; none where it is below 1, all where it is above their number.
 
     Returns:
         (channel, out_length) or (batch, channel, out_length), in the dtype of ``x``, accumulated in
@@ -3480,7 +3489,7 @@ def gem_pool1d(x: Tensor, kernel_size: Size, stride: Size | None=None, padding: 
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: how many elements of each sample are real, integers, (batch,), or () without a
-            batch.
+            batch; none where it is below 1, all where it is above their number.
 
     Returns:
         (channel, out_length) or (batch, channel, out_length), in the dtype of ``x``, accumulated in
@@ -3697,7 +3706,7 @@ def fractional_max_pool1d(x: Tensor, kernel_size: Regions, output_size: Size | N
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: how many elements of each sample are real, integers, (batch,), or () without a
-            batch.
+            batch; none where it is below 1, all where it is above their number.
 
     Returns:
         The maxima, (channel, out_length) or (batch, channel, out_length), as ``output_size`` says,
@@ -3906,7 +3915,7 @@ def s3_pool1d(x: Tensor, kernel_size: Size, stride: Size | None=None, grid_size:
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: how many elements of each sample are real, integers, (batch,), or () without a
-            batch.
+            batch; none where it is below 1, all where it is above their number.
 
     Returns:
         (channel, out_length) or (batch, channel, out_length), each ``length // stride``, in the
@@ -4046,7 +4055,7 @@ def chunk_max_pool1d(x: Tensor, chunks: int, *, lengths: Tensor | None=None, pos
         x: (channel, length) or (batch, channel, length), floating-point or integer.
         chunks: how many.
         lengths: how many elements of each sample are real, integers, (batch,), or () without a
-            batch.
+            batch; none where it is below 1, all where it is above their number.
         positions: where in ``x`` each chunk but the first begins, ascending, (batch, chunks - 1) or
             (chunks - 1,), integers; with p and q, the chunks are [0, p), [p, q) and [q, length). To
             have a word end its chunk, as in the paper, give the position after it.
@@ -4093,7 +4102,7 @@ def k_max_pool1d(x: Tensor, k: int, *, mask: Tensor | None=None, lengths: Tensor
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: how many elements of each sample are real, integers, (batch,), or () without a
-            batch.
+            batch; none where it is below 1, all where it is above their number.
         return_indices: also give which values are real, and where they stood.
 
     Returns:
@@ -4137,7 +4146,7 @@ def dynamic_k_max_pool1d(x: Tensor, layer: int, layers: int, *, k_top: int, leng
         layers: how many convolutions the network has.
         k_top: k after the last of them.
         lengths: how many elements of each sample are real, integers, (batch,), or () without a
-            batch.
+            batch; none where it is below 1, all where it is above their number.
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
 
@@ -4200,7 +4209,7 @@ def stochastic_pool1d(x: Tensor, kernel_size: Size, stride: Size | None=None, pa
         mask: True where an element is real, bool, broadcastable to ``x``; the others are absent,
             just as padding is.
         lengths: how many elements of each sample are real, integers, (batch,), or () without a
-            batch.
+            batch; none where it is below 1, all where it is above their number.
 
     Returns:
         (channel, out_length) or (batch, channel, out_length), in the dtype of ``x``, accumulated in
