@@ -3,7 +3,6 @@
 import gzip
 import json
 import os
-import random
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,67 +11,17 @@ import pytest
 from torch.testing import assert_close
 
 from huashi.__main__ import main
-from huashi.recipes import _translation, translate
+from huashi.recipes import translate
 from huashi.recipes._models import model_named
 from huashi.run import Run
 from huashi.seq2seq import Translator
-from huashi.seq2seq.architecture import Architecture, describe
-from huashi.seq2seq.attention import AttentionShape
-from huashi.seq2seq.models.rnn import RNNDecoderShape, RNNEncoderShape
-from huashi.seq2seq.training import Store, Training
-
-WORDS = {"one": "eins", "two": "zwei", "three": "drei", "four": "vier", "and": "und"}
-SIZE = {"embedding_size": 64, "hidden_size": 128, "dropout": 0.0}
-SMALL = Architecture(
-    encoder=RNNEncoderShape(**SIZE),
-    decoder=RNNDecoderShape(
-        attention=AttentionShape(score="scaled_dot"), input_feeding=False, **SIZE
-    ),
-    share="embeddings",
-)
-TRAINING = Training(
-    steps=300,
-    batch_tokens=400,
-    max_length=12,
-    lr=1e-2,
-    warmup=30,
-    validate_every=150,
-    save_every=100,
-    threads=1,
-    accelerator="cpu",
-)
-
-
-def write(folder, count, seed):
-    """Sentences of numbers in two languages, word by word."""
-    draw = random.Random(seed)
-    sources = [" ".join(draw.choices(list(WORDS), k=draw.randint(1, 5))) for _ in range(count)]
-    targets = [" ".join(WORDS[word] for word in source.split()) for source in sources]
-    (folder / f"{seed}.en").write_text("".join(f"{line}\n" for line in sources))
-    with gzip.open(folder / f"{seed}.de.gz", "wt") as file:
-        file.write("".join(f"{line}\n" for line in targets))
-    return folder / f"{seed}.en", folder / f"{seed}.de.gz"
+from huashi.seq2seq.architecture import describe
+from tests.recipes.small_translator import TRAINING, small_config, write
 
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("corpus")
-    source, target = write(folder, 600, 1)
-    validation, test = write(folder, 30, 2), write(folder, 30, 3)
-    small = folder / "small.json"
-    small.write_text(json.dumps(describe(SMALL)))
-    return translate.Config(
-        source=(source,),
-        target=(target,),
-        validation_source=validation[:1],
-        validation_target=validation[1:],
-        test_source=test[:1],
-        test_target=test[1:],
-        folder=folder / "run",
-        tokenizer="word",
-        architecture=small,
-        training=TRAINING,
-    )
+    return small_config(tmp_path_factory.mktemp("corpus"))
 
 
 @pytest.fixture(scope="module")
@@ -115,63 +64,6 @@ def test_another_configuration_is_refused(run, config):
     translate.train(replace(config, training=replace(TRAINING, threads=2, minutes=5.0)))
 
 
-def test_corpora_that_have_changed_are_refused(tmp_path, config):
-    source, target = write(tmp_path, 60, 1)
-    quick = replace(TRAINING, steps=2, validate_every=1, save_every=1, batch_tokens=60)
-    toy = replace(
-        config, source=(source,), target=(target,), folder=tmp_path / "run", training=quick
-    )
-    run = translate.train(toy)
-    run.path("results.json").unlink()  # as if it had been interrupted
-    translate.train(toy)
-    run.path("results.json").unlink()
-    source.write_text(source.read_text().replace("one", "won"))
-    with pytest.raises(
-        ValueError, match=r"must go on with the files that it was made of, got [^,]*1\.en changed"
-    ):
-        translate.train(toy)
-
-
-def test_validation_files_that_have_changed_are_refused(tmp_path, config):
-    held = write(tmp_path, 9, 4)
-    quick = replace(TRAINING, steps=1, validate_every=1)
-    toy = replace(
-        config,
-        validation_source=held[:1],
-        validation_target=held[1:],
-        folder=tmp_path / "run",
-        training=quick,
-    )
-    translate.train(toy).path("results.json").unlink()  # as if it had been interrupted
-    held[0].write_text("one\n" * 9)
-    with pytest.raises(ValueError, match=r"go on with the files .* got [^,]*4\.en changed"):
-        translate.train(toy)
-
-
-def test_what_a_try_that_failed_has_prepared_is_not_of_another(tmp_path, config, capsys):
-    """First with validation files and vocabularies apart, then with pairs held out and one."""
-    quick = replace(TRAINING, steps=1, validate_every=1)
-    first = replace(config, joint=False, tokenizer="character", folder=tmp_path / "run")
-    short = replace(quick, batch_tokens=5)  # which fails once the tokens are written
-    with pytest.raises(ValueError, match="batch_tokens must be >= 13"):
-        translate.train(replace(first, architecture=None, model="rnn", training=short))
-    assert (tmp_path / "run" / "target_tokenizer.json").exists()
-    nothing = {"validation_source": (), "validation_target": ()}
-    again = replace(config, folder=tmp_path / "run", training=quick, **nothing)
-    run = translate.train(again)
-    assert "588 pairs" in capsys.readouterr().err
-    assert len(Translator.load(run).tokenizer.encode("one two")) == 2
-    assert not run.path("target_tokenizer.json").exists()
-
-
-def test_a_pipe_is_refused_by_its_name(tmp_path, config):
-    os.mkfifo(tmp_path / "pipe.tsv")
-    with pytest.raises(ValueError, match=r"read more than once, got .*pipe\.tsv"):
-        translate.train(
-            replace(config, source=(tmp_path / "pipe.tsv",), target=(), folder=tmp_path / "run")
-        )
-
-
 @pytest.mark.parametrize(
     ("precision", "steps"),
     [
@@ -195,15 +87,6 @@ def test_a_cpu_has_no_mixed_float16(config):
         translate.train(replace(config, training=half))
 
 
-def test_swapped_languages_are_noticed(tmp_path, config):
-    swapped = {
-        "validation_source": config.validation_target,
-        "validation_target": config.validation_source,
-    }
-    with pytest.raises(ValueError, match="validation_source and validation_target must be in the"):
-        translate.train(replace(config, folder=tmp_path / "run", **swapped))
-
-
 def test_data_with_swapped_languages_is_not_scored(tmp_path, run, config, capsys):
     sources = config.test_source[0].read_text().splitlines()
     with gzip.open(config.test_target[0], "rt") as file:
@@ -216,58 +99,6 @@ def test_data_with_swapped_languages_is_not_scored(tmp_path, run, config, capsys
     with pytest.raises(SystemExit):
         main(["evaluate", str(run.folder), "--data", str(tmp_path / "wrong.tsv")])
     assert "wrong.tsv must be in the languages of the training" in capsys.readouterr().err
-
-
-def test_pairs_that_are_too_long_are_counted(tmp_path, config, capsys):
-    quick = replace(TRAINING, steps=1, validate_every=1, max_length=3)
-    translate.train(replace(config, folder=tmp_path / "run", training=quick))
-    sources = config.source[0].read_text().splitlines()
-    longer = sum(len(line.split()) > 3 for line in sources)
-    assert (
-        f"600 pairs, {longer} of them longer than 3 tokens and left out" in capsys.readouterr().err
-    )
-
-
-def test_without_validation_pairs_are_held_out(tmp_path, config):
-    quick = replace(TRAINING, steps=1, validate_every=1)
-    nothing = {
-        f"{name}_{side}": () for name in ("validation", "test") for side in ("source", "target")
-    }
-    run = translate.train(replace(config, folder=tmp_path / "run", training=quick, **nothing))
-    scores = {row["measure"]: row["value"] for row in run.results["scores"]}
-    assert scores["pairs"] == 600 / 50
-
-
-def test_pairs_are_held_out_of_all_corpora_with_their_alignments(tmp_path, config):
-    corpora = [write(tmp_path, count, seed) for count, seed in ((60, 5), (101, 6))]
-    lines = [source.read_text().splitlines() for source, _ in corpora]
-    for seed, texts in zip((5, 6), lines, strict=True):
-        links = "".join(f"{len(text.split()) - 1}-0\n" for text in texts)
-        (tmp_path / f"{seed}.links").write_text(links)
-    quick = replace(TRAINING, steps=1, validate_every=1, guided_alignment=1.0, threads=1)
-    nothing = dict.fromkeys(
-        ("validation_source", "validation_target", "test_source", "test_target"), ()
-    )
-    several = replace(
-        config,
-        source=tuple(source for source, _ in corpora),
-        target=tuple(target for _, target in corpora),
-        alignments=(tmp_path / "5.links", tmp_path / "6.links"),
-        folder=tmp_path / "run",
-        training=quick,
-        **nothing,
-    )
-    run = translate.train(several)  # a link of another pair would be of a token that it lacks
-    pairs = translate.corpus(several).pairs("test")
-    assert [pair.source for pair in pairs] == lines[0][::50] + lines[1][::50]
-    store = Store(run.path("train.tokens"))
-    assert len(store) == 60 - 2 + 101 - 3
-    for source, _, links in store.records(range(len(store))):
-        assert links.tolist() == [len(source) - 1, 0]
-    run.path("held_out.json").unlink()  # as one of an earlier version has none
-    assert not _translation.spreads_held_out(run.folder)
-    pairs = translate.corpus(several, spread=False).pairs("test")
-    assert [pair.source for pair in pairs] == (lines[0] + lines[1])[::50]
 
 
 def test_one_model_for_two_languages(tmp_path, config):
@@ -491,14 +322,6 @@ def test_each_side_has_a_kind_of_tokenizer(tmp_path, config, run):
         translate.train(
             replace(made, folder=tmp_path / "b", init_from=first.folder, target_tokenizer=None)
         )
-
-
-def test_columns_and_fields_say_where_the_two_sides_stand(tmp_path, config):
-    (tmp_path / "a.tsv").write_text("V;PST\trun\tran\nV;PRS\tgo\tgoes\n")
-    (tmp_path / "b.jsonl").write_text('{"en": "one", "de": "eins"}\n')
-    places = {"columns": (1, 2), "fields": ("en", "de")}
-    both = translate.Config(source=(tmp_path / "a.tsv", tmp_path / "b.jsonl"), **places)
-    assert list(both.pairs()) == [("run", "ran"), ("go", "goes"), ("one", "eins")]
 
 
 def test_evaluates_columns_of_a_file(run, tmp_path, huashi):
