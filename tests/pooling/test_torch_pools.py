@@ -258,3 +258,16 @@ def pooling_axes():
     from huashi._windows import axes_of
 
     return axes_of((20, 20), 2)
+
+
+@pytest.mark.parametrize("pool", ["max_pool1d", "avg_pool1d"])
+def test_short_sequences_that_are_transposed_are_torchs_too(pool, monkeypatch):
+    """As models of time series have them, (batch, time, feature)."""
+    x = torch.randn(2, 20, 8).transpose(1, 2).requires_grad_()
+    with implementation("kernel"):
+        want = getattr(pooling, pool)(x, 5, 1)
+    monkeypatch.setattr("huashi.pooling.arguments.axes_of", None)  # what a kernel is called by
+    got = getattr(pooling, pool)(x, 5, 1)
+    assert_close(got, want)
+    assert got.stride() == want.stride()
+    assert_close(*(grad(y.square().sum(), x)[0] for y in (got, want)))

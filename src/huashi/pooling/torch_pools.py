@@ -118,7 +118,7 @@ def max_pool(dims: int) -> Callable[..., Any]:
         if windows is None:
             return None
         run = with_indices if return_indices else operator
-        return run(x, *windows, 1, ceil_mode)
+        return run(_rows(dims, x), *windows, 1, ceil_mode)
 
     return max_pool
 
@@ -149,7 +149,9 @@ def avg_pool(dims: int) -> Callable[..., Tensor | None]:
             return None
         settings = kernel_size, stride, padding, dilation, False
         windows = _windows_for_torch("average", dims, x, settings)
-        return None if windows is None else operator(x, *windows, False, count_include_pad)
+        if windows is None:
+            return None
+        return operator(_rows(dims, x), *windows, False, count_include_pad)
 
     return avg_pool
 
@@ -243,7 +245,7 @@ def _windows_for_torch(
         return None
     if tuple in map(type, settings) and not _are_of_ints(settings):
         return None
-    last = not x.is_contiguous()
+    last = dims > 1 and not x.is_contiguous()
     learns = placed or (x.requires_grad and torch.is_grad_enabled())
     try:
         windows = _plan(kind, dims, x.shape, x.dtype, last, learns, *settings)
@@ -254,6 +256,11 @@ def _windows_for_torch(
         if not (images and x.is_contiguous(memory_format=torch.channels_last)):
             return None
     return windows
+
+
+def _rows(dims: int, x: Tensor) -> Tensor:
+    """Sequences with their steps side by side, as both ways compute; they are often transposed."""
+    return x.contiguous() if dims == 1 else x
 
 
 def _are_of_ints(settings: tuple[Any, ...]) -> bool:
