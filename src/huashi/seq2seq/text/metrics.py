@@ -90,7 +90,7 @@ def check_bleu_tokenizer(name: str, tokenizer: str) -> None:
     check_choice(name, tokenizer, get_args(BleuTokenizer))
     try:
         BLEU(tokenize=tokenizer)
-    except Exception as error:  # sacrebleu's own, of the network and of disks
+    except (Exception, SystemExit) as error:  # sacrebleu exits where it cannot download
         why = " ".join(str(error).split())
         raise ValueError(f"{name} {tokenizer} must be usable here, but: {why}") from None
 
