@@ -121,6 +121,17 @@ def test_all_derivatives_in_a_small_parameter_keep_their_digits(pool, small):
         assert_close(got.double(), want, rtol=1e-3, atol=2e-5 * found[1][0].abs().item())
 
 
+@pytest.mark.parametrize("s", [2e-3, 4.9e-3, 5.1e-3, 0.02, 0.04, 0.2])
+def test_formulas_agree_where_one_follows_another(s):
+    """Definitions in float64 just below and above the exponents that are small."""
+    x = torch.linspace(0.5, 1.5, 64, dtype=torch.float64)[None, None]
+    with implementation("reference"):
+        soft, gem = pooling.log_sum_exp_pool1d(x, 64, r=s), pooling.gem_pool1d(x, 64, p=s)
+    for got, numbers in ((soft, x.numpy()), (gem.log(), np.log(x.numpy()))):
+        want = np.log1p(np.expm1(s * numbers).mean()) / s
+        assert_close(got.item(), want, rtol=2e-13, atol=0)
+
+
 @pytest.mark.parametrize("p", [0.1, 0.5, 1.0, 3.0, 20.0])
 def test_slopes_in_an_exponent_are_those_of_float64(p):
     x, step = torch.rand(1, 1, 64, 64) + 0.5, 1e-4

@@ -168,6 +168,25 @@ def test_what_is_masked_is_absent_as_padding_is(geometry, seed):
     assert torch.equal(reference.extremum(x, axes, mask)[0], reference.extremum(lowest, axes)[0])
 
 
+def test_one_window_over_all_has_what_is_real_alone():
+    x, mask = torch.randn(1, 1, 4, 5), torch.rand(1, 1, 4, 5) < 0.6
+    real, one = x[mask][None, None], torch.tensor(2.0)
+    for pool in (
+        lambda x, axes, mask: reference.extremum(x, axes, mask, sign=-1)[0],
+        lambda x, axes, mask: reference.average(x, axes, mask, count_include_pad=False),
+        lambda x, axes, mask: reference.lp(x, axes, 3.0, mask, mean=True),
+        lambda x, axes, mask: reference.power(x, axes, one, mask),
+        lambda x, axes, mask: reference.log_sum_exp(x, axes, one, mask),
+        lambda x, axes, mask: reference.soft(x, axes, mask),
+        lambda x, axes, mask: reference.quantile(x, axes, 0.3, mask),
+    ):
+        got = pool(x, axes_of((4, 5), (4, 5)), mask)
+        want = pool(real, axes_of(real.shape[2:], real.shape[-1]), None)
+        assert_close(got.flatten(), want.flatten())
+    index = reference.extremum(x, axes_of((4, 5), (4, 5)), mask)[1]
+    assert x.flatten()[index.item()] == real.max()
+
+
 def test_masked_gradients_are_finite():
     x = torch.randn(1, 1, 6, dtype=torch.double)
     mask = torch.tensor([True, True, False, False, False, True])

@@ -27,6 +27,7 @@ def none_installed(monkeypatch):
         ("犬が草の上を走っています。", "char"),
         ("สุนัขวิ่งบนหญ้า", "char"),
         ("ｲﾇｶﾞﾊｼﾙ", "char"),
+        ("東京都交通局が運営する地下鉄路線である。", "char"),  # more Han than kana
         ("ཁྱི་ཞིག་རྩྭ་ཐང་ལ་རྒྱུག", "char"),
         ("A dog runs on the grass in Beijing (北京).", "13a"),
         ("개가 풀밭에서 뛰고 있다.", "13a"),
