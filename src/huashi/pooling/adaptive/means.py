@@ -1,12 +1,10 @@
 """Averages, norms and means of each of a given number of bins."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from huashi._checks import check_choice, check_positive
 from huashi.pooling import average, exponentials, powers, reference, torch_pools
@@ -27,12 +25,6 @@ __all__ = [  # noqa: RUF022  (a line for each pool)
     "AdaptiveSoftPool1d", "AdaptiveSoftPool2d", "AdaptiveSoftPool3d",
 ]
 # fmt: on
-
-_AVG: dict[int, Callable[..., Any]] = {
-    1: F.adaptive_avg_pool1d,
-    2: F.adaptive_avg_pool2d,
-    3: F.adaptive_avg_pool3d,
-}
 
 
 def adaptive_avg_pool(
@@ -62,7 +54,7 @@ def adaptive_avg_pool(
 
     def torch_pool(x: Tensor, sizes: tuple[int, ...]) -> Tensor:
         wide = x.to(torch.promote_types(x.dtype, torch.float32))  # torch adds up in that of x
-        return _AVG[dims](wide, sizes).to(x.dtype)
+        return torch_pools.ADAPTIVE_AVERAGE[dims](wide, sizes).to(x.dtype)
 
     windows = partial(average.avg_pool, dims, count_include_pad=False)
     bins = partial(reference.average, count_include_pad=False)
