@@ -336,3 +336,16 @@ def test_one_chunk_needs_no_position():
     assert pooling.chunk_max_pool1d(x, 1, positions=none).tolist() == [[5.0]]
     batch = pooling.chunk_max_pool1d(x[None], 1, positions=none[None])
     assert batch.tolist() == [[[5.0]]]
+
+
+@pytest.mark.parametrize("mode", ["kernel", "reference"])
+@pytest.mark.parametrize("p", [1e-6, 1e-3, 0.05, 0.5, 3.0, 50.0])
+def test_a_mean_with_an_infinity_is_infinite(p, mode):
+    x = torch.tensor([[[math.inf, 1.0, 1.0, 2.0]]])
+    with implementation(mode):
+        for y in (pooling.gem_pool1d(x, 2, p=p), pooling.log_sum_exp_pool1d(x, 2, r=p)):
+            assert y[0, 0, 0] == math.inf
+            assert 1 < y[0, 0, 1] < 2
+        assert pooling.global_gem_pool(x, p).item() == math.inf
+        assert pooling.lp_pool1d(x, p, 2, reduction="mean")[0, 0, 0] == math.inf
+        assert pooling.gem_pool1d(x, 2, p=p, mask=torch.tensor([0, 1, 1, 1]).bool())[0, 0, 0] == 1

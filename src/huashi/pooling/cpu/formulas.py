@@ -122,8 +122,9 @@ def add_up(buffer, sums, formula):
         elif param < SMALL:
             for i in range(lane.size):
                 share = lane[i] / scale[i] if scale[i] != 0 else lane[i]
-                first[i] += raised(share, param)
-                second[i] += expm1(param * logarithm(share)) if share > 0 else share
+                known = (share > 0) & (share < np.inf)  # of infinity the logarithm here is 88
+                first[i] += raised(share, param) if known else share
+                second[i] += expm1(param * logarithm(share)) if known else share
         else:
             for i in range(lane.size):
                 share = lane[i] / scale[i] if scale[i] != 0 else lane[i]
