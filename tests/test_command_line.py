@@ -254,7 +254,7 @@ WRONG = {
     "wrong path": (["path", "dates"], "Available subcommands: slim-digits, slim-omniglot"),
     "falling path": (
         ["path", "slim_digits", "--strengths", "3", "1"],
-        "strengths must be above 0 and rise, got [3.0, 1.0]",
+        "strengths must be finite, above 0 and rise, got [3.0, 1.0]",
     ),
     "no archive": (["path", "slim_omniglot", "--data", "nowhere.zip"], "there is no nowhere.zip"),
     "wrong case": (["bench", "pooling", "--case", "resnet"], "did you mean 'resnet-stem'?"),

@@ -1,5 +1,7 @@
 """Sparsemax, alpha-entmax and their losses: golden values, limits, and what their package gets wrong."""
 
+from functools import partial
+
 import entmax as package
 import pytest
 import torch
@@ -185,3 +187,17 @@ def test_each_head_learns_its_alpha():
 def test_errors_name_the_argument(call, complaint):
     with pytest.raises(ValueError, match=complaint):
         call()
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [sparsemax_loss, entmax15_loss, partial(entmax_loss, alpha=1.3)],
+    ids=["2", "1.5", "1.3"],
+)
+def test_one_sample_is_a_row(loss, served):
+    """Logits (classes,), as cross_entropy takes them, and so rows under vmap."""
+    x, target = torch.randn(4, 7, dtype=torch.double), torch.tensor([0, 6, 2, 3])
+    want = loss(x, target, reduction="none")
+    assert_close(torch.stack([loss(*one) for one in zip(x, target, strict=True)]), want)
+    if served == "reference":  # no kernel serves torch.func
+        assert_close(torch.func.vmap(loss)(x, target), want)

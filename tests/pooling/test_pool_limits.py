@@ -349,3 +349,21 @@ def test_a_mean_with_an_infinity_is_infinite(p, mode):
         assert pooling.global_gem_pool(x, p).item() == math.inf
         assert pooling.lp_pool1d(x, p, 2, reduction="mean")[0, 0, 0] == math.inf
         assert pooling.gem_pool1d(x, 2, p=p, mask=torch.tensor([0, 1, 1, 1]).bool())[0, 0, 0] == 1
+
+
+@pytest.mark.parametrize("mode", ["kernel", "reference"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("numbers", [(1e32, 1e-6), (3e38, 1e-6), (1e20, 1.0, 1e-6, 7.0)])
+@pytest.mark.parametrize("p", [1e-4, 0.05, 0.0999, 0.5])
+def test_a_mean_of_elements_that_are_far_apart(numbers, p, dtype, mode):
+    logs = np.log(np.array(numbers)) - math.log(max(numbers))
+    want = max(numbers) * math.exp(math.log1p(np.expm1(p * logs).mean()) / p)
+    x, exponent = torch.tensor([[numbers]], dtype=dtype), torch.tensor(p, dtype=dtype)
+    exponent.requires_grad_()
+    with implementation(mode):
+        y = pooling.gem_pool1d(x, len(numbers), p=exponent)
+        slope = grad(y.log().sum(), exponent)[0].item()
+    assert_close(y.item(), want, rtol=1e-4 if dtype == torch.float32 else 1e-9, atol=0)
+    step = p * 1e-4
+    sides = [math.log1p(np.expm1(q * logs).mean()) / q for q in (p - step, p + step)]
+    assert_close(slope, (sides[1] - sides[0]) / (2 * step), rtol=2e-3, atol=0)

@@ -53,6 +53,8 @@ def warm_up(*, dtypes: tuple[str, ...] = ("float32", "bfloat16")) -> None:
     """
     from huashi import bench
 
+    if not dtypes:
+        raise ValueError("dtypes must name at least one, got none")
     begun = time.perf_counter()
     calls = bench.kernel_calls(dtypes)
     for _, call in bench.tracked(calls, lambda call: call[0]):

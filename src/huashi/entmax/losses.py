@@ -72,9 +72,8 @@ def entmax_loss(
     """
     _check(logits, target, label_smoothing, reduction)
     check_positive("alpha", alpha)
-    rows, targets = logits.flatten(0, -2), target.flatten()
-    if logits.ndim == 1:
-        rows, targets = logits.unsqueeze(0), target.view(1)
+    rows = logits.unsqueeze(0) if logits.ndim == 1 else logits.flatten(0, -2)
+    targets = target.flatten()
     fused = kernel_serves("entmax_loss", rows, targets)
     losses = fused_entmax_loss if fused else reference.entmax_loss
     loss = losses(rows, targets, float(alpha), ignore_index, float(label_smoothing))

@@ -1,6 +1,7 @@
 """What ``huashi slim`` and ``huashi path`` do with a recipe that trains a network to zeros."""
 
 import copy
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -151,8 +152,10 @@ def path(recipe: SlimRecipe, name: str, config: Any, strengths: Sequence[float],
         steps: of each of them.
     """
     check_positive("point_steps", steps)
-    if not strengths or sorted(set(strengths)) != list(strengths) or strengths[0] <= 0:
-        raise ValueError(f"strengths must be above 0 and rise, got {list(strengths)}")
+    finite = all(map(math.isfinite, strengths))
+    rise = sorted(set(strengths)) == list(strengths)
+    if not strengths or not finite or not rise or strengths[0] <= 0:
+        raise ValueError(f"strengths must be finite, above 0 and rise, got {list(strengths)}")
     data = recipe.read(config)
     how = {"strengths": list(strengths), "point_steps": steps}
     shape = {"kind": "path", "classes": data.classes, "path": how}

@@ -15,6 +15,7 @@ import numpy as np
 from huashi._kernel.bfloat16 import wide
 from huashi._kernel.numba import compiled, inlined, part_of, threaded
 from huashi.pooling.cpu.fold_elements import (
+    DIVIDE,
     MAX,
     MIN,
     SUM,
@@ -167,7 +168,8 @@ def _store_finished(buffers, y, done, size, windows, fold, divisors):
                 line = buffers.spare[: out.size]
                 every(row, line, stride, unit)
                 row = line
-            store(row, out, unit, divisors.rows[a, b], divisors.along, fold.finish)
+            divisor = divisors.rows[a, b] if fold.finish & DIVIDE else fold.identity
+            store(row, out, unit, divisor, divisors.along, fold.finish)
 
 
 @threaded

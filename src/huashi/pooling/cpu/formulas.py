@@ -18,7 +18,7 @@ from huashi._kernel.mathematics import (
     raised,
     unevenness,
 )
-from huashi._kernel.numba import compiled
+from huashi._kernel.numba import compiled, inlined
 from huashi.pooling.masks import NONE
 
 KINDS = "lp", "lp_mean", "power", "soft", "log_sum_exp", "stochastic"
@@ -54,6 +54,12 @@ def formula_of(kind: str, param: float, eps: float, number: Any) -> Formula:
     place = KINDS.index(kind)
     param = min(param, float(np.finfo(number).max) / 8)  # the limit, as far as numbers can tell
     return Formula(place, number(param), number(eps), number(ABSENT.get(place, 0.0)))
+
+
+@inlined
+def _log_share(share: Any, element: Any, scale: Any) -> Any:
+    """The logarithm of a share of the largest, also where the share itself is no normal number."""
+    return logarithm(share) if share > 1e-30 else logarithm(element) - logarithm(scale)
 
 
 @compiled
@@ -122,9 +128,10 @@ def add_up(buffer, sums, formula):
         elif param < SMALL:
             for i in range(lane.size):
                 share = lane[i] / scale[i] if scale[i] != 0 else lane[i]
-                known = (share > 0) & (share < np.inf)  # of infinity the logarithm here is 88
-                first[i] += raised(share, param) if known else share
-                second[i] += expm1(param * logarithm(share)) if known else share
+                known = (lane[i] > 0) & (share < np.inf)  # of infinity the logarithm here is 88
+                exponent = param * _log_share(share, lane[i], scale[i])
+                first[i] += exponential(exponent) if known else share
+                second[i] += expm1(exponent) if known else share
         else:
             for i in range(lane.size):
                 share = lane[i] / scale[i] if scale[i] != 0 else lane[i]
@@ -197,8 +204,8 @@ def slopes(buffer, sums, counts, formula, out):
         else:
             for i in range(lane.size):
                 share = lane[i] / scale[i] if scale[i] != 0 else lane[i]
-                part = unevenness(param * logarithm(share) - first[i])
-                second[i] += part if share != 0 else zero
+                part = unevenness(param * _log_share(share, lane[i], scale[i]) - first[i])
+                second[i] += part if lane[i] != 0 else zero
     for i in range(out.size):
         slope = second[i] / counts[i] / param / param
         slope = slope if kind == LOG_SUM_EXP else slope * out[i]

@@ -65,10 +65,13 @@ def every(row, out, stride, unit):
 
 @compiled
 def span(axis, spread, n):
-    """Which elements of a row fall into a scratch of ``n``, and where the first of them does."""
+    """Which elements of a row fall into a scratch of ``n``, and where the first of them does.
+
+    Where none does, since no window comes as far as the input, that is its end.
+    """
     first = max(0, -(axis.before // spread))  # a negative ``before`` leaves out the first elements
     last = min((axis.length - 1) // spread + 1, (n - axis.before + spread - 1) // spread)
-    return Reach(first, max(first, last), axis.before + first * spread)
+    return Reach(first, max(first, last), min(axis.before + first * spread, n))
 
 
 @compiled

@@ -88,10 +88,16 @@ def power(
     peak = values.amax(-1, keepdim=True).detach()
     peak = torch.where(peak < torch.inf, peak, 1)
     ratio = values / peak
-    terms = torch.where(real, ratio.pow(p), 0).sum(-1)
+    # a ratio that is no normal number has no logarithm of its own
+    apart = ratio < 1e-30
+    logs = torch.where(apart, values.log() - peak.log(), ratio.clamp(min=1e-30).log())
+    logs = torch.where(real, logs, 0)
+    powers = torch.where(
+        apart, (p * torch.where(apart, logs, 0)).exp(), ratio.clamp(min=1e-30).pow(p)
+    )
+    terms = torch.where(real, powers, 0).sum(-1)
     count = real.sum(-1).expand(terms.shape)
     mean = torch.where(count > 0, terms, 1) / count.clamp(min=1)
-    logs = torch.where(real, ratio.clamp(min=1e-37).log(), 0)
     root = _root(_expm1(p * logs).sum(-1) / count.clamp(min=1), p, mean.pow(1 / p))
     small, log = _small_exponent(logs, real, p)
     root = torch.where(small, log.exp(), root)
