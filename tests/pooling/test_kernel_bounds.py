@@ -14,6 +14,7 @@ from huashi.pooling.cpu import windows
 PROGRAM = """
 import random, sys, torch
 from huashi import implementation, pooling
+from huashi._kernel.operator import NoKernelError
 
 random.seed(0)
 torch.manual_seed(0)
@@ -25,6 +26,7 @@ CALLS = {
     "median": lambda f, x, k, s, p: f(x, k, s, p),
 }
 SIDES = [(0, 0), (1, 1), (3, 3), (0, 5), (5, 0), (30, 2), (0, 30)]
+served = 0
 for turn in range(int(sys.argv[1])):
     dims, name = random.choice([1, 2]), random.choice(list(CALLS))
 
@@ -39,14 +41,21 @@ for turn in range(int(sys.argv[1])):
     if dims == 2 and turn % 3 == 0:
         x = x.contiguous(memory_format=torch.channels_last)
     call, function = CALLS[name], getattr(pooling, f"{name}_pool{dims}d")
-    found = []
-    for mode in ("kernel", "reference"):
+
+    def results(mode):
         with implementation(mode):
             leaf = x.clone().requires_grad_()
             y = call(function, leaf, kernel, stride, padding)
-            found.append((y, *torch.autograd.grad(y.masked_fill(y.isinf(), 0).sum(), leaf)))
-    for got, want in zip(*found):
+            return y, *torch.autograd.grad(y.masked_fill(y.isinf(), 0).sum(), leaf)
+
+    try:
+        found = results("kernel")
+    except NoKernelError:  # a median of nothing to sort side by side
+        continue
+    served += 1
+    for got, want in zip(found, results("reference")):
         torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-5)
+print(served)
 """
 
 
@@ -70,3 +79,4 @@ def test_no_kernel_reads_or_writes_beyond_its_arrays(tmp_path):
     command = [sys.executable, "-c", PROGRAM, "3000"]
     run = subprocess.run(command, env=os.environ | checked, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
+    assert int(run.stdout) > 1000
