@@ -133,7 +133,10 @@ def _axis(
 
 
 def _same(length: int, k: int, stride: int, dilation: int, *, lower: bool) -> tuple[int, int]:
-    total = max((-(-length // stride) - 1) * stride + dilation * (k - 1) + 1 - length, 0)
+    span = dilation * (k - 1) + 1
+    total = (-(-length // stride) - 1) * stride + span - length
+    if span < stride:  # else it is never negative, and no length need be known
+        total = max(total, 0)
     less, more = total // 2, total - total // 2
     return (more, less) if lower else (less, more)
 

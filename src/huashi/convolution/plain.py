@@ -1,0 +1,160 @@
+"""torch's own convolutions, which take the padding of the pools too.
+
+Every other convolution of this chapter is made of these, so that whatever knows torch's modules
+(exporters, quantisers, pruners, counters of operations) knows those as well.
+
+Worked example, multiply-adds of one layer on 56 x 56 positions, 64 to 128 channels, 3 x 3:
+
+* as it is: 56 * 56 * 64 * 128 * 3 * 3 = 231.2 million;
+* with stride 2: a quarter, 57.8 million; dilated: the same 231.2 million over a wider view;
+* in 4 groups: a quarter, 57.8 million; pointwise (1 x 1): a ninth, 25.7 million;
+* transposed with stride 2: each of the inputs is spread over 3 x 3 results, 231.2 million again,
+  on 112 x 112 positions.
+"""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from huashi._windows import each_axis
+from huashi.convolution.padding import Padding, PaddingMode, Sides, Size, pad, sides_of
+
+
+class _AnyPadding(nn.modules.conv._ConvNd):
+    """What the three classes share. Where torch itself knows the padding, nothing is added."""
+
+    dims: ClassVar[int]
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Padding = 0,
+        dilation: Size = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: PaddingMode = "zeros",
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        sides = sides_of(padding, self.dims)
+        by_torch = _as_torch_has_it(sides, stride)
+        plain: Any = super().__init__
+        zero = 0 if by_torch is None else by_torch
+        geometry = in_channels, out_channels, kernel_size, stride, zero, dilation, groups
+        plain(*geometry, bias, padding_mode, device, dtype)
+        self.sides = sides if by_torch is None else None
+        """What is around the input before torch's own convolution begins; None where it knows."""
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        if self.sides is not None:
+            mode: Any = self.padding_mode
+            input = pad(input, self.kernel_size, self.stride, self.sides, self.dilation, mode)
+            convolve: Any = CONVOLVE[self.dims]
+            return convolve(input, weight, bias, self.stride, 0, self.dilation, self.groups)
+        return super()._conv_forward(input, weight, bias)  # pyright: ignore[reportAttributeAccessIssue]
+
+    def extra_repr(self) -> str:
+        shown = super().extra_repr()
+        return shown if self.sides is None else f"{shown}, padding={self.sides}"
+
+
+class Conv1d(_AnyPadding, nn.Conv1d):
+    """torch.nn.Conv1d, (batch, in_channels, length) -> (batch, out_channels, results).
+
+    Args:
+        in_channels: of the input.
+        out_channels: of the result.
+        kernel_size: taps.
+        stride: from one result to the next.
+        padding: as torch has it, and also for any stride ``same`` or ``same_lower``, which give
+            ceil(length / stride) results, or [(before, after)].
+        dilation: from one tap to the next.
+        groups: into which the channels are divided; no result sees another group than its own.
+        bias: whether there is one.
+        padding_mode: ``zeros``, ``reflect``, ``replicate`` or ``circular``.
+        device: of the parameters.
+        dtype: of the parameters.
+
+    Raises:
+        ValueError: a number is out of its range, or ``groups`` does not divide the channels.
+
+    >>> Conv1d(2, 4, 3, stride=2, padding="same")(torch.ones(1, 2, 5)).shape
+    torch.Size([1, 4, 3])
+    """
+
+    dims = 1
+
+
+class Conv2d(_AnyPadding, nn.Conv2d):
+    """torch.nn.Conv2d, (batch, in_channels, height, width) -> (batch, out_channels, ...).
+
+    Args:
+        in_channels: of the input.
+        out_channels: of the result.
+        kernel_size: taps.
+        stride: from one result to the next.
+        padding: as torch has it, and also for any stride ``same`` or ``same_lower``, which give
+            ceil(length / stride) results, or (before, after) for each axis.
+        dilation: from one tap to the next.
+        groups: into which the channels are divided; no result sees another group than its own.
+        bias: whether there is one.
+        padding_mode: ``zeros``, ``reflect``, ``replicate`` or ``circular``.
+        device: of the parameters.
+        dtype: of the parameters.
+
+    Raises:
+        ValueError: a number is out of its range, or ``groups`` does not divide the channels.
+
+    >>> Conv2d(2, 4, 3, stride=2, padding="same")(torch.ones(1, 2, 5, 8)).shape
+    torch.Size([1, 4, 3, 4])
+    """
+
+    dims = 2
+
+
+class Conv3d(_AnyPadding, nn.Conv3d):
+    """torch.nn.Conv3d, (batch, in_channels, depth, height, width) -> (batch, out_channels, ...).
+
+    Args:
+        in_channels: of the input.
+        out_channels: of the result.
+        kernel_size: taps.
+        stride: from one result to the next.
+        padding: as torch has it, and also for any stride ``same`` or ``same_lower``, which give
+            ceil(length / stride) results, or (before, after) for each axis.
+        dilation: from one tap to the next.
+        groups: into which the channels are divided; no result sees another group than its own.
+        bias: whether there is one.
+        padding_mode: ``zeros``, ``reflect``, ``replicate`` or ``circular``.
+        device: of the parameters.
+        dtype: of the parameters.
+
+    Raises:
+        ValueError: a number is out of its range, or ``groups`` does not divide the channels.
+
+    >>> Conv3d(2, 4, 3, stride=2, padding="same")(torch.ones(1, 2, 5, 8, 2)).shape
+    torch.Size([1, 4, 3, 4, 1])
+    """
+
+    dims = 3
+
+
+CONV: dict[int, Any] = {1: Conv1d, 2: Conv2d, 3: Conv3d}
+"""Number of dimensions to the class."""
+CONVOLVE: dict[int, Any] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
+"""Number of dimensions to torch's function."""
+
+
+def _as_torch_has_it(sides: Sequence[Sides], stride: Size) -> tuple[int, ...] | str | None:
+    """The padding that gives the same to torch's own class, or None if no such one exists."""
+    strides = each_axis("stride", stride, len(sides), least=1)
+    if all(side == "same" for side in sides) and set(strides) == {1}:
+        return "same"
+    numbers = [side for side in sides if not isinstance(side, str) and side[0] == side[1]]
+    return tuple(before for before, _ in numbers) if len(numbers) == len(sides) else None
