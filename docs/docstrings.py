@@ -19,6 +19,8 @@ class Docstrings(griffe.Extension):
         """Take the pools from the stub: in the sources they are made in a loop."""
         if pkg.name != "huashi":
             return
+        for module in pkg["convolution"].modules.values():
+            inherit(module)
         code = STUB.read_text(encoding="utf-8")
         stub = griffe.visit("pooling", STUB, code, parent=pkg, docstring_parser="google")
         pools = {name: overloads[0] for name, overloads in stub.overloads.items() if overloads}
@@ -27,6 +29,14 @@ class Docstrings(griffe.Extension):
             if pool.is_function or pool.is_class:
                 as_markdown(pool)
                 pkg["pooling"].set_member(name, pool)
+
+
+def inherit(module: griffe.Module) -> None:
+    """Give a class without a docstring that of its base in the same file, as ``help()`` does."""
+    for one in module.classes.values():
+        base = None if one.is_alias or not one.bases else module.members.get(str(one.bases[0]))
+        if base is not None and base.docstring and not one.docstring:
+            one.docstring = griffe.Docstring(base.docstring.value, parent=one)
 
 
 def as_markdown(obj: griffe.Object) -> None:

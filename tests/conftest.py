@@ -29,6 +29,7 @@ LONGEST = [  # files of twenty seconds and more, by the time they take: these ar
     "tests/recipes/test_translate.py",
     "tests/test_triton.py",
     "tests/pooling/test_pool_tracing.py",
+    "tests/convolution/test_stand_ins.py",
     "tests/test_run.py",
     "tests/pooling/test_order_statistics.py",
     "tests/recipes/test_slim.py",

@@ -134,7 +134,8 @@ def _axis(
 
 def _same(length: int, k: int, stride: int, dilation: int, *, lower: bool) -> tuple[int, int]:
     span = dilation * (k - 1) + 1
-    total = (-(-length // stride) - 1) * stride + span - length
+    windows = (length + stride - 1) // stride  # not -(-a // b): in ONNX that is rounded towards 0
+    total = (windows - 1) * stride + span - length
     if span < stride:  # else it is never negative, and no length need be known
         total = max(total, 0)
     less, more = total // 2, total - total // 2

@@ -287,3 +287,18 @@ def test_onnxruntime_computes_the_same():
     x = torch.randn(IMAGE)
     for got, (kind, function) in zip(run_onnx(EXPORTED.values(), x), EXPORTED.items(), strict=True):
         assert_close(got, function(x), msg=lambda text, kind=kind: f"{kind}: {text}")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # its own code
+def test_onnxruntime_pads_to_the_same_size_whatever_the_size():
+    pytest.importorskip("onnxscript")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pool, file = pooling.AvgPool2d(3, 2, "same").eval(), io.BytesIO()
+    lengths = dict.fromkeys((2, 3), torch.export.Dim.DYNAMIC)
+    options = {"dynamo": True, "verbose": False, "dynamic_shapes": (lengths,)}
+    torch.onnx.export(pool, (torch.zeros(2, 3, 9, 8),), **options).save(file)
+    session = onnxruntime.InferenceSession(file.getvalue(), providers=["CPUExecutionProvider"])
+    [entry] = session.get_inputs()
+    x = torch.randn(2, 3, 12, 11)
+    [y] = session.run(None, {entry.name: x.numpy()})
+    assert_close(torch.from_numpy(y), pool(x))

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from huashi._checks import check_choice, check_count
 from huashi._windows import each_axis
@@ -12,6 +13,9 @@ from huashi.convolution.plain import CONV
 
 Between = Callable[[int], nn.Module]
 """Makes what stands between two stages, of a number of channels: a norm, an activation."""
+
+AXES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+"""Number of dimensions to the names of the axes, in their order."""
 
 
 class ConvModule(nn.Module):
@@ -70,9 +74,45 @@ class ConvModule(nn.Module):
             there(self.stride, 1),
             there(self.sides, (0, 0)),
             there(self.dilation, 1),
-            padding_mode=self.padding_mode,
+            padding_mode=self.padding_mode if along else "zeros",
             **options,
         )
+
+    def batch_of(self, x: Tensor) -> Tensor:
+        """``x`` with a dimension for the batch, once its shape is checked.
+
+        Raises:
+            ValueError: there are more or fewer dimensions or channels than there must be, or a
+                kernel does not fit into the padded input.
+        """
+        if x.ndim not in (self.dims + 1, self.dims + 2):
+            raise ValueError(self._expected(x))
+        batch = x if x.ndim == self.dims + 2 else x.unsqueeze(0)
+        if (
+            torch._C._get_tracing_state() is not None
+        ):  # sizes are tensors there, and a trace keeps no check
+            return batch
+        _, channels, *lengths = batch.shape
+        if channels != self.in_channels:
+            raise ValueError(self._expected(x))
+        geometry = zip(lengths, self.kernel_size, self.dilation, self.sides, strict=True)
+        for length, kernel, spread, sides in geometry:
+            before, after = (0, 0) if isinstance(sides, str) else sides
+            span = 1 if isinstance(sides, str) else spread * (kernel - 1) + 1
+            if length < 1 or length + before + after < span:
+                raise ValueError(
+                    f"kernel_size must fit into the padded input, got a window of {span} elements "
+                    f"(kernel {kernel}, dilation {spread}) for {length} + {before} + {after}"
+                )
+        return batch
+
+    def _expected(self, x: Tensor) -> str:
+        shape = ", ".join((str(self.in_channels), *AXES[self.dims]))
+        return f"x must have shape (batch, {shape}) or ({shape}), got {tuple(x.shape)}"
+
+    def shown(self) -> dict[str, Any]:
+        """What the ``repr`` has beside torch's arguments, by name; None is left out."""
+        return {}
 
     def extra_repr(self) -> str:
         shown = [f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}"]
@@ -81,7 +121,40 @@ class ConvModule(nn.Module):
             value = getattr(self, name)
             if value not in (plain, (plain,) * self.dims):
                 shown.append(f"{name}={value}")
+        shown += [f"{name}={value}" for name, value in self.shown().items() if value is not None]
         return ", ".join(shown)
+
+
+class ComposedConv(ConvModule):
+    """Convolutions one after another, ``stages``.
+
+    Only the last one has a bias. Without anything between the stages the layer is therefore one
+    linear map of the padded input: zeros around it stay zeros around what the first stage makes
+    of it.
+    """
+
+    stages: nn.Sequential
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch = self.batch_of(x)
+        y = self.stages(batch)
+        return y if x.ndim == batch.ndim else y.squeeze(0)
+
+
+def in_sequence(between: Between | None, **stages: nn.Module) -> nn.Sequential:
+    """The stages by name; after each convolution but the last stage, ``between`` of its channels.
+
+    Args:
+        between: None for nothing.
+        stages: in their order.
+    """
+    sequence, last = nn.Sequential(), next(reversed(stages))
+    for name, stage in stages.items():
+        sequence.add_module(name, stage)
+        channels = getattr(stage, "out_channels", None)
+        if between is not None and channels is not None and name != last:
+            sequence.add_module(f"after_{name}", between(channels))
+    return sequence
 
 
 def check_divides(name: str, parts: int, **channels: int) -> None:

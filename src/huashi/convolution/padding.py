@@ -1,19 +1,22 @@
 """The padding of convolutions: as of the pools, for every stride, of every mode."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from huashi._checks import check_choice
-from huashi._windows import axes_of, each_axis
+from huashi._windows import each_axis
 
 Size = int | Sequence[int]
 """One number for all axes, or one for each."""
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 SAME = ("same", "same_lower")
+CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
+"""Number of dimensions, those of batch and channels counted, to the format."""
 
 Sides = tuple[int, int] | Literal["same", "same_lower"]
 """Elements before and after along one axis, or how many there are to be for ceil(L / stride)
@@ -66,13 +69,28 @@ def pad(
     dilation: Sequence[int],
     mode: PaddingMode = "zeros",
 ) -> Tensor:
-    """``x``, (..., *lengths), with what a convolution without padding then needs around it."""
+    """``x``, (..., *lengths), with what a convolution without padding then needs around it.
+
+    It may be traced, exported and compiled with lengths that are not known, and keeps channels
+    last, which torch's circular padding does not.
+    """
     lengths = x.shape[x.ndim - len(sides) :]
     numbers = numbers_of(lengths, kernel_size, stride, sides, dilation)
     flat = [number for pair in reversed(numbers) for number in pair]
     if all(isinstance(number, int) and not number for number in flat):
         return x
-    return F.pad(x, flat, mode="constant" if mode == "zeros" else mode)
+    padded = F.pad(x, flat, mode="constant" if mode == "zeros" else mode)
+    return in_format_of(x, padded) if mode == "circular" else padded
+
+
+def in_format_of(x: Tensor, y: Tensor) -> Tensor:
+    """``y`` with channels last if ``x``, also a part of its channels, has them so."""
+    last = CHANNELS_LAST.get(x.ndim)
+    if last is None or x.stride(1) != 1 or x.is_contiguous():
+        return y
+    if not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active():
+        return y  # vmap has no such formats
+    return y.contiguous(memory_format=last)
 
 
 def numbers_of(
@@ -83,12 +101,24 @@ def numbers_of(
     dilation: Sequence[int],
 ) -> list[tuple[int, int]]:
     """(before, after) along each axis of such lengths."""
-    found = []
-    for length, kernel, step, side, spread in zip(
-        lengths, kernel_size, stride, sides, dilation, strict=True
-    ):
-        if isinstance(side, str):
-            [axis] = axes_of([length], kernel, step, side, spread)
-            side = axis.before, axis.after
-        found.append(side)
-    return found
+    shape = zip(lengths, kernel_size, stride, sides, dilation, strict=True)
+    return [
+        _same(length, spread * (kernel - 1) + 1, step, lower=side == "same_lower")
+        if isinstance(side, str)
+        else side
+        for length, kernel, step, side, spread in shape
+    ]
+
+
+def _same(length: Any, span: int, stride: int, *, lower: bool) -> tuple[int, int]:
+    """For a length that may be symbolic, or a tensor while ``torch.jit.trace`` records."""
+    total: Any = span - 1
+    if stride > 1:
+        results = (length + stride - 1) // stride  # no -(-a // b): ONNX rounds that towards 0
+        total = (results - 1) * stride + span - length
+        if span < stride:  # else it is never negative
+            traced = isinstance(total, Tensor)
+            total = total.clamp(min=0) if traced else torch.sym_max(total, 0)
+    less = total // 2
+    more = total - less
+    return (more, less) if lower else (less, more)

@@ -20,7 +20,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from huashi._windows import each_axis
-from huashi.convolution.padding import Padding, PaddingMode, Sides, Size, pad, sides_of
+from huashi.convolution.padding import (
+    Padding,
+    PaddingMode,
+    Sides,
+    Size,
+    in_format_of,
+    pad,
+    sides_of,
+)
 
 
 class _AnyPadding(nn.modules.conv._ConvNd):
@@ -50,11 +58,40 @@ class _AnyPadding(nn.modules.conv._ConvNd):
         plain(*geometry, bias, padding_mode, device, dtype)
         self.sides = sides if by_torch is None else None
         """What is around the input before torch's own convolution begins; None where it knows."""
+        self._around = None if by_torch is not None and padding_mode == "zeros" else sides
+
+    def forward(self, input: Tensor) -> Tensor:
+        if self.dims == 2 and self._learns_faster_with_channels_last(input):
+            return super().forward(input.contiguous(memory_format=torch.channels_last)).contiguous()
+        y = super().forward(input)
+        if self.dims < 3:
+            return y
+        return in_format_of(input, y)  # a kernel of one tap, run by one thread, loses it
+
+    def _learns_faster_with_channels_last(self, x: Tensor) -> bool:
+        """Whether torch's gradient of such a layer is so much faster that it is worth two copies.
+
+        For one filter of 5 x 5 and more for each channel on a CPU it is, as mixed kernels show in
+        ``benchmarks.convolutions``; for 3 x 3, or a kernel as large as the image, it is not.
+        """
+        if not 1 < self.groups == self.in_channels == self.out_channels:
+            return False
+        if min(self.kernel_size) < 5 or x.ndim != 4 or x.stride(1) == 1:
+            return False
+        if x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_autocast_enabled("cpu"):
+            return False
+        if not torch.is_grad_enabled() or not (x.requires_grad or self.weight.requires_grad):
+            return False
+        if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+            return False
+        if torch._C._get_tracing_state() is not None:
+            return False
+        return all(a > k for a, k in zip(x.shape[2:], self.kernel_size, strict=True))
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        if self.sides is not None:
+        if self._around is not None:
             mode: Any = self.padding_mode
-            input = pad(input, self.kernel_size, self.stride, self.sides, self.dilation, mode)
+            input = pad(input, self.kernel_size, self.stride, self._around, self.dilation, mode)
             convolve: Any = CONVOLVE[self.dims]
             return convolve(input, weight, bias, self.stride, 0, self.dilation, self.groups)
         return super()._conv_forward(input, weight, bias)  # pyright: ignore[reportAttributeAccessIssue]
