@@ -11,7 +11,10 @@ windows, less the last one where in ceil mode it would begin at or beyond :math:
 """
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor
 
 from huashi._checks import as_bool, check_choice, int_or_none
 
@@ -73,8 +76,12 @@ def axes_of(
     dilations = each_axis("dilation", dilation, n, least=1)
     if isinstance(padding, str):
         check_choice("padding", padding, ("same", "same_lower"))
-        shape = zip(lengths, kernels, strides, dilations, strict=True)
-        sides = [_same(*axis, lower=padding == "same_lower") for axis in shape]
+        sides = [
+            same_sides(length, dilation * (kernel - 1) + 1, stride, lower=padding == "same_lower")
+            for length, kernel, stride, dilation in zip(
+                lengths, kernels, strides, dilations, strict=True
+            )
+        ]
     else:
         sides = _sides(padding, n)
     return tuple(
@@ -132,13 +139,23 @@ def _axis(
     return Axis(length, k, stride, before, after, dilation, windows)
 
 
-def _same(length: int, k: int, stride: int, dilation: int, *, lower: bool) -> tuple[int, int]:
-    span = dilation * (k - 1) + 1
-    windows = (length + stride - 1) // stride  # not -(-a // b): in ONNX that is rounded towards 0
-    total = (windows - 1) * stride + span - length
-    if span < stride:  # else it is never negative, and no length need be known
-        total = max(total, 0)
-    less, more = total // 2, total - total // 2
+def same_sides(length: Any, span: int, stride: int, *, lower: bool) -> tuple[int, int]:
+    """How much ``same`` pads before and after, for windows that reach over ``span`` elements.
+
+    The length may be symbolic, or a tensor while ``torch.jit.trace`` records. Nothing is divided
+    that may be negative: an exported file would round it towards 0.
+
+    >>> same_sides(5, 3, 2, lower=False), same_sides(6, 3, 2, lower=False)
+    ((1, 1), (0, 1))
+    """
+    past = (length - 1) % stride  # elements after the first one of the last window
+    total: Any = span - 1 - past
+    if span < stride:  # else it is never negative
+        total = total.clamp(min=0) if isinstance(total, Tensor) else torch.sym_max(total, 0)
+        less = total // 2
+    else:
+        less = (span - 1) // 2 - (past + span % 2) // 2
+    more = total - less
     return (more, less) if lower else (less, more)
 
 

@@ -1,14 +1,14 @@
 """The padding of convolutions: as of the pools, for every stride, of every mode."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from huashi._checks import check_choice
-from huashi._windows import each_axis
+from huashi._windows import each_axis, same_sides
 
 Size = int | Sequence[int]
 """One number for all axes, or one for each."""
@@ -77,7 +77,8 @@ def pad(
     lengths = x.shape[x.ndim - len(sides) :]
     numbers = numbers_of(lengths, kernel_size, stride, sides, dilation)
     flat = [number for pair in reversed(numbers) for number in pair]
-    if all(isinstance(number, int) and not number for number in flat):
+    known = not (torch.compiler.is_compiling() and any(isinstance(side, str) for side in sides))
+    if known and all(isinstance(number, int) and not number for number in flat):
         return x
     padded = F.pad(x, flat, mode="constant" if mode == "zeros" else mode)
     return in_format_of(x, padded) if mode == "circular" else padded
@@ -103,22 +104,8 @@ def numbers_of(
     """(before, after) along each axis of such lengths."""
     shape = zip(lengths, kernel_size, stride, sides, dilation, strict=True)
     return [
-        _same(length, spread * (kernel - 1) + 1, step, lower=side == "same_lower")
+        same_sides(length, spread * (kernel - 1) + 1, step, lower=side == "same_lower")
         if isinstance(side, str)
         else side
         for length, kernel, step, side, spread in shape
     ]
-
-
-def _same(length: Any, span: int, stride: int, *, lower: bool) -> tuple[int, int]:
-    """For a length that may be symbolic, or a tensor while ``torch.jit.trace`` records."""
-    total: Any = span - 1
-    if stride > 1:
-        results = (length + stride - 1) // stride  # no -(-a // b): ONNX rounds that towards 0
-        total = (results - 1) * stride + span - length
-        if span < stride:  # else it is never negative
-            traced = isinstance(total, Tensor)
-            total = total.clamp(min=0) if traced else torch.sym_max(total, 0)
-    less = total // 2
-    more = total - less
-    return (more, less) if lower else (less, more)

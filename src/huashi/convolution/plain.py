@@ -51,7 +51,7 @@ class _AnyPadding(nn.modules.conv._ConvNd):
         dtype: torch.dtype | None = None,
     ) -> None:
         sides = sides_of(padding, self.dims)
-        by_torch = _as_torch_has_it(sides, stride)
+        by_torch = _as_torch_has_it(sides, kernel_size, stride, dilation)
         plain: Any = super().__init__
         zero = 0 if by_torch is None else by_torch
         geometry = in_channels, out_channels, kernel_size, stride, zero, dilation, groups
@@ -188,10 +188,18 @@ CONVOLVE: dict[int, Any] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 """Number of dimensions to torch's function."""
 
 
-def _as_torch_has_it(sides: Sequence[Sides], stride: Size) -> tuple[int, ...] | str | None:
-    """The padding that gives the same to torch's own class, or None if no such one exists."""
+def _as_torch_has_it(
+    sides: Sequence[Sides], kernel_size: Size, stride: Size, dilation: Size
+) -> tuple[int, ...] | str | None:
+    """The padding that gives the same to torch's own class, or None if no such one exists.
+
+    Where ``same`` is not the same on both sides torch pads as well, with a warning.
+    """
+    kernels = each_axis("kernel_size", kernel_size, len(sides), least=1)
     strides = each_axis("stride", stride, len(sides), least=1)
-    if all(side == "same" for side in sides) and set(strides) == {1}:
+    dilations = each_axis("dilation", dilation, len(sides), least=1)
+    even = all(d * (k - 1) % 2 == 0 for k, d in zip(kernels, dilations, strict=True))
+    if all(side == "same" for side in sides) and set(strides) == {1} and even:
         return "same"
     numbers = [side for side in sides if not isinstance(side, str) and side[0] == side[1]]
     return tuple(before for before, _ in numbers) if len(numbers) == len(sides) else None
