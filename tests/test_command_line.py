@@ -28,6 +28,7 @@ def test_lists_the_recipes(huashi):
         "predict",
         "sample",
         "import",
+        "cost",
         "slim",
         "path",
         "bench",
@@ -228,7 +229,7 @@ def test_warms_up(huashi, monkeypatch, tmp_path):
 WRONG = {
     "no command": (
         [],
-        "Expected one of {recipes, train, evaluate, predict, sample, import, slim, path, bench, warm-up}",
+        "Expected one of {recipes, train, evaluate, predict, sample, import, cost, slim, path, bench, warm-up}",
     ),
     "wrong command": (["trian"], "Unrecognized options: trian. Available subcommands: recipes"),
     "wrong recipe": (["train", "dats"], "Unrecognized options: dats. Available subcommands: dates"),

@@ -31,6 +31,13 @@ def mixed(kernel):
     return (1, kernel)
 
 
+def between_elements(layer):
+    """Taps that begin at the elements themselves, where there is no one slope."""
+    with torch.no_grad():
+        layer.offset.bias += 0.3
+    return layer
+
+
 class Family(NamedTuple):
     """Modules that differ in their dimensions."""
 
@@ -40,6 +47,12 @@ class Family(NamedTuple):
     """Of the constructor, beside torch's."""
     kernel: Any = as_it_is
     """What it is given for the kernel size of a plain convolution of the same shape."""
+    modes: tuple[str, ...] = ("zeros", "reflect", "replicate", "circular")
+    """Of padding."""
+    grouped: bool = True
+    """Whether groups may be more than one."""
+    settle: Any = as_it_is
+    """Called with the layer where its gradients are compared with slopes, which it must have."""
 
 
 FAMILIES = [
@@ -52,6 +65,10 @@ FAMILIES = [
     Family("MixedConv", kernel=mixed),
     Family("MixedConv", options={"groups": 4}, kernel=mixed),
     Family("GLUConv", dims=(1,)),
+    Family("DeformableConv", modes=("zeros",), settle=between_elements),
+    Family("DynamicKernelConv", options={"routing": "softmax", "kernels": 3}),
+    Family("GroupChannelwiseConv", options={"groups": 2}),
+    Family("DepthwiseSeparableChannelwiseConv", grouped=False),
 ]
 IN, OUT = 4, 8
 
@@ -81,7 +98,6 @@ STAND_INS = [
     for dims in family.dims
 ]
 stand_ins = pytest.mark.parametrize("one", STAND_INS, ids=name_of)
-images = pytest.mark.parametrize("one", [one for one in STAND_INS if one.dims > 1], ids=name_of)
 once = pytest.mark.parametrize(
     "one", {one.made: one for one in reversed(STAND_INS)}.values(), ids=name_of
 )
@@ -110,8 +126,14 @@ def test_the_shape_is_torchs(one, kernel):
             assert layer(x).shape == plain(x).shape, geometry
 
 
-@stand_ins
-@pytest.mark.parametrize("mode", ["zeros", "reflect", "replicate", "circular"])
+@pytest.mark.parametrize(
+    ("one", "mode"),
+    [
+        pytest.param(one, mode, id=f"{name_of(one)}-{mode}")
+        for one in STAND_INS
+        for mode in one.family.modes
+    ],
+)
 def test_same_padding_gives_the_lengths_over_the_stride(one, mode):
     for padding in ("same", "same_lower"):
         y = one(stride=2, padding=padding, padding_mode=mode)(one.input())
@@ -127,8 +149,15 @@ def test_numbers_for_each_axis_are_taken_in_their_order(one):
     assert one(kernel, stride=stride, padding=padding, dilation=dilation)(x).shape == plain(x).shape
 
 
-@images
-@pytest.mark.parametrize("mode", ["zeros", "reflect", "circular"])
+@pytest.mark.parametrize(
+    ("one", "mode"),
+    [
+        pytest.param(one, mode, id=f"{name_of(one)}-{mode}")
+        for one in STAND_INS
+        for mode in one.family.modes
+        if one.dims > 1
+    ],
+)
 @pytest.mark.parametrize("padding", [1, "same_lower"])
 def test_channels_stay_last(one, mode, padding):
     layer = one(stride=2, padding=padding, padding_mode=mode)
@@ -205,7 +234,7 @@ def test_a_layer_can_be_copied(one):
 
 @stand_ins
 def test_gradients(one):
-    layer = one(stride=2, padding=1).double()
+    layer = one.family.settle(one(stride=2, padding=1)).double()
     names, weights = zip(*layer.named_parameters(), strict=True)
 
     def call(x, *weights):
@@ -307,7 +336,9 @@ def test_autocast_computes_in_bfloat16(one):
 
 @stand_ins
 def test_the_repr_has_what_defines_the_layer(one):
-    geometry = {"stride": 2, "padding": 1, "dilation": 3, "padding_mode": "circular"}
+    geometry = {"stride": 2, "padding": 1, "dilation": 3}
+    if len(one.family.modes) > 1:
+        geometry["padding_mode"] = "circular"
     shown = repr(one(**geometry)).splitlines()[1].strip()
     for name, value in {**geometry, **one.family.options}.items():
         wanted = value if name not in ("stride", "dilation") else (value,) * one.dims
@@ -332,6 +363,8 @@ def test_the_repr_has_what_defines_the_layer(one):
     ],
 )
 def test_arguments_out_of_range_are_named(one, options, message):
+    if options.get("groups", 1) > 1 and not one.family.grouped:
+        options, message = options | {"groups": 4}, "groups must be 1, got 4"
     with pytest.raises(ValueError, match=message):
         one(**options)
 

@@ -52,6 +52,8 @@ class Declaration:
     """What the kernels do not cover, by a short name, and why."""
     example: str
     """The public function whose example call runs it, such as ``huashi.pooling.max_pool2d``."""
+    multiply_adds: Callable[..., int] | None = None
+    """How many it takes, of its arguments; None where it takes none."""
 
 
 class NoKernelError(RuntimeError):
@@ -116,6 +118,7 @@ def declare(
     cpu_dtypes: tuple[torch.dtype, ...] | None = None,
     keep: Callable | None = None,
     backward: Callable | None = None,
+    multiply_adds: Callable[..., int] | None = None,
     **kernels: str | Callable,
 ) -> Callable[..., Any]:
     """Define ``huashi::<schema>``; return the operator.
@@ -131,6 +134,8 @@ def declare(
         cpu_dtypes: what the kernel for the CPU takes; by default all floats.
         keep: ``keep(ctx, inputs, output)`` puts aside what the gradient needs.
         backward: ``backward(ctx, *grads)``, the gradient.
+        multiply_adds: how many it takes, of its arguments, for ``huashi.convolution.cost``; by
+            default it takes none that are worth to be counted, as a pool.
         kernels: one for each device type, ``cpu`` and ``cuda``: ``"module:function"``, which is
             imported by the first call, or a function that imports its compiler only when called.
     """
@@ -153,6 +158,7 @@ def declare(
         dtypes={d: dtypes[d] for d in kernels if importlib.util.find_spec(_LIBRARY[d])},
         uncovered=uncovered or {},
         example=example,
+        multiply_adds=multiply_adds,
     )
     return getattr(torch.ops.huashi, name).default
 

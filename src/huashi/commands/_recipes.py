@@ -2,9 +2,7 @@
 
 import ast
 import importlib
-import importlib.util
 import pkgutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +10,7 @@ from typing import Annotated, Any
 from tyro import conf
 
 import huashi.recipes
+from huashi.commands._user_code import execute_file
 from huashi.recipes import Recipe, check_recipe
 from huashi.run import RecipeFile, Run
 
@@ -85,15 +84,8 @@ def load_recipe(path: Path) -> Recipe:
     if not path.is_file():
         raise FileNotFoundError(f"there is no recipe {path}")
     path = path.resolve()
-    name = f"recipe {path}"  # of which there is no other module
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise ValueError(f"{path} must be a file of Python")
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))
     try:
-        spec.loader.exec_module(module)
+        module = execute_file(path, "recipe")
     except SyntaxError as error:
         raise ValueError(f"{error.filename}:{error.lineno}: {error.msg}") from None
     except ImportError as error:

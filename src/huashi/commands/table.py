@@ -39,6 +39,7 @@ def commands() -> dict[str, Command | Group]:
         "predict": _function("text", "predict"),
         "sample": _function("text", "sample"),
         "import": _function("text", "import_"),
+        "cost": _function("networks", "cost"),
         "slim": _function("networks", "slim"),
         "path": Group(PATH, _paths),
         "bench": Group(BENCH, lambda words: {"pooling": _function("machine", "bench_pooling")}),

@@ -92,7 +92,7 @@ STAY = {  # name: (model, example, what writes the channels, a part of why they 
         "'1' (ParametrizedLinear) is not followed",
     ),
     "shuffle": lambda: (
-        nn.Sequential(nn.Conv2d(3, 8, 1), nn.ChannelShuffle(2), nn.Conv2d(8, 2, 1)),
+        nn.Sequential(nn.Conv2d(3, 8, 1), nn.PixelShuffle(2), nn.Conv2d(2, 2, 1)),
         images(),
         "0",
         "'1' mixes or fixes channels",

@@ -32,6 +32,7 @@ depthwise = declare(
     cpu="huashi.convolution.depthwise.cpu.over_time:convolve",
     keep=_keep,
     backward=_backward,
+    multiply_adds=lambda x, weight, dilation, left, time: x.shape[0] * time * weight.numel(),
 )
 _convolution_backward = declare(
     "depthwise_backward(Tensor grad, Tensor x, Tensor weight, SymInt dilation, SymInt left)"

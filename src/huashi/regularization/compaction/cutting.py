@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from huashi.regularization.compaction.head_attention import HeadAttention
 from huashi.regularization.coupling.channel_facts import Fold, Network
 from huashi.regularization.coupling.channel_labels import Axes, GroupedAxes
+from huashi.regularization.coupling.composed_layers import resize_composed
 
 _CONVOLUTIONS = nn.Conv1d, nn.Conv2d, nn.Conv3d
 _BATCH_NORMS = nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm
@@ -60,6 +61,7 @@ def cut(model: nn.Module, network: Network, keep: Tensor, optimizer: Any = None)
             if optimizer is not None:
                 _join(optimizer, getattr(module, "weight"), bias)  # noqa: B009
         resize(module, path, network, keep)
+    resize_composed(model)
     return _swap_attention(model, network, keep, optimizer)
 
 

@@ -19,8 +19,10 @@ from torch.utils import _pytree as pytree
 
 from huashi._checkpoint import check_no_nan
 from huashi._files import write_atomically
+from huashi._wrappers import unwrapped
 from huashi.regularization.compaction.head_attention import HeadAttention
-from huashi.regularization.coupling.tracing import Example, arguments, unwrapped
+from huashi.regularization.coupling.composed_layers import resize_composed
+from huashi.regularization.coupling.tracing import Example, arguments
 
 _SIZES = {  # by kind of layer, what it says of its size
     nn.Linear: ("in_features", "out_features"),
@@ -96,6 +98,7 @@ def load_compact(path: str | Path, model: nn.Module) -> nn.Module:
         for kind, old in (*module._parameters.items(), *module._buffers.items()):
             if old is not None and id(old) in new:
                 setattr(module, kind, new[id(old)])
+    resize_composed(model)
     for name in added:
         parent, _, kind = name.rpartition(".")
         module = dict(model.named_modules()).get(parent)

@@ -13,6 +13,7 @@ from torch.utils import _pytree as pytree
 from torch.utils.flop_counter import FlopCounterMode
 
 from huashi._field_docs import with_field_docs
+from huashi._kernel.multiply_adds import formulas_that_torch_lacks
 from huashi.regularization.coupling.tracing import Example, arguments
 
 
@@ -157,7 +158,9 @@ def _pair(two: Any) -> tuple[int, int]:
 
 def _flops(model: nn.Module, example: Example) -> int:
     args, kwargs = arguments(copy.deepcopy(example))
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    formulas = formulas_that_torch_lacks()
+    counter = FlopCounterMode(display=False, custom_mapping=formulas)
+    with torch.no_grad(), counter:
         copy.deepcopy(model).eval()(*args, **kwargs)
     return counter.get_total_flops()
 

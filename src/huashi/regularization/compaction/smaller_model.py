@@ -16,11 +16,12 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from huashi._checks import check_positive
+from huashi._wrappers import unwrapped
 from huashi.regularization.compaction.cutting import cut
 from huashi.regularization.compaction.report import Kept, Report, report
 from huashi.regularization.coupling.channel_facts import Network
 from huashi.regularization.coupling.propagation import follow
-from huashi.regularization.coupling.tracing import Example, arguments, unwrapped
+from huashi.regularization.coupling.tracing import Example, arguments
 from huashi.regularization.penalties.lasso import GroupSquaredL2
 
 

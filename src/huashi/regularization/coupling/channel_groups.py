@@ -10,10 +10,11 @@ from fnmatch import fnmatchcase
 import torch
 from torch import Tensor, nn
 
+from huashi._wrappers import unwrapped
 from huashi.regularization.coupling.channel_facts import Network
 from huashi.regularization.coupling.channel_labels import Axes, GroupedAxes
 from huashi.regularization.coupling.propagation import IS_OUTPUT, follow
-from huashi.regularization.coupling.tracing import Example, unwrapped
+from huashi.regularization.coupling.tracing import Example
 from huashi.regularization.groups.slices import Groups, Slices
 
 Side = tuple[tuple[int, ...], tuple[int, ...], Tensor]

@@ -1,10 +1,12 @@
 """What torch's layers with weights do with channels: which they write, read, and hand on."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import nn
 
+from huashi.convolution.plain import CONV
 from huashi.regularization.coupling.channel_facts import Fact, Fold, Network
 from huashi.regularization.coupling.channel_labels import Channels, GroupedAxes
 from huashi.regularization.coupling.layer_call import (
@@ -28,7 +30,7 @@ def convolution(call: Call, x: Fact) -> Fact:
     module = call.module
     dim = ndim_of(call) - module.weight.ndim + 1
     x = call.followed(x, dim)
-    flat = module.padding_mode != "zeros" or not any(module._reversed_padding_repeated_twice)
+    flat = not _pads_zeros(module)
     if module.groups == 1:
         return _affine(call, x, dim=dim, fold=flat)
     if x is None:
@@ -36,6 +38,16 @@ def convolution(call: Call, x: Fact) -> Fact:
     if module.weight.shape[1] == 1:
         return _depthwise(call, x, fold=flat)
     return _grouped(call, x, fold=flat)
+
+
+def _pads_zeros(module: Any) -> bool:
+    """Whether a channel that is constant is not so as a window at the edge sees it."""
+    if module.padding_mode != "zeros":
+        return False
+    sides = getattr(module, "sides", None)  # of Huashi's, where torch's cannot say it
+    if sides is not None:
+        return any(isinstance(side, str) or any(side) for side in sides)
+    return any(module._reversed_padding_repeated_twice)
 
 
 def transposed_convolution(call: Call, x: Fact) -> Fact:
@@ -209,11 +221,29 @@ def gate(network: Network, x: Channels) -> Channels:
     return Channels(x.dim, a.labels, a.zero() | (a.known & b.known), value)
 
 
+def shuffled(call: Call, x: Fact) -> Fact:
+    """``nn.ChannelShuffle``."""
+    x = call.followed(x, 1)
+    return None if x is None else shuffle(call.network, x, call.module.groups)
+
+
+def shuffle(network: Network, x: Channels, groups: int) -> Channels:
+    """The first channel of each group, then the second of each, and so on.
+
+    Those that come to stand side by side go together: then what is left is shuffled the same way.
+    """
+    places = torch.arange(len(x.labels)).reshape(groups, -1)
+    side_by_side = x.labels[places]
+    network.labels.unite(side_by_side[1:], side_by_side[:1].expand(groups - 1, -1))
+    return x.take(places.t().flatten(), x.dim)
+
+
 RULES: dict[type[nn.Module], Callable[..., Fact]] = {
     nn.Linear: linear,
     nn.Conv1d: convolution,
     nn.Conv2d: convolution,
     nn.Conv3d: convolution,
+    **dict.fromkeys(CONV.values(), convolution),
     nn.ConvTranspose1d: transposed_convolution,
     nn.ConvTranspose2d: transposed_convolution,
     nn.ConvTranspose3d: transposed_convolution,
@@ -229,5 +259,6 @@ RULES: dict[type[nn.Module], Callable[..., Fact]] = {
     nn.RMSNorm: layer_norm,
     nn.PReLU: prelu,
     nn.GLU: gated,
+    nn.ChannelShuffle: shuffled,
     nn.Embedding: embedding,
 }

@@ -22,6 +22,7 @@ from huashi.regularization.coupling import layer_rules, sequence_rules
 from huashi.regularization.coupling.channel_facts import Fact, Network, Opaque, Raw, Size
 from huashi.regularization.coupling.channel_labels import Channels
 from huashi.regularization.coupling.channelwise_trial import Trial, name_of, words
+from huashi.regularization.coupling.composed_layers import parts_of
 from huashi.regularization.coupling.layer_call import Call
 from huashi.regularization.coupling.tracing import WHOLE, Example, hooked, kind_of, trace
 
@@ -120,6 +121,10 @@ class _Follower(fx.Interpreter):
             return self._cut(n, result)
         if name == "glu":
             return self._gate(n, result)
+        if name == "channel_shuffle":
+            return self._shuffle(n, result)
+        if n.target is parts_of:
+            return self._parts(n)
         return self._try(n, result)
 
     def _size(self, n: fx.Node, pick: Callable[[Any], Any]) -> Fact:
@@ -227,6 +232,21 @@ class _Follower(fx.Interpreter):
         if not isinstance(x, Channels) or dim % result.ndim != x.dim:  # pyright: ignore[reportOperatorIssue]
             return self._try(n, result)
         return layer_rules.gate(self.network, x)
+
+    def _parts(self, n: fx.Node) -> Fact:
+        """Channels in pieces of which each may become smaller by itself."""
+        x: Any = self.facts.get(n.args[0])  # pyright: ignore[reportArgumentType]
+        sizes: Any = n.args[1]
+        if not isinstance(x, Channels) or x.dim != 1:
+            return self._pin(n, "split is not followed") if x is not None else None
+        return tuple(x.take(index, x.dim) for index in torch.arange(len(x.labels)).split(sizes))
+
+    def _shuffle(self, n: fx.Node, result: Tensor) -> Fact:
+        x = self.facts.get(n.args[0])  # pyright: ignore[reportArgumentType]
+        groups = n.args[1] if len(n.args) > 1 else n.kwargs.get("groups")
+        if not isinstance(x, Channels) or x.dim != 1 or not isinstance(groups, int):
+            return self._try(n, result)
+        return layer_rules.shuffle(self.network, x, groups)
 
 
 def _size_or_none(of: Channels, at: Callable[[int], Any]) -> Size | None:

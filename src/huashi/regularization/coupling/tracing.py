@@ -10,27 +10,11 @@ from typing import Any
 
 from torch import Tensor, fx, nn
 
+from huashi.convolution.module import ConvModule
+from huashi.regularization.coupling.composed_layers import parts_of, steps_of
+
 Example = Tensor | Sequence[Any] | Mapping[str, Any]
 """What a model is called with: one argument, several, or named ones."""
-
-
-_WRAPPERS = {  # by name, since not every build of torch has them: where the model is
-    "OptimizedModule": "_orig_mod",
-    "DataParallel": "module",
-    "DistributedDataParallel": "module",
-    "_FabricModule": "_original_module",
-    "_FabricOptimizedModule": "_orig_mod",
-}
-
-
-def unwrapped(model: nn.Module) -> nn.Module:
-    """The model in what ``torch.compile``, data parallelism or Fabric have wrapped around it."""
-    while type(model).__name__ in _WRAPPERS:
-        inner = getattr(model, _WRAPPERS[type(model).__name__], None)
-        if not isinstance(inner, nn.Module):
-            break
-        model = inner
-    return model
 
 
 def trace(model: nn.Module, example: Example) -> tuple[fx.GraphModule, list[Any]]:
@@ -67,6 +51,8 @@ def trace(model: nn.Module, example: Example) -> tuple[fx.GraphModule, list[Any]
     return module, inputs
 
 
+PLAIN = "huashi.convolution.plain"
+"""The module of torch's convolutions with more paddings."""
 WHOLE = "whole"
 """The target of the one call, where a model is a layer of torch itself."""
 
@@ -115,11 +101,13 @@ def hooked(module: nn.Module) -> bool:
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         code = type(m).forward.__module__
-        whole = code.startswith(("torch.nn.modules.", "huashi.pooling."))
+        whole = code.startswith(("torch.nn.modules.", "huashi.pooling.", PLAIN))
         return hooked(m) or (whole and code != "torch.nn.modules.container")
 
     def call_module(self, m: nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         before, stack = len(self.graph.nodes), self.module_stack.copy()
+        if isinstance(m, ConvModule) and not hooked(m):
+            forward = steps_of(m, self._parts) or forward
         try:
             return super().call_module(m, forward, args, kwargs)
         except Exception:  # then it is one call, of which nothing is known
@@ -127,3 +115,6 @@ class _Tracer(fx.Tracer):
             for node in reversed(list(self.graph.nodes)[before:]):
                 self.graph.erase_node(node)
             return self.create_proxy("call_module", self.path_of_module(m), args, kwargs)
+
+    def _parts(self, x: Any, sizes: Sequence[int]) -> Any:
+        return self.create_proxy("call_function", parts_of, (x, tuple(sizes)), {})

@@ -196,4 +196,5 @@ _linear_cross_entropy = declare(
     cuda=_by_rows,
     keep=_keep,
     backward=_backward,
+    multiply_adds=lambda features, weight, *others: len(features) * weight.numel(),
 )

@@ -38,6 +38,7 @@ attention = declare(
     cpu="huashi.seq2seq.operations.short_attention.cpu.by_head:attend",
     keep=_keep,
     backward=_backward,
+    multiply_adds=lambda q, k, v, mask: 2 * q.numel() * k.shape[2],
 )
 _attention_backward = declare(
     "attention_backward(Tensor grad, Tensor q, Tensor k, Tensor v, Tensor weights)"
